@@ -1,0 +1,1 @@
+"""One module per wrapped library or guarded access; every room may use them."""

@@ -1,0 +1,71 @@
+"""How to send: one immutable, versioned snapshot of everything the engine must know.
+
+Built by `sending/policy.py` after each change of an account, IP, pool, domain or route, read whole
+by the workers. Private keys in it stay encrypted (`adapters/crypto.py` opens them).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class SendingIp(msgspec.Struct, frozen=True):
+    """A local address connections leave from, and the name it says in EHLO."""
+
+    address: str
+    hostname: str
+    messages_per_day: int | None = None  # warm-up limit of a UTC day, retries counted; None: warm
+
+
+class Pool(msgspec.Struct, frozen=True):
+    """A group of sending IPs of one account."""
+
+    pool_id: int
+    account_id: int
+    name: str  # SparkPost's id of it
+    ips: list[SendingIp]
+    overflow_pool_id: int | None = None  # takes what exceeds a warming IP's allowance
+
+
+class Account(msgspec.Struct, frozen=True):
+    """What the engine must know of an account."""
+
+    account_id: int
+    shard: int
+    default_pool_id: int
+
+
+class DkimKey(msgspec.Struct, frozen=True):
+    """The key that signs mail whose From domain is `domain`."""
+
+    account_id: int
+    domain: str
+    signing_domain: str
+    selector: str
+    private_key: bytes  # PEM, encrypted with the instance's secret key
+
+
+class Route(msgspec.Struct, frozen=True):
+    """A static route by recipient domain: a smart host, a provider of its own.
+
+    pattern: a domain, `*.domain` for its subdomains, or `*`; the most specific wins.
+    connections: at most so many per sending IP, None for the engine's default;
+    messages_per_minute: per sending IP, None for no limit.
+    """
+
+    pattern: str
+    host: str
+    port: int
+    connections: int | None = None
+    messages_per_minute: int | None = None
+
+
+class SendingPolicy(msgspec.Struct, frozen=True):
+    """The snapshot. `version` only grows."""
+
+    version: int
+    bounce_domain: str  # domain of the return path
+    accounts: list[Account] = []
+    pools: list[Pool] = []
+    dkim_keys: list[DkimKey] = []
+    routes: list[Route] = []
