@@ -1,0 +1,51 @@
+# Everything a new machine needs is set up by the targets themselves: see `make help`.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup system demo test lint bench chaos docs lock clean
+
+help: ## Show the targets
+	@echo "Merpati: make TARGET"
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  %-9s %s\n", $$1, $$2}'
+
+setup: $(READY) ## Make the virtual environment with the locked dependencies
+
+$(READY): requirements/dev.lock pyproject.toml scripts/setup.sh
+	@PYTHON=$(PYTHON) VENV=$(VENV) sh scripts/setup.sh
+
+system: ## As root on Debian: install the programs that the full test run uses
+	@sh scripts/system_packages.sh
+
+demo: setup ## Send signed mail from two IPs to a receiver that verifies it, with live figures
+	@$(BIN)/python -m demo
+
+test: setup system ## Lint, types, architecture and all tests (under 10 minutes)
+	@$(MAKE) --no-print-directory lint
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
+
+lint: setup ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup system ## Measure against Postfix + OpenDKIM in the same run; writes docs/performance.md's table
+	$(BIN)/python -m bench $(ARGS)
+
+chaos: setup ## 200 rounds of kill -9 under load; prints the balance
+	$(BIN)/python -m chaos $(ARGS)
+
+docs: setup ## Write the reference of commands and settings from the code
+	$(BIN)/python -m merpati.cli.reference
+
+lock: setup ## Lock the dependencies anew (needs uv)
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements/core.lock
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --group dev -o requirements/dev.lock
+
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
