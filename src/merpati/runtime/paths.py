@@ -1,0 +1,77 @@
+"""The data folder: every path under DIR, named once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class DataFolder:
+    """Where one Merpati keeps everything it has."""
+
+    root: Path
+
+    @property
+    def settings_file(self) -> Path:
+        """The operator's settings, `merpati.toml`; may be missing."""
+        return self.root / "merpati.toml"
+
+    @property
+    def secret_key(self) -> Path:
+        """The key that encrypts secrets at rest; mode 0600."""
+        return self.root / "secret.key"
+
+    @property
+    def control(self) -> Path:
+        """Django's database."""
+        return self.root / "control.sqlite3"
+
+    @property
+    def events(self) -> Path:
+        """The event store, written by the recorder alone."""
+        return self.root / "events.sqlite3"
+
+    @property
+    def spool(self) -> Path:
+        """The folder of the shards."""
+        return self.root / "spool"
+
+    @property
+    def policy(self) -> Path:
+        """The current sending policy."""
+        return self.root / "policy.msgpack"
+
+    @property
+    def tls(self) -> Path:
+        """The authority and certificate that Merpati makes for itself."""
+        return self.root / "tls"
+
+    @property
+    def run(self) -> Path:
+        """Sockets and state of the running processes; mode 0700."""
+        return self.root / "run"
+
+    @property
+    def state(self) -> Path:
+        """What `merpati run` started: pids, workers, addresses."""
+        return self.run / "state.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the running supervisor: one per folder."""
+        return self.run / "run.lock"
+
+    @property
+    def setup_lock(self) -> Path:
+        """Held while the folder is prepared, so that two commands at once both work."""
+        return self.root / ".setup.lock"
+
+    @property
+    def clock_socket(self) -> Path:
+        """Where the clock process answers status."""
+        return self.run / "clock.sock"
+
+    def deliver_socket(self, worker: int) -> Path:
+        """Return where delivery worker `worker` (0, 1, …) takes calls."""
+        return self.run / f"deliver-{worker}.sock"

@@ -1,0 +1,389 @@
+"""Settings: flags > `MERPATI_SECTION__KEY` > `DIR/merpati.toml` > defaults.
+
+Each field below carries its description; the reference of settings is generated from them. A key
+nobody knows is refused with a suggestion, a value of the wrong kind with its path and its origin.
+In the environment lists are comma separated. `MERPATI_DATA`, `MERPATI_DEBUG` and `MERPATI_FAULTS*`
+are not settings. Plain data, no Django: every room above the engine may import this.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+import re
+import socket
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
+
+import msgspec
+
+FILE_NAME = "merpati.toml"
+PREFIX = "MERPATI_"
+NOT_SETTINGS = frozenset({"MERPATI_DATA", "MERPATI_DEBUG", "MERPATI_FAULTS", "MERPATI_FAULTS_FILE"})
+
+_DOMAIN = re.compile(
+    r"(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+)
+
+
+class SettingsError(Exception):
+    """A setting is unknown or wrong; `message` says which one, where it stands and what to do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class HostPort(NamedTuple):
+    """A host and a TCP port; as text `host:port`, IPv6 literals in brackets."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_host_port(text: str, default_port: int | None = None) -> HostPort:
+    """Read `host:port`, `[IPv6]:port` or, with a default port, the host alone.
+
+    Raises ValueError with a message for people.
+    """
+    bracketed = re.fullmatch(r"\[([^\]]+)\](?::(\d+))?", text)
+    if bracketed:
+        host, port = bracketed[1], bracketed[2]
+    elif text.count(":") > 1:  # a bare IPv6 literal leaves no room for a port
+        host, port = text, None
+    else:
+        host, _, port = text.partition(":")
+    if port is None or port == "":
+        if default_port is None or text.endswith(":"):
+            raise ValueError(f"{text!r} must be HOST:PORT, an IPv6 address in brackets: [::1]:25")
+        return HostPort(_known_host(host, text), default_port)
+    if not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        raise ValueError(f"{text!r} has no port between 0 and 65535")
+    return HostPort(_known_host(host, text), int(port))
+
+
+def _known_host(host: str, text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        # A name of digits and dots alone is a mistyped address.
+        if not _DOMAIN.fullmatch(host.lower()) or re.fullmatch(r"[\d.]+", host):
+            raise ValueError(f"{text!r} names no host: give a name or an address") from None
+        return host.lower()
+
+
+def _check_listen(text: str) -> None:
+    parse_host_port(text)
+
+
+def _check_optional_listen(text: str) -> None:
+    if text:
+        parse_host_port(text)
+
+
+def _check_server(text: str) -> None:
+    parse_host_port(text, default_port=53)
+
+
+def _check_network(text: str) -> None:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no network; write it as 10.0.0.0/8 or fd00::/8") from None
+
+
+def _check_domain(text: str) -> None:
+    if text and not _DOMAIN.fullmatch(text):
+        raise ValueError(f"{text!r} is no domain name (lower case, ASCII)")
+
+
+def _about(
+    description: str,
+    check: Callable[[str], None] | None = None,
+    ge: int | None = None,
+    le: int | None = None,
+) -> msgspec.Meta:
+    """Return what is known of a field; `check` is run on the text, or on each text of a list."""
+    return msgspec.Meta(description=description, extra={"check": check}, ge=ge, le=le)
+
+
+class ListenSettings(msgspec.Struct, frozen=True):
+    """Where Merpati listens. Port 0 takes any free port; the ready line says which."""
+
+    http: Annotated[str, _about("HTTP API, HOST:PORT", _check_listen)] = "127.0.0.1:8080"
+    https: Annotated[
+        str, _about("HTTP API over TLS, HOST:PORT; empty: off", _check_optional_listen)
+    ] = ""
+    submission: Annotated[
+        str, _about("SMTP submission for customers, HOST:PORT", _check_listen)
+    ] = "127.0.0.1:2587"
+    submission_tls: Annotated[
+        str, _about("SMTP submission, TLS first, HOST:PORT; empty: off", _check_optional_listen)
+    ] = ""
+    inbound: Annotated[
+        str, _about("SMTP for bounces and reports from outside, HOST:PORT", _check_listen)
+    ] = "127.0.0.1:2525"
+
+
+class MailSettings(msgspec.Struct, frozen=True):
+    """Names that other mail servers see."""
+
+    hostname: Annotated[
+        str,
+        _about("name of this host in greetings and certificates; empty: its own", _check_domain),
+    ] = ""
+    bounce_domain: Annotated[
+        str, _about("domain of return paths; empty: bounces.<mail.hostname>", _check_domain)
+    ] = ""
+
+
+class DnsSettings(msgspec.Struct, frozen=True):
+    """Where names are looked up."""
+
+    servers: Annotated[
+        list[str],
+        _about("DNS servers, HOST or HOST:PORT; empty: the system's", _check_server),
+    ] = []
+
+
+class DeliverySettings(msgspec.Struct, frozen=True):
+    """How mail leaves."""
+
+    workers: Annotated[
+        int, _about("worker processes; 0: one per CPU core, at most 16", ge=0, le=16)
+    ] = 0
+    port: Annotated[int, _about("port of mailbox providers' mail servers", ge=1, le=65_535)] = 25
+    connections: Annotated[
+        int, _about("connections per sending IP and provider, at most", ge=1, le=1_000)
+    ] = 20
+    retry_seconds: Annotated[
+        int, _about("wait before the first retry; doubles each time", ge=1, le=86_400)
+    ] = 1_200
+    expire_seconds: Annotated[
+        int, _about("a message still undelivered after this bounces", ge=1, le=30 * 86_400)
+    ] = 72 * 3_600
+
+
+class SafetySettings(msgspec.Struct, frozen=True):
+    """What Merpati refuses to do by itself."""
+
+    allow_private: Annotated[
+        list[str],
+        _about("networks that mail may go to although they are not global", _check_network),
+    ] = []
+
+
+class SpoolSettings(msgspec.Struct, frozen=True):
+    """Accepted mail on disk."""
+
+    reserve_mb: Annotated[
+        int, _about("free disk space below which nothing more is accepted, MiB", ge=0)
+    ] = 256
+
+
+class TlsSettings(msgspec.Struct, frozen=True):
+    """A certificate of your own; without one Merpati makes an authority and a certificate."""
+
+    certificate: Annotated[
+        str, _about("PEM file with the certificate chain; empty: DIR/tls/cert.pem, made here")
+    ] = ""
+    key: Annotated[str, _about("PEM file with its private key, mode 0600")] = ""
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """All settings, checked."""
+
+    listen: ListenSettings
+    mail: MailSettings
+    dns: DnsSettings
+    delivery: DeliverySettings
+    safety: SafetySettings
+    spool: SpoolSettings
+    tls: TlsSettings
+
+
+class Setting(NamedTuple):
+    """One row of the reference of settings."""
+
+    name: str  # section.key
+    type: str  # "text", "whole number", "list of texts"
+    default: Any
+    description: str
+    environment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A setting's value and where it comes from: "default", a file's path, a variable, "flag"."""
+
+    name: str
+    value: Any
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    name: str
+    type: Any  # as annotated: msgspec holds its limits
+    default: Any
+    description: str
+    check: Callable[[str], None] | None
+
+    @property
+    def is_list(self) -> bool:
+        return isinstance(self.default, list)
+
+    @property
+    def environment(self) -> str:
+        return PREFIX + self.name.upper().replace(".", "__")
+
+
+def load(
+    data_dir: Path,
+    environ: Mapping[str, str] = os.environ,
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Return the settings of a data folder; `overrides` are flags, `section.key` → value.
+
+    An override of None means that the flag was not given. Raises SettingsError.
+    """
+    return _build({row.name: row.value for row in origins(data_dir, environ, overrides)})
+
+
+def origins(
+    data_dir: Path,
+    environ: Mapping[str, str] = os.environ,
+    overrides: Mapping[str, Any] | None = None,
+) -> list[Origin]:
+    """Return each setting's value and where it comes from, in the reference's order."""
+    fields = _fields()
+    found = {
+        name: Origin(name, list(field.default) if field.is_list else field.default, "default")
+        for name, field in fields.items()
+    }
+    for name, raw, origin in _given(data_dir, environ, overrides or {}, fields):
+        found[name] = Origin(name, _checked(fields[name], raw, origin), origin)
+    _derive_names(found)
+    return list(found.values())
+
+
+def settings_reference() -> list[Setting]:
+    """Return all settings, as the reference and `merpati config show` list them."""
+    return [
+        Setting(field.name, _type_name(field), field.default, field.description, field.environment)
+        for field in _fields().values()
+    ]
+
+
+def _type_name(field: _Field) -> str:
+    if field.is_list:
+        return "list of texts"
+    return "whole number" if isinstance(field.default, int) else "text"
+
+
+def _fields() -> dict[str, _Field]:
+    fields = {}
+    for section, struct in get_type_hints(Settings).items():
+        hints = get_type_hints(struct, include_extras=True)
+        for info in msgspec.structs.fields(struct):
+            kind = hints[info.name]
+            about: msgspec.Meta = get_args(kind)[1]
+            default = [] if info.default is msgspec.NODEFAULT else info.default
+            name = f"{section}.{info.name}"
+            check = (about.extra or {}).get("check")
+            fields[name] = _Field(name, kind, default, about.description or "", check)
+    return fields
+
+
+def _given(
+    data_dir: Path,
+    environ: Mapping[str, str],
+    overrides: Mapping[str, Any],
+    fields: Mapping[str, _Field],
+) -> Iterator[tuple[str, Any, str]]:
+    """Yield (name, raw value, origin), the weakest origin first."""
+    path = data_dir / FILE_NAME
+    for name, value in _file_values(path, fields):
+        yield name, value, str(path)
+    by_variable = {field.environment: field for field in fields.values()}
+    for variable in sorted(environ):
+        if not variable.startswith(PREFIX) or variable in NOT_SETTINGS:
+            continue
+        field = by_variable.get(variable)
+        if field is None:
+            raise SettingsError(_unknown(variable, "the environment", by_variable))
+        yield field.name, environ[variable], variable
+    for name, value in overrides.items():
+        if value is not None:
+            yield name, value, "flag"
+
+
+def _file_values(path: Path, fields: Mapping[str, _Field]) -> Iterator[tuple[str, Any]]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}") from error
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
+    for section, content in document.items():
+        if not isinstance(content, dict):
+            raise SettingsError(_unknown(section, str(path), fields))
+        for key, value in content.items():
+            name = f"{section}.{key}"
+            if name not in fields:
+                raise SettingsError(_unknown(name, str(path), fields))
+            yield name, value
+
+
+def _unknown(name: str, where: str, known: Mapping[str, Any]) -> str:
+    message = f"unknown setting {name!r} in {where}"
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    if not close:  # the key may be right and the section forgotten or wrong
+        key = re.split(r"\.|__", name)[-1]
+        close = [full for full in known if re.split(r"\.|__", full)[-1] == key]
+    return f"{message}; did you mean {close[0]!r}?" if close else message
+
+
+def _checked(field: _Field, raw: Any, origin: str) -> Any:
+    if field.is_list and isinstance(raw, str) and origin != "flag":
+        raw = [item.strip() for item in raw.split(",") if item.strip()]
+    is_text = origin.startswith(PREFIX) or origin == "flag"  # only there may "25" mean 25
+    try:
+        value = msgspec.convert(raw, field.type, strict=not is_text)
+        if field.check is not None:
+            for text in value if field.is_list else [value]:
+                field.check(text)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise SettingsError(f"setting {field.name} ({origin}): {error}") from error
+    return value
+
+
+def _derive_names(found: dict[str, Origin]) -> None:
+    """Fill in the names that follow from this host's own."""
+    host = found["mail.hostname"]
+    if not host.value:
+        own = socket.gethostname().lower().strip(".")
+        name = own if _DOMAIN.fullmatch(own) else "localhost"
+        host = found["mail.hostname"] = Origin("mail.hostname", name, host.origin)
+    bounces = found["mail.bounce_domain"]
+    if not bounces.value:
+        found["mail.bounce_domain"] = Origin(
+            "mail.bounce_domain", f"bounces.{host.value}", bounces.origin
+        )
+
+
+def _build(values: Mapping[str, Any]) -> Settings:
+    document: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        section, key = name.split(".")
+        document.setdefault(section, {})[key] = value
+    return msgspec.convert(document, Settings)
