@@ -1,0 +1,1 @@
+"""Kills the running service again and again under load, then counts what was lost."""

@@ -1,0 +1,123 @@
+"""`make chaos`: kill -9 at named points and at random, under load; lost must be 0.
+
+Each round lets callers send without pause, kills something, and waits until it is back. At the end
+the queue drains and every recipient that was answered 2xx must have arrived. Duplicates are
+allowed only in the one stated window (between the receiver's 250 and our record of it), with the
+same Message-ID, and are counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from chaos.load import Caller, Ledger
+from chaos.service import Service
+from chaos.verdict import judge, read_arrivals
+
+FAULT_POINTS = (
+    "spool.append.before_insert",
+    "spool.append.before_commit",
+    "spool.append.after_commit",
+    "spool.append.before_reply",
+    "spool.settle.before_commit",
+    "spool.settle.after_commit",
+    "spool.trim.before_commit",
+    "delivery.after_250_before_settle",
+)
+PROCESSES = ("deliver-0", "deliver-1", "clock", "web")
+DRAIN_LIMIT = 180.0
+
+
+def attack(service: Service, kills: list[float]) -> str:
+    """Kill something and wait until it runs again; return what was killed."""
+    if random.random() < 0.6:
+        point = random.choice(FAULT_POINTS)
+        if service.kill_at(point, random.randint(1, 5), limit=8.0):
+            kills.append(time.time())
+            return point
+        return f"{point} (not reached)"
+    if random.random() < 0.15:
+        kills.append(time.time())
+        service.kill_everything()
+        kills.append(time.time())
+        return "everything"
+    name = random.choice(PROCESSES)
+    kills.append(time.time())
+    service.kill(name)
+    return name
+
+
+def drain(service: Service, promised: int) -> None:
+    """Wait until nothing waits and all events are recorded."""
+    end = time.monotonic() + DRAIN_LIMIT
+    while time.monotonic() < end:
+        rows = service.merpati("accounts", "balance")["rows"]
+        if not sum(row["waiting"] for row in rows):
+            return
+        time.sleep(0.3)
+    raise SystemExit(f"the queue did not drain within {DRAIN_LIMIT:.0f} s (of {promised})")
+
+
+def main() -> int:
+    """Run the rounds and print the balance; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--callers", type=int, default=4)
+    parser.add_argument("--pause", type=float, default=0.02, help="seconds between calls")
+    parser.add_argument("--seed", type=int, default=None, help="repeat a run's choices")
+    options = parser.parse_args()
+    seed = options.seed if options.seed is not None else random.randrange(10**9)
+    random.seed(seed)
+    ledger, kills = Ledger(), list[float]()
+    with tempfile.TemporaryDirectory(prefix="merpati-chaos-") as folder:
+        service = Service(Path(folder))
+        callers = [
+            Caller(service.http_port, service.api_key, ledger, options.pause)
+            for _ in range(options.callers)
+        ]
+        for caller in callers:
+            caller.start()
+        for number in range(1, options.rounds + 1):
+            time.sleep(random.uniform(0.05, 0.4))
+            killed = attack(service, kills)
+            print(
+                f"round {number}/{options.rounds}: {killed}; promised {len(ledger.accepted)}",
+                file=sys.stderr,
+                flush=True,
+            )
+        for caller in callers:
+            caller.finish.set()
+        for caller in callers:
+            caller.join(60)
+        drain(service, len(ledger.accepted))
+        balance = service.merpati("accounts", "balance")["rows"]
+        verdict = judge(ledger.accepted, read_arrivals(service.arrivals), kills)
+        code = service.stop()
+    recorded = sum(row["accepted"] for row in balance)
+    delivered = sum(row["delivered"] for row in balance)
+    report = {
+        "seed": seed,
+        "rounds": options.rounds,
+        "calls": ledger.calls,
+        "refused_503": ledger.refused,
+        "unanswered_and_repeated": ledger.unanswered,
+        "wrong_answers": ledger.wrong[:5],
+        **asdict(verdict),
+        "balance_accepted": recorded,
+        "balance_delivered": delivered,
+        "exit_code": code,
+    }
+    print(json.dumps(report, indent=2))
+    balanced = recorded == delivered == verdict.promised and not code
+    return 0 if verdict.holds and balanced and not ledger.wrong else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

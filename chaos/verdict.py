@@ -1,0 +1,75 @@
+"""What the rounds came to: promised against received, and where each duplicate came from."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+# A message is sent twice only when a process dies between the receiver's 250 and the commit that
+# records it: outcomes are gathered for 20 ms and one commit is on its way. A second is generous.
+WINDOW_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One message as the sink received it."""
+
+    at: float  # seconds since the epoch
+    recipient: str
+    message_id: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The balance of a run; `holds` is what `make chaos` asserts."""
+
+    promised: int
+    received: int  # different recipients
+    lost: int
+    strangers: int  # received though never promised, and no call for them was left unanswered
+    duplicates: int  # more than one arrival for one recipient
+    outside_window: int  # duplicates that no kill explains
+    changed_ids: int  # duplicates whose Message-ID differs
+
+    @property
+    def holds(self) -> bool:
+        """Return whether nothing was lost and every duplicate is explained."""
+        return not (self.lost or self.strangers or self.outside_window or self.changed_ids)
+
+
+def read_arrivals(file: Path) -> list[Arrival]:
+    """Return what the sink wrote, in order."""
+    rows = (line.split() for line in file.read_text().splitlines())
+    return [Arrival(float(at), recipient, message_id) for at, recipient, message_id in rows]
+
+
+def judge(promised: set[str], arrivals: Iterable[Arrival], kills: Sequence[float]) -> Verdict:
+    """Compare what was promised with what arrived.
+
+    kills: moments (seconds since the epoch) at which a process was killed, each rounded up to when
+    its death was noticed.
+    """
+    by_recipient: dict[str, list[Arrival]] = defaultdict(list)
+    for arrival in arrivals:
+        by_recipient[arrival.recipient].append(arrival)
+    duplicates = outside = changed = 0
+    for copies in by_recipient.values():
+        for first, second in zip(copies, copies[1:], strict=False):
+            duplicates += 1
+            changed += first.message_id != second.message_id
+            outside += not any(
+                first.at <= kill <= second.at and kill - first.at <= WINDOW_SECONDS
+                for kill in kills
+            )
+    received = set(by_recipient)
+    return Verdict(
+        promised=len(promised),
+        received=len(received),
+        lost=len(promised - received),
+        strangers=len(received - promised),
+        duplicates=duplicates,
+        outside_window=outside,
+        changed_ids=changed,
+    )
