@@ -39,14 +39,14 @@ def attack(service: Service, kills: list[float]) -> str:
     """Kill something and wait until it runs again; return what was killed."""
     if random.random() < 0.6:
         point = random.choice(FAULT_POINTS)
-        if service.kill_at(point, random.randint(1, 5), limit=8.0):
-            kills.append(time.time())
+        died_at = service.kill_at(point, random.randint(1, 5), limit=8.0)
+        if died_at is not None:
+            kills.append(died_at)
             return point
         return f"{point} (not reached)"
     if random.random() < 0.15:
         kills.append(time.time())
         service.kill_everything()
-        kills.append(time.time())
         return "everything"
     name = random.choice(PROCESSES)
     kills.append(time.time())

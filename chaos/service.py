@@ -117,8 +117,8 @@ class Service:
         """Disarm all fault points."""
         self._faults.unlink(missing_ok=True)
 
-    def kill_at(self, point: str, passage: int, limit: float) -> bool:
-        """Let a process kill itself at a fault point; return whether one did within `limit` s."""
+    def kill_at(self, point: str, passage: int, limit: float) -> float | None:
+        """Let a process kill itself at a fault point; return when, or None after `limit` s."""
         before = self.pids()
         self.arm(f"{point}=kill@{passage}")
         try:
@@ -126,13 +126,14 @@ class Service:
             while time.monotonic() < end:
                 for name, pid in before.items():
                     if not is_alive(pid):
+                        died_at = time.time()
                         self.disarm()
                         self.wait_for_new(name, pid)
-                        return True
+                        return died_at
                 time.sleep(0.005)
         finally:
             self.disarm()
-        return False
+        return None
 
     def wait_for_new(self, name: str, old: int) -> None:
         """Wait until the supervisor has replaced a dead child."""

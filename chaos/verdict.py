@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -48,20 +49,18 @@ def read_arrivals(file: Path) -> list[Arrival]:
 def judge(promised: set[str], arrivals: Iterable[Arrival], kills: Sequence[float]) -> Verdict:
     """Compare what was promised with what arrived.
 
-    kills: moments (seconds since the epoch) at which a process was killed, each rounded up to when
-    its death was noticed.
+    kills: moments (seconds since the epoch) at which a process was killed or found dead.
     """
     by_recipient: dict[str, list[Arrival]] = defaultdict(list)
     for arrival in arrivals:
         by_recipient[arrival.recipient].append(arrival)
     duplicates = outside = changed = 0
     for copies in by_recipient.values():
-        for first, second in zip(copies, copies[1:], strict=False):
+        for first, second in itertools.pairwise(copies):
             duplicates += 1
             changed += first.message_id != second.message_id
             outside += not any(
-                first.at <= kill <= second.at and kill - first.at <= WINDOW_SECONDS
-                for kill in kills
+                abs(kill - first.at) <= WINDOW_SECONDS and kill <= second.at for kill in kills
             )
     received = set(by_recipient)
     return Verdict(

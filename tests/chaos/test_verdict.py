@@ -1,0 +1,46 @@
+"""The judge of the chaos rounds must itself notice each kind of fault."""
+
+from chaos.verdict import Arrival, judge
+
+A, B = "a@example.net", "b@example.net"
+
+
+def test_everything_arrived_once_holds() -> None:
+    verdict = judge({A, B}, [Arrival(1, A, "<1>"), Arrival(2, B, "<2>")], [])
+    assert verdict.holds
+    assert (verdict.promised, verdict.received, verdict.duplicates) == (2, 2, 0)
+
+
+def test_a_lost_message_fails() -> None:
+    verdict = judge({A, B}, [Arrival(1, A, "<1>")], [])
+    assert verdict.lost == 1
+    assert not verdict.holds
+
+
+def test_a_message_nobody_promised_fails() -> None:
+    verdict = judge({A}, [Arrival(1, A, "<1>"), Arrival(2, B, "<2>")], [])
+    assert verdict.strangers == 1
+    assert not verdict.holds
+
+
+def test_a_duplicate_across_a_kill_is_counted_and_holds() -> None:
+    verdict = judge({A}, [Arrival(10.0, A, "<1>"), Arrival(12.0, A, "<1>")], [10.3])
+    assert verdict.duplicates == 1
+    assert verdict.holds
+
+
+def test_a_duplicate_that_no_kill_explains_fails() -> None:
+    verdict = judge({A}, [Arrival(10.0, A, "<1>"), Arrival(12.0, A, "<1>")], [15.0])
+    assert verdict.outside_window == 1
+    assert not verdict.holds
+
+
+def test_a_kill_long_after_the_first_arrival_explains_nothing() -> None:
+    verdict = judge({A}, [Arrival(10.0, A, "<1>"), Arrival(22.0, A, "<1>")], [20.0])
+    assert verdict.outside_window == 1
+
+
+def test_a_duplicate_with_another_message_id_fails() -> None:
+    verdict = judge({A}, [Arrival(10.0, A, "<1>"), Arrival(12.0, A, "<2>")], [10.3])
+    assert verdict.changed_ids == 1
+    assert not verdict.holds
