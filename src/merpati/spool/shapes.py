@@ -1,0 +1,81 @@
+"""What the spool hands out and takes in. Times are milliseconds since the Unix epoch, UTC."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class QueueKey(msgspec.Struct, frozen=True, array_like=True):
+    """What all messages of one queue have in common; the ready queue is built from these."""
+
+    account_id: int
+    pool_id: int
+    domain: str  # routing domain: the recipient's, lower case, ASCII
+
+
+class QueueDepth(msgspec.Struct, frozen=True, array_like=True):
+    """One queue that holds messages. Those in flight count: they are on disk until settled."""
+
+    queue_id: int
+    key: QueueKey
+    count: int
+    earliest_due_at: int
+
+
+class SpooledMessage(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One waiting message, ready to be composed and sent.
+
+    policy_version: the engine picks nothing before it holds this version of the sending policy.
+    attempts: made so far. last_ip: sending IP of the last one, "" before it. note: what the last
+    attempt came to, in few words, untrusted.
+    """
+
+    message_id: int
+    queue_id: int
+    due_at: int
+    content_id: int
+    attempts: int
+    last_ip: str
+    note: str
+    recipient: bytes  # msgpack of batch.Recipient
+    account_id: int
+    transmission_id: str
+    injected_at: int
+    policy_version: int
+
+
+class Postponed(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A message that stays: when it is due again, and what the attempt left behind.
+
+    attempted: count an attempt (False when it only moves to another way or moment).
+    last_ip, note: None keeps what is stored; a note is cut at 200 characters.
+    """
+
+    message_id: int
+    due_at: int
+    attempted: bool = True
+    last_ip: str | None = None
+    note: str | None = None
+
+
+class JournalRow(msgspec.Struct, frozen=True, array_like=True):
+    """One record of the journal; see `contracts.event.JournalKind` for its payload.
+
+    base_id: first message id of an injection record, 0 for others.
+    """
+
+    seq: int
+    kind: int
+    base_id: int
+    payload: bytes
+
+
+class ShardStatus(msgspec.Struct, frozen=True, array_like=True):
+    """One shard as its worker sees it. trouble: why it refuses just now, "" when healthy."""
+
+    number: int
+    trouble: str
+    waiting: int  # messages on disk, those in flight included
+    queues: int  # queues that hold messages
+    journal_rows: int  # not yet trimmed
+    below_reserve: bool  # refuses new batches for want of disk space

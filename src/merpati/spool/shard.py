@@ -1,0 +1,128 @@
+"""One shard of the durable queue, as asyncio code sees it.
+
+All work of a shard runs in one thread on one SQLite connection (`writer.py`). Whatever gathered
+while the last commit ran becomes the next transaction, and its callers are answered after the
+commit: a returned call is durable. Any disk or SQLite trouble refuses the whole group with
+SpoolUnavailable, the connection is closed, and the shard comes back by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from merpati.adapters.clock import Clock
+from merpati.contracts.batch import Accepted
+from merpati.contracts.event import Event
+from merpati.spool.shapes import (
+    Postponed,
+    QueueDepth,
+    QueueKey,
+    ShardStatus,
+    SpooledMessage,
+)
+
+OnDue = Callable[[int, int, int], None]
+
+
+class Shard:
+    """The only writer of `directory/NN.sqlite3`. Make it and use it on one event loop.
+
+    Nothing is opened before the first call; a second Shard on the same file gets ShardInUse.
+    Every method raises SpoolUnavailable when the file cannot be read or written.
+
+    on_due: set it before the first call. Called on the loop with (queue_id, count, earliest_due_at)
+    when a commit added `count` messages to a queue, and for every queue that holds messages after
+    the file had to be opened again (count is then all of them).
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        number: int,
+        clock: Clock,
+        *,
+        reserve_bytes: int = 256 << 20,
+        cache_bytes: int = 32 << 20,
+    ) -> None:
+        self.number = number
+        self.on_due: OnDue | None = None
+
+    async def append(self, batch: bytes) -> Accepted:
+        """Store one batch (msgpack of contracts.batch.Batch) whole, with its journal record.
+
+        Raises IdempotencyConflict, SpoolFull, BatchRefused.
+        """
+        raise NotImplementedError
+
+    async def queues(self) -> dict[int, QueueDepth]:
+        """Return the queues that hold messages, by id. Call it at start to learn what waits."""
+        raise NotImplementedError
+
+    def queue_key(self, queue_id: int) -> QueueKey:
+        """Return what a queue id stands for; known as long as the queue holds messages."""
+        raise NotImplementedError
+
+    async def due(
+        self, queue_id: int, now: int, limit: int, after: tuple[int, int] | None = None
+    ) -> list[SpooledMessage]:
+        """Return messages due by `now`, by (due_at, message_id), those behind `after` only.
+
+        The shard does not know what is in flight: the caller passes the last (due_at, message_id)
+        it took as `after`, starts again from None when on_due tells of something earlier, and skips
+        the ids it still holds.
+        """
+        raise NotImplementedError
+
+    async def next_due_at(self, queue_id: int, after: int) -> int | None:
+        """Return the earliest due time later than `after` in a queue, None when there is none."""
+        raise NotImplementedError
+
+    async def content(self, content_id: int) -> bytes:
+        """Return a batch's content (msgpack of contracts.batch.Content).
+
+        Raises KeyError when no message needs it any more.
+        """
+        raise NotImplementedError
+
+    async def settle(
+        self,
+        settled: Sequence[int],
+        postponed: Sequence[Postponed] = (),
+        events: Sequence[Event] = (),
+    ) -> None:
+        """Remove settled messages, put off others, and journal the events, in one transaction.
+
+        events: become one journal row. Those of messages that are no longer in the spool are
+        dropped with them, so a repeated settle makes no second outcome.
+        """
+        raise NotImplementedError
+
+    async def reserve(self, sending_ip: str, day: int, block: int, limit: int) -> int:
+        """Return how many attempts of at most `block` this IP may make now on this day.
+
+        Counted durably before the answer: a crash wastes the block, and grants of one day never
+        exceed `limit`. day: days since the epoch; it never goes back, an earlier one counts as the
+        latest seen.
+        """
+        raise NotImplementedError
+
+    async def trim(self, seq: int) -> None:
+        """Remove journal rows up to and including `seq`, in small steps."""
+        raise NotImplementedError
+
+    def status(self) -> ShardStatus:
+        """Return the shard's state from memory."""
+        raise NotImplementedError
+
+    @property
+    def nonce(self) -> str:
+        """8 hex digits made with the file, for Message-IDs: unlike after a file is lost.
+
+        Known after the first awaited call.
+        """
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """Finish what waits and close the file."""
+        raise NotImplementedError
