@@ -1,0 +1,147 @@
+"""What can go wrong in this room; each edge maps these to its own protocol in one place.
+
+`message` is for people: what was wrong and what to do. `field` names the input that was wrong, as
+the action's parameter, or is empty. Texts that SparkPost's clients compare are kept verbatim.
+"""
+
+from __future__ import annotations
+
+
+class SendingError(Exception):
+    """Base of this room's errors."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+class InvalidValue(SendingError):
+    """A value has a shape that cannot be used."""
+
+
+class SendingIpLimitReached(SendingError):
+    """The account holds six sending IPs already (mission clause C1)."""
+
+    def __init__(self, account: str, limit: int) -> None:
+        super().__init__(
+            f"Account {account} already has {limit} dedicated sending IPs, which is the limit of "
+            "an account (service description, clause C1). Remove one first: merpati ip remove "
+            "ADDRESS",
+            "address",
+        )
+        self.account = account
+        self.limit = limit
+
+
+class SendingIpInUse(SendingError):
+    """The address is a sending IP already, of this account or of another."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(
+            f"{address} is assigned already; an address serves one account. Choose another "
+            "address, or remove it where it is assigned.",
+            "address",
+        )
+        self.address = address
+
+
+class SendingIpNotFound(SendingError):
+    """The account has no such sending IP."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__("Sending IP does not exist", "address")
+        self.address = address
+
+
+class PoolNotFound(SendingError):
+    """The account has no such pool."""
+
+    def __init__(self, pool: str) -> None:
+        super().__init__("IP pool not found.", "pool")
+        self.pool = pool
+
+
+class PoolExists(SendingError):
+    """The account has a pool whose name gives the same id."""
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(f"IP Pool {slug} already exists.", "name")
+        self.slug = slug
+
+
+class PoolReserved(SendingError):
+    """`default` cannot be changed so, or deleted."""
+
+
+class OverflowRefused(SendingError):
+    """The named overflow pool cannot serve as one."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "auto_warmup_overflow_pool")
+
+
+class WarmupStageRefused(SendingError):
+    """The wanted warm-up stage is not allowed."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "auto_warmup_stage")
+
+
+class DomainExists(SendingError):
+    """The account has this sending domain already (SparkPost code 1602)."""
+
+    def __init__(self, domain: str) -> None:
+        super().__init__(
+            f"Domain '{domain}' is already a sending domain of this account.", "domain"
+        )
+        self.domain = domain
+
+
+class DomainOfAnotherAccount(SendingError):
+    """Another account sends from this domain (SparkPost code 7004)."""
+
+    def __init__(self, domain: str) -> None:
+        super().__init__(
+            f"Domain '{domain}' is used by another account. If it is yours, ask your TAM.", "domain"
+        )
+        self.domain = domain
+
+
+class DomainNotFound(SendingError):
+    """The account has no such sending domain (SparkPost code 1600)."""
+
+    def __init__(self, domain: str) -> None:
+        super().__init__(f"Domain '{domain}' does not exist", "domain")
+        self.domain = domain
+
+
+class DnsLookupFailed(SendingError):
+    """DNS could not be asked; that says nothing about the record (SparkPost code 1404)."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"DNS could not be asked for {name}: {reason}. Try again later.", "domain")
+        self.name = name
+        self.reason = reason
+
+
+class RouteExists(SendingError):
+    """There is a route for this pattern."""
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__(
+            f"There is a route for {pattern} already: remove it first with merpati route remove "
+            f"'{pattern}'",
+            "pattern",
+        )
+        self.pattern = pattern
+
+
+class RouteNotFound(SendingError):
+    """There is no route for this pattern."""
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__(
+            f"There is no route for {pattern}; merpati route list shows them all", "pattern"
+        )
+        self.pattern = pattern

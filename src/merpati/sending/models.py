@@ -1,0 +1,198 @@
+"""What an account sends with: IPs in pools, domains with their keys, routes, suppressions.
+
+The database holds the rules too, so that no race and no second program can break them: six
+numbered slots for sending IPs per account, one address and one domain per instance. Only the
+actions of this room write these models.
+
+Source: mission clause C1; sparkpost-api 9 (suppression), 10 (domains), 13 (pools, IPs, warm-up).
+"""
+
+from __future__ import annotations
+
+from django.db import models
+
+from merpati.accounts.models import Account
+
+SENDING_IPS_PER_ACCOUNT = 6
+DEFAULT_POOL = "default"
+
+
+class IpPool(models.Model):
+    """A group of sending IPs of one account; `default` is made with the account."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="ip_pools")
+    slug = models.CharField(max_length=100)  # SparkPost's id of it, from the name
+    name = models.CharField(max_length=100)
+    overflow_pool = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="overflows_of"
+    )
+    signing_domain = models.CharField(max_length=253, blank=True, default="")
+    fbl_signing_domain = models.CharField(max_length=253, blank=True, default="")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        """An account names a pool once."""
+
+        constraints = (
+            models.UniqueConstraint(fields=["account", "slug"], name="pool_slug_per_account"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SendingIp(models.Model):
+    """A dedicated address that connections leave from, and the name it says in EHLO."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="sending_ips")
+    pool = models.ForeignKey(IpPool, on_delete=models.PROTECT, related_name="sending_ips")
+    address = models.GenericIPAddressField(protocol="IPv4", unique=True)
+    hostname = models.CharField(max_length=253)
+    slot = models.PositiveSmallIntegerField()  # 1 to 6, one of each per account: the limit itself
+    auto_warmup_enabled = models.BooleanField(default=False)
+    auto_warmup_stage = models.PositiveSmallIntegerField(null=True, blank=True)  # kept when off
+    created_at = models.DateTimeField()
+
+    class Meta:
+        """Six numbered slots, each taken once: no race makes a seventh."""
+
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(slot__gte=1, slot__lte=SENDING_IPS_PER_ACCOUNT),
+                name="sending_ip_slot_1_to_6",
+            ),
+            models.UniqueConstraint(fields=["account", "slot"], name="sending_ip_slot_per_account"),
+            models.CheckConstraint(
+                condition=models.Q(auto_warmup_stage__isnull=True)
+                | models.Q(auto_warmup_stage__gte=1, auto_warmup_stage__lte=30),
+                name="sending_ip_warmup_stage_1_to_30",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(auto_warmup_enabled=False)
+                | models.Q(auto_warmup_stage__isnull=False),
+                name="sending_ip_warming_has_stage",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.address
+
+
+class CheckStatus(models.TextChoices):
+    """Result of the latest DNS check, in SparkPost's words."""
+
+    UNVERIFIED = "unverified"
+    VALID = "valid"
+    INVALID = "invalid"
+
+
+class SendingDomain(models.Model):
+    """A domain that mail may come from, with the key that signs for it."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="sending_domains")
+    domain = models.CharField(max_length=253, unique=True)  # lower case, ASCII (IDNA)
+    selector = models.CharField(max_length=63)
+    private_key = models.BinaryField()  # PEM, encrypted with the instance's secret key
+    public_key = models.TextField()  # base64 of the DER, as in the DNS record's p=
+    dkim_status = models.CharField(
+        max_length=20, choices=CheckStatus, default=CheckStatus.UNVERIFIED
+    )
+    verified_at = models.DateTimeField(null=True, blank=True)  # None: nothing may be sent from it
+    checked_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.domain
+
+
+class StaticRoute(models.Model):
+    """Where mail for matching recipient domains goes instead of their MX: a smart host."""
+
+    pattern = models.CharField(max_length=255, unique=True)  # "*", "domain" or "*.domain"
+    host = models.CharField(max_length=253)  # name or address, IPv6 without brackets
+    port = models.PositiveIntegerField()
+    connections = models.PositiveIntegerField(null=True, blank=True)
+    messages_per_minute = models.PositiveIntegerField(null=True, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        """Only what a connection can be made with."""
+
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(port__gte=1, port__lte=65535), name="route_port_1_to_65535"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(connections__isnull=True) | models.Q(connections__gte=1),
+                name="route_connections_positive",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(messages_per_minute__isnull=True)
+                | models.Q(messages_per_minute__gte=1),
+                name="route_rate_positive",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.pattern} via {self.host}:{self.port}"
+
+
+class SuppressionType(models.TextChoices):
+    """Which mail a suppression stops; SparkPost's words."""
+
+    TRANSACTIONAL = "transactional"
+    NON_TRANSACTIONAL = "non_transactional"
+
+
+class SuppressionSource(models.TextChoices):
+    """What put an address on the list; SparkPost's words, shown in the bounce it causes."""
+
+    SPAM_COMPLAINT = "Spam Complaint"
+    LIST_UNSUBSCRIBE = "List Unsubscribe"
+    BOUNCE_RULE = "Bounce Rule"
+    UNSUBSCRIBE_LINK = "Unsubscribe Link"
+    MANUALLY_ADDED = "Manually Added"
+    COMPLIANCE = "Compliance"
+
+
+class Suppression(models.Model):
+    """An address an account does not send one type of mail to."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="suppressions")
+    recipient = models.CharField(max_length=320)  # lower case, trimmed
+    type = models.CharField(max_length=20, choices=SuppressionType)
+    list_id = models.CharField(max_length=255, blank=True, default="")  # "": the whole account
+    source = models.CharField(max_length=20, choices=SuppressionSource)
+    description = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        """One entry for each recipient, type and list."""
+
+        constraints = (
+            # Also the index that `suppression.suppressed_among` reads.
+            models.UniqueConstraint(
+                fields=["account", "recipient", "type", "list_id"], name="suppression_entry"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.recipient} ({self.type})"
+
+
+class PolicyVersion(models.Model):
+    """The one row that counts changes to the sending policy; see `policy.py`."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True)
+    version = models.PositiveBigIntegerField()
+
+    class Meta:
+        """One row."""
+
+        constraints = (
+            models.CheckConstraint(condition=models.Q(id=1), name="policy_version_one_row"),
+        )
+
+    def __str__(self) -> str:
+        return str(self.version)
