@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from chaos.load import Caller, Ledger
-from chaos.service import Service
+from chaos.service import Target
 from chaos.verdict import judge, read_arrivals
 
 FAULT_POINTS = (
@@ -35,30 +35,30 @@ PROCESSES = ("deliver-0", "deliver-1", "clock", "web")
 DRAIN_LIMIT = 180.0
 
 
-def attack(service: Service, kills: list[float]) -> str:
+def attack(target: Target, kills: list[float]) -> str:
     """Kill something and wait until it runs again; return what was killed."""
     if random.random() < 0.6:
         point = random.choice(FAULT_POINTS)
-        died_at = service.kill_at(point, random.randint(1, 5), limit=8.0)
+        died_at = target.kill_at(point, random.randint(1, 5), limit=8.0)
         if died_at is not None:
             kills.append(died_at)
             return point
         return f"{point} (not reached)"
     if random.random() < 0.15:
         kills.append(time.time())
-        service.kill_everything()
+        target.kill_everything()
         return "everything"
     name = random.choice(PROCESSES)
     kills.append(time.time())
-    service.kill(name)
+    target.kill(name)
     return name
 
 
-def drain(service: Service, promised: int) -> None:
+def drain(target: Target, promised: int) -> None:
     """Wait until nothing waits and all events are recorded."""
     end = time.monotonic() + DRAIN_LIMIT
     while time.monotonic() < end:
-        rows = service.merpati("accounts", "balance")["rows"]
+        rows = target.merpati.command("accounts", "balance")["rows"]
         if not sum(row["waiting"] for row in rows):
             return
         time.sleep(0.3)
@@ -77,16 +77,16 @@ def main() -> int:
     random.seed(seed)
     ledger, kills = Ledger(), list[float]()
     with tempfile.TemporaryDirectory(prefix="merpati-chaos-") as folder:
-        service = Service(Path(folder))
+        target = Target(Path(folder))
         callers = [
-            Caller(service.http_port, service.api_key, ledger, options.pause)
+            Caller(target.http_port, target.api_key, ledger, options.pause)
             for _ in range(options.callers)
         ]
         for caller in callers:
             caller.start()
         for number in range(1, options.rounds + 1):
             time.sleep(random.uniform(0.05, 0.4))
-            killed = attack(service, kills)
+            killed = attack(target, kills)
             print(
                 f"round {number}/{options.rounds}: {killed}; promised {len(ledger.accepted)}",
                 file=sys.stderr,
@@ -96,10 +96,10 @@ def main() -> int:
             caller.finish.set()
         for caller in callers:
             caller.join(60)
-        drain(service, len(ledger.accepted))
-        balance = service.merpati("accounts", "balance")["rows"]
-        verdict = judge(ledger.accepted, read_arrivals(service.arrivals), kills)
-        code = service.stop()
+        drain(target, len(ledger.accepted))
+        balance = target.merpati.command("accounts", "balance")["rows"]
+        verdict = judge(ledger.accepted, read_arrivals(target.arrivals), kills)
+        code = target.stop()
     recorded = sum(row["accepted"] for row in balance)
     delivered = sum(row["delivered"] for row in balance)
     report = {

@@ -10,7 +10,7 @@ import time
 import uuid
 from dataclasses import dataclass, field
 
-DOMAIN = "kirim.example"
+from harness.customer import DOMAIN
 
 
 @dataclass

@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.customer import DOMAIN, SENDING_IPS, sign_up
+from harness.service import Merpati, answers, free_port, wait_until
 from rich.console import Console, Group
 from rich.live import Live
 from rich.panel import Panel
@@ -31,9 +32,6 @@ from rich.table import Table
 
 from demo.mail import HTML, SUBJECT, TEXT, parcel
 
-MERPATI = str(Path(sys.executable).with_name("merpati"))
-DOMAIN = "kirim.example"
-SENDING_IPS = {"127.0.0.2": "mta-1.kirim.example", "127.0.0.3": "mta-2.kirim.example"}
 CALL_SIZE = 250
 QUIET_SECONDS = 60  # without a new message at the receiver for so long, the demonstration failed
 
@@ -66,72 +64,52 @@ class Demo:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.data = Path(tempfile.mkdtemp(prefix="merpati-demo-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="merpati-demo-"))
+        self.merpati = Merpati(self.folder / "data", "--https", "127.0.0.1:0", "--workers", "1")
         self.arrivals = Arrivals()
-        self.addresses: dict[str, str] = {}
         self.api_key = ""
-        self._running: list[subprocess.Popen[str]] = []
+        self._receiver: subprocess.Popen[str] | None = None
 
     def step(self, text: str) -> None:
         """Say what happens next."""
         self.console.print(f"[green]✓[/green] {text}", highlight=False)
 
-    def merpati(self, *words: str) -> Any:
-        """Run one `merpati` command and return its JSON."""
-        done = subprocess.run(
-            [MERPATI, *words, "--data", str(self.data), "--json"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise SystemExit(f"merpati {' '.join(words)} failed:\n{done.stderr}")
-        return json.loads(done.stdout)
-
     def start_service(self) -> None:
-        """Start `merpati run` and wait for its ready line."""
-        service = self._start(
-            [
-                *(MERPATI, "run", "--data", str(self.data), "--http", "127.0.0.1:0"),
-                *("--https", "127.0.0.1:0", "--submission", "127.0.0.1:0"),
-                *("--inbound", "127.0.0.1:0", "--workers", "1"),
-            ],
-            stderr=(self.data / "run.log").open("w"),
-        )
-        line = next(iter(service.stdout or ()), "")
-        if not line.startswith("merpati ready"):
-            raise SystemExit(f"merpati did not start:\n{(self.data / 'run.log').read_text()}")
-        self.addresses = dict(word.split("=", 1) for word in line.split() if "=" in word)
-        self.step(f"merpati runs: https://{self.addresses['https']} (data in {self.data})")
+        """Start `merpati run` and wait until all parts accept connections."""
+        self.merpati.start()
+        address = self.merpati.addresses["https"]
+        self.step(f"merpati runs: https://{address} (data in {self.merpati.data})")
 
     def set_up(self) -> None:
         """Create account, IPs and domain, and route all mail to the receiver."""
-        account = self.merpati(
-            *("account", "create", "Toko Kirim", "--plan", "premium"),
-            *("--service-time-zone", "uk"),
-        )
-        self.api_key = account["api_key"]
-        owner = str(account["account_id"])
-        for address, hostname in SENDING_IPS.items():
-            self.merpati("ip", "add", address, "--account", owner, "--hostname", hostname)
-        domain = self.merpati("domain", "add", DOMAIN, "--account", owner, "--assume-verified")
-        self.step(f"account {owner} with sending IPs {' and '.join(SENDING_IPS)}, domain {DOMAIN}")
-        dkim = next(r for r in domain["records"] if "_domainkey" in r["name"])
+        customer = sign_up(self.merpati)
+        self.api_key = customer.api_key
+        self.step(f"account with sending IPs {' and '.join(SENDING_IPS)}, domain {DOMAIN}")
         port = free_port()
-        receiver = self._start(
-            [sys.executable, "-m", "demo.receiver", str(port), dkim["name"], dkim["value"]]
+        self._receiver = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "demo.receiver",
+                str(port),
+                customer.dkim_name,
+                customer.dkim_value,
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
-        threading.Thread(target=self._listen, args=(receiver,), daemon=True).start()
-        wait_for(port)
-        self.merpati("route", "add", "*", f"127.0.0.1:{port}")
+        threading.Thread(target=self._listen, daemon=True).start()
+        wait_until(lambda: answers(port), "the receiver")
+        self.merpati.command("route", "add", "*", f"127.0.0.1:{port}")
         self.step(f"receiver on port {port} (aiosmtpd) verifies each signature (dkimpy)")
 
     def send(self, messages: int) -> int:
         """Send through python-sparkpost; return how many recipients were accepted."""
-        os.environ["REQUESTS_CA_BUNDLE"] = str(self.data / "tls" / "ca.pem")
+        os.environ["REQUESTS_CA_BUNDLE"] = str(self.merpati.data / "tls" / "ca.pem")
         from sparkpost import SparkPost  # noqa: PLC0415  # reads the environment when it connects
 
-        client = SparkPost(self.api_key, base_uri=self.addresses["https"])
+        client = SparkPost(self.api_key, base_uri=self.merpati.addresses["https"])
         accepted = 0
         for start in range(0, messages, CALL_SIZE):
             answer = client.transmissions.send(
@@ -147,48 +125,16 @@ class Demo:
 
     def stop(self) -> None:
         """Stop everything and remove the data folder."""
-        for process in self._running:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-        for process in self._running:
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-        shutil.rmtree(self.data, ignore_errors=True)
+        self.merpati.stop()
+        if self._receiver is not None:
+            self._receiver.kill()
+            self._receiver.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _start(self, command: list[str], **options: Any) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,  # Ctrl-C reaches us alone; we stop the others in order
-            **options,
-        )
-        self._running.append(process)
-        return process
-
-    def _listen(self, receiver: subprocess.Popen[str]) -> None:
-        for line in receiver.stdout or ():
-            self.arrivals.add(json.loads(line))
-
-
-def free_port() -> int:
-    """Return a port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(port: int) -> None:
-    """Wait until a local port accepts connections."""
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        with socket.socket() as probe:
-            if not probe.connect_ex(("127.0.0.1", port)):
-                return
-        time.sleep(0.05)
-    raise SystemExit(f"nothing answers on port {port}")
+    def _listen(self) -> None:
+        if self._receiver is not None:
+            for line in self._receiver.stdout or ():
+                self.arrivals.add(json.loads(line))
 
 
 def arrivals_table(arrivals: Arrivals) -> Table:
@@ -249,7 +195,7 @@ def watch(demo: Demo, messages: int) -> None:
             if total >= messages:
                 return
             if now - progress_at > QUIET_SECONDS:
-                raise SystemExit(f"only {total} of {messages} arrived; see {demo.data}/run.log")
+                raise SystemExit(f"only {total} of {messages} arrived; see {demo.merpati.log}")
             time.sleep(0.1)
 
 
@@ -257,7 +203,7 @@ def summary(demo: Demo, messages: int) -> bool:
     """Print what was shown and whether the accounts balance; return whether all is well."""
     end = time.monotonic() + 20
     while True:  # the last outcomes settle and reach the event store within moments
-        rows = demo.merpati("accounts", "balance")["rows"]
+        rows = demo.merpati.command("accounts", "balance")["rows"]
         delivered = sum(row["delivered"] for row in rows)
         if delivered >= messages or time.monotonic() > end:
             break

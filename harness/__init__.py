@@ -1,0 +1,1 @@
+"""Starts the real `merpati run` and talks to it: shared by demo, chaos, bench and journeys."""

@@ -1,0 +1,39 @@
+"""A premium account that can send: two IPs with HELO names, a signing domain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.service import Merpati
+
+DOMAIN = "kirim.example"
+SENDING_IPS = {"127.0.0.2": "mta-1.kirim.example", "127.0.0.3": "mta-2.kirim.example"}
+
+
+@dataclass(frozen=True)
+class Customer:
+    """What the customer's developer holds after sign-up, and the DKIM record to publish."""
+
+    account_id: str
+    api_key: str
+    dkim_name: str
+    dkim_value: str
+
+
+def sign_up(
+    merpati: Merpati,
+    name: str = "Toko Kirim",
+    domain: str = DOMAIN,
+    sending_ips: Mapping[str, str] = SENDING_IPS,
+) -> Customer:
+    """Create account, sending IPs (address to HELO name) and sending domain by command."""
+    account = merpati.command(
+        *("account", "create", name, "--plan", "premium", "--service-time-zone", "uk")
+    )
+    owner = str(account["account_id"])
+    for address, hostname in sending_ips.items():
+        merpati.command("ip", "add", address, "--account", owner, "--hostname", hostname)
+    added = merpati.command("domain", "add", domain, "--account", owner, "--assume-verified")
+    dkim = next(record for record in added["records"] if "_domainkey" in record["name"])
+    return Customer(owner, account["api_key"], dkim["name"], dkim["value"])

@@ -1,0 +1,145 @@
+"""One running `merpati run` with a data folder of its own, and the commands given to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+MERPATI = str(Path(sys.executable).with_name("merpati"))
+START_LIMIT = 60.0  # seconds; generous, since tests share the machine
+
+
+class CommandFailed(Exception):
+    """A `merpati` command ended with an exit code other than 0."""
+
+    def __init__(self, words: tuple[str, ...], code: int, stdout: str, stderr: str) -> None:
+        super().__init__(f"merpati {' '.join(words)} ended with {code}:\n{stderr}{stdout}")
+        self.code, self.stdout, self.stderr = code, stdout, stderr
+
+
+class Merpati:
+    """The service under a data folder; `start()` returns when its ready line has come."""
+
+    def __init__(
+        self,
+        data: Path,
+        *options: str,
+        http: str = "127.0.0.1:0",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.data = data
+        self.log = data.with_name(data.name + ".log")
+        self.addresses: dict[str, str] = {}
+        self._command = [MERPATI, "run", "--data", str(data), "--http", http]
+        self._command += ["--submission", "127.0.0.1:0", "--inbound", "127.0.0.1:0", *options]
+        self._environment = {**os.environ, **(environment or {})}
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Start and wait for the ready line; raises RuntimeError with the log's end."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=self._environment,
+                # Ctrl-C at a terminal reaches us alone; we stop the service in order.
+                start_new_session=True,
+            )
+        line = next(iter(self._process.stdout or ()), "")
+        if not line.startswith("merpati ready "):
+            self.stop()
+            raise RuntimeError(f"merpati did not start ({line!r}):\n{self.log.read_text()[-2000:]}")
+        self.addresses = dict(word.split("=", 1) for word in line.split() if "=" in word)
+
+    def command(self, *words: str) -> Any:
+        """Run one command with --json and return its document; raises CommandFailed."""
+        done = subprocess.run(
+            [MERPATI, *words, "--data", str(self.data), "--json"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self._environment,
+        )
+        if done.returncode:
+            raise CommandFailed(words, done.returncode, done.stdout, done.stderr)
+        return json.loads(done.stdout)
+
+    def pids(self) -> dict[str, int]:
+        """Return the process ids of the children by name."""
+        try:
+            state = json.loads((self.data / "run" / "state.json").read_text())
+        except (OSError, ValueError):
+            return {}
+        return {name: int(pid) for name, pid in state["pids"].items()}
+
+    @property
+    def pid(self) -> int:
+        """Return the supervisor's process id."""
+        if self._process is None:
+            raise RuntimeError("not started")
+        return self._process.pid
+
+    def kill(self) -> None:
+        """Kill the supervisor, which takes all its children along, and wait for their end."""
+        children = self.pids().values()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        wait_until(lambda: not any(is_alive(pid) for pid in children), "the children to die")
+
+    def stop(self) -> int:
+        """Stop in order; return the exit code, 0 when not running."""
+        process = self._process
+        if process is None:
+            return 0
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(START_LIMIT)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+        return process.returncode
+
+
+def wait_until(holds: Callable[[], Any], what: str, limit: float = START_LIMIT) -> None:
+    """Poll until something holds; raises TimeoutError naming it after `limit` seconds."""
+    end = time.monotonic() + limit
+    while not holds():
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {limit:.0f} s for {what}")
+        time.sleep(0.02)
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether a process runs (a zombie does not)."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
+
+
+def answers(port: int, host: str = "127.0.0.1") -> bool:
+    """Return whether a port accepts connections."""
+    with socket.socket() as probe:
+        return not probe.connect_ex((host, port))
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
