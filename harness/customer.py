@@ -17,8 +17,7 @@ class Customer:
 
     account_id: str
     api_key: str
-    dkim_name: str
-    dkim_value: str
+    dkim_record: tuple[str, str]  # name and value of the TXT record
 
 
 def sign_up(
@@ -36,4 +35,4 @@ def sign_up(
         merpati.command("ip", "add", address, "--account", owner, "--hostname", hostname)
     added = merpati.command("domain", "add", domain, "--account", owner, "--assume-verified")
     dkim = next(record for record in added["records"] if "_domainkey" in record["name"])
-    return Customer(owner, account["api_key"], dkim["name"], dkim["value"])
+    return Customer(owner, account["api_key"], (dkim["name"], dkim["value"]))
