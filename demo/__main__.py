@@ -22,8 +22,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.customer import DOMAIN, SENDING_IPS, sign_up
-from harness.service import Merpati, answers, free_port, wait_until
 from rich.console import Console, Group
 from rich.live import Live
 from rich.panel import Panel
@@ -31,6 +29,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from demo.mail import HTML, SUBJECT, TEXT, parcel
+from harness.customer import DOMAIN, SENDING_IPS, sign_up
+from harness.service import Merpati, answers, free_port, wait_until
 
 CALL_SIZE = 250
 QUIET_SECONDS = 60  # without a new message at the receiver for so long, the demonstration failed

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from harness.customer import Customer, sign_up
 from harness.service import Merpati
 from tests.support.sink import Sink, sink

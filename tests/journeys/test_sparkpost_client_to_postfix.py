@@ -13,6 +13,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+
 from harness.customer import SENDING_IPS, sign_up
 from harness.service import Merpati, wait_until
 from tests.support.http_calls import send, transmission
