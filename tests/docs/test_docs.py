@@ -1,0 +1,60 @@
+"""The docs are part of the product: what they name exists, what exists is named, examples run."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from merpati.cli.reference import FOLDER, pages
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("name", sorted(pages()))
+def test_the_reference_is_what_the_code_says(name: str) -> None:
+    written = (ROOT / FOLDER / name).read_text()
+    assert written == pages()[name], "run `make docs` and commit what it writes"
+
+
+def test_the_reference_has_no_page_the_code_does_not_write() -> None:
+    assert {file.name for file in (ROOT / FOLDER).iterdir()} == set(pages())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", page.read_text())
+    missing = [target for target in targets if not (page.parent / target).exists()]
+    assert missing == []
+
+
+def test_every_file_that_message_flow_names_exists() -> None:
+    text = (ROOT / "docs" / "message-flow.md").read_text()
+    named = re.findall(r"`([a-z_]+(?:/[a-z_]+)+\.py)`", text)
+    assert len(named) > 15
+    assert [name for name in named if not (ROOT / "src" / "merpati" / name).exists()] == []
+
+
+def test_every_room_stands_in_the_architecture() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    rooms = [f.parent.name for f in (ROOT / "src" / "merpati").glob("*/__init__.py")]
+    assert [room for room in rooms if f"| `{room}/` |" not in text] == []
+
+
+def test_the_readme_names_the_two_commands() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert "make demo" in text
+    assert "make test" in text
+
+
+def test_make_help_names_every_target() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert phony
+    shown = subprocess.run(
+        ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert [target for target in phony.group(1).split() if f"  {target} " not in shown] == []
