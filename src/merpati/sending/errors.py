@@ -57,8 +57,8 @@ class SendingIpNotFound(SendingError):
 class PoolNotFound(SendingError):
     """The account has no such pool."""
 
-    def __init__(self, pool: str) -> None:
-        super().__init__("IP pool not found.", "pool")
+    def __init__(self, pool: str, message: str = "IP pool not found.") -> None:
+        super().__init__(message, "pool")
         self.pool = pool
 
 

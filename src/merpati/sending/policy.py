@@ -154,7 +154,7 @@ def _published(path: Path) -> _Head | None:
     except FileNotFoundError:
         return None
     except codec.DecodeError as error:
-        log.error("policy_damaged path=%s error=%s", path, error)
+        log.warning("policy_damaged path=%s error=%s", path, error)
         return None
 
 

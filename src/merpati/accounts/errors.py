@@ -1,0 +1,55 @@
+"""What can go wrong in this room; each edge maps these to its own protocol in one place.
+
+`message` is for people: what was wrong and what to do. `field` names the input that was wrong, as
+the action's parameter, or is empty.
+"""
+
+from __future__ import annotations
+
+
+class AccountsError(Exception):
+    """Base of this room's errors."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+class InvalidOrder(AccountsError):
+    """A line of the order form cannot be used."""
+
+
+class AccountExists(AccountsError):
+    """There is an account of this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"There is an account named {name!r} already: choose another name.", "name"
+        )
+        self.name = name
+
+
+class AccountNotFound(AccountsError):
+    """No account has this number or name."""
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(
+            f"There is no account {reference!r}; merpati account list shows them all.", "account"
+        )
+        self.reference = reference
+
+
+class InvalidKeyRequest(AccountsError):
+    """A label or grant of a wanted key cannot be used."""
+
+
+class ApiKeyNotFound(AccountsError):
+    """The account has no such key, or it was revoked before."""
+
+    def __init__(self, key_id: int) -> None:
+        super().__init__(
+            f"The account has no API key number {key_id} in use; merpati key list shows them all.",
+            "key",
+        )
+        self.key_id = key_id
