@@ -34,7 +34,7 @@ class Receiver:
         print(  # noqa: T201  # the parent process reads these lines
             json.dumps(
                 {
-                    "from_ip": session.peer[0],
+                    "from_ip": session.peer[0] if session.peer else "",
                     "helo": session.host_name,
                     "dkim": "pass" if passed else "fail",
                     "to": envelope.rcpt_tos[0],
