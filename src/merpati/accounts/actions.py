@@ -23,8 +23,7 @@ from merpati.accounts.grants import ALL_GRANTS, checked_grants
 from merpati.accounts.keys import SHORT_KEY_LENGTH, hash_of, new_key
 from merpati.accounts.models import Account, ApiKey, Plan, ServiceTimeZone
 from merpati.accounts.signals import account_changed, account_created
-
-SHARDS = 16  # of the spool; an account's is fixed when it is made
+from merpati.spool.files import SHARDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ Source: sparkpost-api 10 ("DNS that passes"); RFC 6376 3.6.1 (the record's tags)
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -149,6 +148,4 @@ def _tags(text: str) -> dict[str, str]:
 
 
 def _split(value: str) -> list[str]:
-    return textwrap.wrap(
-        value, _STRING_OCTETS, drop_whitespace=False, break_on_hyphens=False, expand_tabs=False
-    )
+    return [value[at : at + _STRING_OCTETS] for at in range(0, len(value), _STRING_OCTETS)]

@@ -23,15 +23,13 @@ class InvalidValue(SendingError):
 class SendingIpLimitReached(SendingError):
     """The account holds six sending IPs already (mission clause C1)."""
 
-    def __init__(self, account: str, limit: int) -> None:
+    def __init__(self, account: str) -> None:
         super().__init__(
-            f"Account {account} already has {limit} dedicated sending IPs, which is the limit of "
-            "an account (service description, clause C1). Remove one first: merpati ip remove "
-            "ADDRESS",
+            f"Account {account} has six dedicated sending IPs already, and six is the limit "
+            "(service description, clause C1). Remove one first: merpati ip remove ADDRESS",
             "address",
         )
         self.account = account
-        self.limit = limit
 
 
 class SendingIpInUse(SendingError):

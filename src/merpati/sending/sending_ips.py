@@ -116,7 +116,7 @@ def _take_place(ip: SendingIp, account: Account) -> None:
         except IntegrityError:
             continue
         return
-    raise SendingIpLimitReached(account.name, SENDING_IPS_PER_ACCOUNT)
+    raise SendingIpLimitReached(account.name)
 
 
 def _free_slot(account_id: int) -> int | None:

@@ -1,0 +1,110 @@
+"""`merpati route`: send a recipient domain's mail through a smart host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from merpati.cli.actor import actor, now
+from merpati.cli.output import Group, common_options, show, table
+from merpati.runtime.setup import setup
+from merpati.settings import HostPort
+
+if TYPE_CHECKING:
+    from merpati.sending.models import StaticRoute
+
+
+@click.group(
+    cls=Group,
+    examples=(
+        "merpati route add '*' 127.0.0.1:2526",
+        "merpati route add '*.corp.example' relay.corp.example:25 --connections 4 --rate 300/min",
+        "merpati route list",
+        "merpati route remove '*'",
+    ),
+)
+def route() -> None:
+    """Send a recipient domain's mail through a smart host."""
+
+
+@route.command(
+    "add",
+    examples=(
+        "merpati route add '*' 127.0.0.1:2526",
+        "merpati route add corp.example [2001:db8::25]:25",
+        "merpati route add '*.corp.example' relay.corp.example:25 --connections 4 --rate 300/min",
+    ),
+)
+@click.argument("pattern")
+@click.argument("target", metavar="HOST:PORT")
+@click.option("--connections", type=int, metavar="N", help="At most so many per sending IP.")
+@click.option("--rate", metavar="N/min", help="At most so many messages a minute per sending IP.")
+@common_options
+def add(
+    pattern: str,
+    target: str,
+    *,
+    connections: int | None,
+    rate: str | None,
+    data: Path,
+    as_json: bool,
+) -> None:
+    """Route mail to DOMAIN, *.DOMAIN (its subdomains) or * (all else) to a host of yours."""
+    setup(data)
+    from merpati.sending.routes import (  # noqa: PLC0415 - needs Django set up
+        add_route,
+        parse_rate,
+        parse_target,
+    )
+
+    host, port = parse_target(target)
+    added = add_route(
+        pattern,
+        host,
+        port,
+        connections=connections,
+        messages_per_minute=parse_rate(rate) if rate is not None else None,
+        by=actor(),
+        now=now(),
+    )
+    document = _document(added)
+    show(document, f"Mail to {added.pattern} goes to {document['target']}.", as_json)
+
+
+@route.command("list", examples=("merpati route list", "merpati route list --json"))
+@common_options
+def list_routes(data: Path, as_json: bool) -> None:
+    """List static routes; the most specific pattern wins."""
+    setup(data)
+    from merpati.sending.models import StaticRoute  # noqa: PLC0415 - needs Django set up
+
+    rows = [_document(row) for row in StaticRoute.objects.order_by("pattern")]
+    head = ("pattern", "target", "connections", "messages_per_minute")
+    show({"routes": rows}, table(head, [[row[name] for name in head] for row in rows]), as_json)
+
+
+@route.command("remove", examples=("merpati route remove '*'",))
+@click.argument("pattern")
+@common_options
+def remove(pattern: str, data: Path, as_json: bool) -> None:
+    """Remove a route; what waits for it goes by the next that matches, or by MX."""
+    setup(data)
+    from merpati.sending.routes import (  # noqa: PLC0415 - needs Django set up
+        checked_pattern,
+        remove_route,
+    )
+
+    remove_route(pattern, by=actor(), now=now())
+    gone = checked_pattern(pattern)
+    show({"pattern": gone}, f"The route for {gone} is removed.", as_json)
+
+
+def _document(row: StaticRoute) -> dict[str, Any]:
+    return {
+        "pattern": row.pattern,
+        "target": str(HostPort(row.host, row.port)),
+        "connections": row.connections,
+        "messages_per_minute": row.messages_per_minute,
+    }
