@@ -8,12 +8,14 @@ SpoolUnavailable, the connection is closed, and the shard comes back by itself.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from merpati.adapters.clock import Clock
 from merpati.contracts.batch import Accepted
 from merpati.contracts.event import Event
+from merpati.spool.files import ShardLock, make_directory, shard_path
 from merpati.spool.shapes import (
     Postponed,
     QueueDepth,
@@ -21,6 +23,8 @@ from merpati.spool.shapes import (
     ShardStatus,
     SpooledMessage,
 )
+from merpati.spool.store import Append, Reserve, Settle, Store, Trim
+from merpati.spool.writer import Arrivals, Writer
 
 OnDue = Callable[[int, int, int], None]
 
@@ -28,8 +32,8 @@ OnDue = Callable[[int, int, int], None]
 class Shard:
     """The only writer of `directory/NN.sqlite3`. Make it and use it on one event loop.
 
-    Nothing is opened before the first call; a second Shard on the same file gets ShardInUse.
-    Every method raises SpoolUnavailable when the file cannot be read or written.
+    Nothing is opened or made before the first call that needs it; a second Shard on the same file
+    gets ShardInUse. Every method raises SpoolUnavailable when the file cannot be read or written.
 
     on_due: set it before the first call. Called on the loop with (queue_id, count, earliest_due_at)
     when a commit added `count` messages to a queue, and for every queue that holds messages after
@@ -47,21 +51,44 @@ class Shard:
     ) -> None:
         self.number = number
         self.on_due: OnDue | None = None
+        self._path = shard_path(directory, number)
+
+        def take_lock() -> ShardLock:
+            make_directory(directory)
+            return ShardLock(directory, number)
+
+        self._writer = Writer(
+            f"spool-{number:02}",
+            clock,
+            take_lock,
+            lambda: Store(directory, number, clock, reserve_bytes, cache_bytes),
+            self._announce,
+        )
 
     async def append(self, batch: bytes) -> Accepted:
         """Store one batch (msgpack of contracts.batch.Batch) whole, with its journal record.
 
         Raises IdempotencyConflict, SpoolFull, BatchRefused.
         """
-        raise NotImplementedError
+        accepted: Accepted = await self._writer.submit(Append(batch))
+        return accepted
 
     async def queues(self) -> dict[int, QueueDepth]:
-        """Return the queues that hold messages, by id. Call it at start to learn what waits."""
-        raise NotImplementedError
+        """Return the queues that hold messages, by id. Call it at start to learn what waits.
+
+        A shard that was never used is not made by asking.
+        """
+        if self._writer.store is None and not self._path.exists():
+            return {}
+        found: dict[int, QueueDepth] = await self._writer.submit(Store.queues)
+        return found
 
     def queue_key(self, queue_id: int) -> QueueKey:
-        """Return what a queue id stands for; known as long as the queue holds messages."""
-        raise NotImplementedError
+        """Return what a queue id stands for; known as long as the queue holds messages.
+
+        Raises KeyError for others, SpoolUnavailable while the file is not open.
+        """
+        return self._writer.opened().keys[queue_id]
 
     async def due(
         self, queue_id: int, now: int, limit: int, after: tuple[int, int] | None = None
@@ -72,18 +99,25 @@ class Shard:
         it took as `after`, starts again from None when on_due tells of something earlier, and skips
         the ids it still holds.
         """
-        raise NotImplementedError
+        found: list[SpooledMessage] = await self._writer.submit(
+            lambda store: store.due(queue_id, now, limit, after)
+        )
+        return found
 
     async def next_due_at(self, queue_id: int, after: int) -> int | None:
         """Return the earliest due time later than `after` in a queue, None when there is none."""
-        raise NotImplementedError
+        found: int | None = await self._writer.submit(
+            lambda store: store.next_due_at(queue_id, after)
+        )
+        return found
 
     async def content(self, content_id: int) -> bytes:
         """Return a batch's content (msgpack of contracts.batch.Content).
 
         Raises KeyError when no message needs it any more.
         """
-        raise NotImplementedError
+        found: bytes = await self._writer.submit(lambda store: store.content(content_id))
+        return found
 
     async def settle(
         self,
@@ -96,7 +130,7 @@ class Shard:
         events: become one journal row. Those of messages that are no longer in the spool are
         dropped with them, so a repeated settle makes no second outcome.
         """
-        raise NotImplementedError
+        await self._writer.submit(Settle(settled, postponed, events))
 
     async def reserve(self, sending_ip: str, day: int, block: int, limit: int) -> int:
         """Return how many attempts of at most `block` this IP may make now on this day.
@@ -105,24 +139,41 @@ class Shard:
         exceed `limit`. day: days since the epoch; it never goes back, an earlier one counts as the
         latest seen.
         """
-        raise NotImplementedError
+        granted: int = await self._writer.submit(Reserve(sending_ip, day, block, limit))
+        return granted
 
     async def trim(self, seq: int) -> None:
         """Remove journal rows up to and including `seq`, in small steps."""
-        raise NotImplementedError
+        while await self._writer.submit(Trim(seq)):
+            pass
 
     def status(self) -> ShardStatus:
         """Return the shard's state from memory."""
-        raise NotImplementedError
+        store = self._writer.store
+        if store is None:
+            return ShardStatus(self.number, self._writer.trouble, 0, 0, 0, False)
+        return ShardStatus(
+            self.number,
+            self._writer.trouble,
+            store.waiting,
+            sum(1 for count in list(store.counts.values()) if count),
+            store.journal_rows,
+            store.reserve.is_short,
+        )
 
     @property
     def nonce(self) -> str:
         """8 hex digits made with the file, for Message-IDs: unlike after a file is lost.
 
-        Known after the first awaited call.
+        Known once a call has opened the file. Raises SpoolUnavailable before, and in trouble.
         """
-        raise NotImplementedError
+        return self._writer.opened().nonce
 
     async def close(self) -> None:
         """Finish what waits and close the file."""
-        raise NotImplementedError
+        await asyncio.to_thread(self._writer.stop)
+
+    def _announce(self, arrivals: Arrivals) -> None:
+        if self.on_due is not None:
+            for queue_id, count, earliest_due_at in arrivals:
+                self.on_due(queue_id, count, earliest_due_at)

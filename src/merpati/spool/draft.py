@@ -1,0 +1,207 @@
+"""What one group of operations comes to, worked out in memory before anything is written.
+
+So that a group costs a handful of statements however many callers are in it, and what fails for one
+caller (a used key, a malformed batch) fails before it has touched its neighbours. No I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import NamedTuple
+
+from merpati.adapters.codec import pack
+from merpati.contracts.batch import Accepted, Batch
+from merpati.contracts.event import Event, JournalKind
+from merpati.spool.errors import BatchRefused, IdempotencyConflict
+from merpati.spool.files import INLINE_LIMIT
+from merpati.spool.shapes import Postponed, QueueKey
+
+NOTE_LIMIT = 200  # characters
+
+
+@dataclass(slots=True)
+class Counters:
+    """The next number of each kind; numbers are never used twice."""
+
+    message: int
+    content: int
+    queue: int
+    journal: int
+
+
+class UsedKey(NamedTuple):
+    """An idempotency key that was accepted."""
+
+    fingerprint: bytes
+    base_id: int
+    reply: bytes
+
+
+class Live(NamedTuple):
+    """Where a message on disk belongs."""
+
+    queue_id: int
+    content_id: int
+
+
+@dataclass(slots=True)
+class Arrival:
+    """What a commit adds to one queue."""
+
+    count: int
+    earliest_due_at: int
+
+
+@dataclass(slots=True)
+class Draft:
+    """Rows to insert, ids to delete, counters to move; tuples in the order of the columns."""
+
+    counters: Counters
+    queue_ids: Mapping[QueueKey, int]  # as on disk
+    now: int
+    used_keys: dict[tuple[int, str], UsedKey] = field(default_factory=dict)  # those asked for
+    live: dict[int, Live] = field(default_factory=dict)  # those of the messages to settle
+
+    new_queues: dict[QueueKey, int] = field(default_factory=dict)
+    arrivals: dict[int, Arrival] = field(default_factory=dict)
+    departures: dict[int, int] = field(default_factory=dict)  # by queue
+    released: dict[int, int] = field(default_factory=dict)  # references, by content
+    contents: list[tuple[object, ...]] = field(default_factory=list)
+    bodies: list[tuple[int, bytes]] = field(default_factory=list)
+    files: list[tuple[int, bytes]] = field(default_factory=list)
+    messages: list[tuple[object, ...]] = field(default_factory=list)
+    journal: list[tuple[int, int, int, bytes]] = field(default_factory=list)
+    keys: list[tuple[object, ...]] = field(default_factory=list)
+    settled: list[int] = field(default_factory=list)
+    postponed: dict[int, list[tuple[object, ...]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.counters = replace(self.counters)  # ours until the commit
+
+    def repeated(self, batch: Batch) -> Accepted | None:
+        """Return the former answer if the batch's key was accepted before.
+
+        Raises IdempotencyConflict when that was another request.
+        """
+        key = batch.idempotency_key
+        if key is None or (used := self.used_keys.get((batch.account_id, key))) is None:
+            return None
+        if used.fingerprint != batch.fingerprint:
+            raise IdempotencyConflict(key)
+        return Accepted(used.base_id, repeated=True, reply=used.reply)
+
+    def append(self, batch: Batch) -> Accepted:
+        """Add a batch. Raises BatchRefused before anything is changed."""
+        check(batch)
+        base_id = self.counters.message
+        self.counters.message += batch.size
+        if batch.messages:
+            self._add_messages(batch, base_id, self._add_content(batch))
+        self._record(JournalKind.INJECTION, base_id, batch.injection)
+        if (key := batch.idempotency_key) is not None:
+            used = UsedKey(batch.fingerprint, base_id, batch.reply)
+            self.used_keys[batch.account_id, key] = used
+            self.keys.append((key, batch.account_id, *used, self.now))
+        return Accepted(base_id)
+
+    def settle(
+        self, settled: Sequence[int], postponed: Sequence[Postponed], events: Sequence[Event]
+    ) -> None:
+        """Remove messages, put off others, record the events of those that are still there."""
+        gone: set[int] = set()
+        for message_id in settled:
+            place = self.live.pop(message_id, None)
+            if place is None:
+                gone.add(message_id)
+                continue
+            self.settled.append(message_id)
+            self.departures[place.queue_id] = self.departures.get(place.queue_id, 0) + 1
+            self.released[place.content_id] = self.released.get(place.content_id, 0) + 1
+        for one in postponed:
+            if one.message_id in self.live:
+                change = (one.due_at, int(one.attempted), one.last_ip, _one_line(one.note))
+                self.postponed.setdefault(one.message_id, []).append(change)
+            else:
+                gone.add(one.message_id)
+        if gone:
+            events = [event for event in events if event.message_id not in gone]
+        if events:
+            self._record(JournalKind.EVENTS, 0, pack(list(events)))
+
+    def postponements(self) -> Iterable[tuple[object, ...]]:
+        """Return (id, due_at, attempts made, last_ip, note) for each message that stays."""
+        for message_id, changes in self.postponed.items():
+            if message_id not in self.live:
+                continue  # settled later in the same group
+            last_ip = note = None
+            for _, _, ip_now, note_now in changes:
+                last_ip = last_ip if ip_now is None else ip_now
+                note = note if note_now is None else note_now
+            attempts = sum(1 for change in changes if change[1])
+            yield message_id, changes[-1][0], attempts, last_ip, note
+
+    def _add_content(self, batch: Batch) -> int:
+        content_id = self.counters.content
+        self.counters.content += 1
+        in_file = len(batch.content) > INLINE_LIMIT
+        (self.files if in_file else self.bodies).append((content_id, batch.content))
+        self.contents.append(
+            (
+                content_id,
+                batch.account_id,
+                batch.transmission_id,
+                batch.injected_at,
+                batch.policy_version,
+                len(batch.messages),
+                int(in_file),
+            )
+        )
+        return content_id
+
+    def _add_messages(self, batch: Batch, base_id: int, content_id: int) -> None:
+        queue_of: dict[str, int] = {}
+        for row in batch.messages:
+            queue_id = queue_of.get(row.domain)
+            if queue_id is None:
+                queue_id = queue_of[row.domain] = self._queue_id(
+                    QueueKey(batch.account_id, batch.pool_id, row.domain)
+                )
+            self.messages.append(
+                (base_id + row.index, queue_id, row.due_at, content_id, row.recipient)
+            )
+            arrival = self.arrivals.get(queue_id)
+            if arrival is None:
+                self.arrivals[queue_id] = Arrival(1, row.due_at)
+            else:
+                arrival.count += 1
+                arrival.earliest_due_at = min(arrival.earliest_due_at, row.due_at)
+
+    def _queue_id(self, key: QueueKey) -> int:
+        queue_id = self.queue_ids.get(key) or self.new_queues.get(key)
+        if queue_id is None:
+            queue_id = self.new_queues[key] = self.counters.queue
+            self.counters.queue += 1
+        return queue_id
+
+    def _record(self, kind: JournalKind, base_id: int, payload: bytes) -> None:
+        self.journal.append((self.counters.journal, kind, base_id, payload))
+        self.counters.journal += 1
+
+
+def check(batch: Batch) -> None:
+    """Raise BatchRefused unless every message has an id of the batch's own, in rising order."""
+    indexes = [row.index for row in batch.messages]
+    if batch.size < 1:
+        raise BatchRefused(f"a batch has at least one recipient, got size {batch.size}")
+    if indexes and not 0 <= indexes[0] <= indexes[-1] < batch.size:
+        raise BatchRefused(f"message indexes must be 0 to {batch.size - 1}")
+    if any(one >= other for one, other in pairwise(indexes)):
+        raise BatchRefused("message indexes must rise")
+
+
+def _one_line(note: str | None) -> str | None:
+    if note is None:
+        return None
+    return "".join(char if char.isprintable() else " " for char in note[:NOTE_LIMIT])

@@ -1,0 +1,112 @@
+"""A shard's tables, and how its file is opened.
+
+Ids and the journal's sequence come from `counter`, never from max(rowid): once settling has emptied
+a table SQLite would hand the same numbers out again.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from pathlib import Path
+
+VERSION = 1
+BUSY_TIMEOUT_MS = 5_000  # how long a foreign lock (an operator's sqlite3 shell) is waited for
+CHECKPOINT_PAGES = 4_000  # 16 MB of log: fewer, larger checkpoints than SQLite's 1,000
+
+TABLES = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+-- One row: the next number of each kind.
+CREATE TABLE counter (
+  message INTEGER NOT NULL, content INTEGER NOT NULL,
+  queue INTEGER NOT NULL, journal INTEGER NOT NULL
+);
+
+-- One per batch; refs is the number of its messages that wait. Kept apart from the body, so that
+-- counting what waits reads small rows and a settle rewrites no body.
+CREATE TABLE content (
+  id INTEGER PRIMARY KEY, account_id INTEGER NOT NULL, transmission_id TEXT NOT NULL,
+  injected_at INTEGER NOT NULL, policy_version INTEGER NOT NULL, refs INTEGER NOT NULL,
+  in_file INTEGER NOT NULL  -- 1: the body is the file NN/id
+);
+CREATE TABLE body (content_id INTEGER PRIMARY KEY, data BLOB NOT NULL);
+
+CREATE TABLE queue (
+  id INTEGER PRIMARY KEY, account_id INTEGER NOT NULL, pool_id INTEGER NOT NULL,
+  domain TEXT NOT NULL
+);
+
+CREATE TABLE message (
+  id INTEGER PRIMARY KEY, queue_id INTEGER NOT NULL, due_at INTEGER NOT NULL,
+  content_id INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
+  last_ip TEXT NOT NULL DEFAULT '', note TEXT NOT NULL DEFAULT '', recipient BLOB NOT NULL
+);
+CREATE INDEX message_due ON message (queue_id, due_at);
+
+CREATE TABLE journal (
+  seq INTEGER PRIMARY KEY, kind INTEGER NOT NULL, base_id INTEGER NOT NULL, payload BLOB NOT NULL
+);
+
+CREATE TABLE idempotency (
+  id INTEGER PRIMARY KEY,  -- grows with time, so that purging needs no index of its own
+  key TEXT NOT NULL, account_id INTEGER NOT NULL, fingerprint BLOB NOT NULL,
+  base_id INTEGER NOT NULL, reply BLOB NOT NULL, created_at INTEGER NOT NULL,
+  UNIQUE (key, account_id)
+);
+
+-- Attempts granted to a sending IP on the latest day it was used.
+CREATE TABLE allowance (
+  sending_ip TEXT PRIMARY KEY, day INTEGER NOT NULL, granted INTEGER NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+def connect(path: Path, cache_bytes: int) -> sqlite3.Connection:
+    """Open a shard for writing, with its tables; transactions are begun by hand.
+
+    Raises sqlite3.Error. Python's sqlite3 gives the interpreter lock away at each step of a
+    statement, and beside busy threads each time may cost a switch interval (5 ms): so all SQL here
+    is written to do much in few steps.
+    """
+    db = sqlite3.connect(
+        path,
+        isolation_level=None,
+        timeout=BUSY_TIMEOUT_MS / 1000,
+        check_same_thread=False,  # closed by whoever stops the writer thread
+        cached_statements=256,
+    )
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute(f"PRAGMA cache_size = -{cache_bytes >> 10}")
+        db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        db.execute(f"PRAGMA journal_size_limit = {4 * CHECKPOINT_PAGES * 4096}")
+        db.execute("PRAGMA temp_store = MEMORY")
+        _create(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def check_version(db: sqlite3.Connection) -> bool:
+    """Return False for a file without tables. Raises sqlite3.DatabaseError if it is too new."""
+    (found,) = db.execute("PRAGMA user_version").fetchone()
+    if found > VERSION:
+        raise sqlite3.DatabaseError(
+            f"the shard has layout {found}, this program knows up to {VERSION}; use a newer one"
+        )
+    return bool(found)
+
+
+def _create(db: sqlite3.Connection) -> None:
+    if check_version(db):
+        return
+    db.execute("BEGIN IMMEDIATE")
+    for statement in TABLES.split(";\n"):
+        db.execute(statement)
+    db.execute("INSERT INTO counter VALUES (1, 1, 1, 1)")
+    db.execute("INSERT INTO meta VALUES ('nonce', ?)", (secrets.token_hex(4),))
+    db.execute(f"PRAGMA user_version = {VERSION}")
+    db.execute("COMMIT")
