@@ -53,17 +53,17 @@ def parse_host_port(text: str, default_port: int | None = None) -> HostPort:
 
     Raises ValueError with a message for people.
     """
-    bracketed = re.fullmatch(r"\[([^\]]+)\](?::(\d+))?", text)
-    if bracketed:
-        host, port = bracketed[1], bracketed[2]
+    if bracketed := re.fullmatch(r"\[([^\]]+)\](?::(\d*))?", text):
+        host, port = bracketed.groups()
     elif text.count(":") > 1:  # a bare IPv6 literal leaves no room for a port
         host, port = text, None
     else:
-        host, _, port = text.partition(":")
-    if port is None or port == "":
-        if default_port is None or text.endswith(":"):
-            raise ValueError(f"{text!r} must be HOST:PORT, an IPv6 address in brackets: [::1]:25")
+        host, colon, after = text.partition(":")
+        port = after if colon else None
+    if port is None and default_port is not None:
         return HostPort(_known_host(host, text), default_port)
+    if not port:
+        raise ValueError(f"{text!r} must be HOST:PORT, an IPv6 address in brackets: [::1]:25")
     if not port.isascii() or not port.isdigit() or int(port) > 65_535:
         raise ValueError(f"{text!r} has no port between 0 and 65535")
     return HostPort(_known_host(host, text), int(port))
@@ -245,6 +245,16 @@ class _Field:
         return PREFIX + self.name.upper().replace(".", "__")
 
 
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A value someone gave; is_text: from the environment, where "25" means 25."""
+
+    name: str
+    raw: Any
+    origin: str
+    is_text: bool = False
+
+
 def load(
     data_dir: Path,
     environ: Mapping[str, str] = os.environ,
@@ -268,8 +278,8 @@ def origins(
         name: Origin(name, list(field.default) if field.is_list else field.default, "default")
         for name, field in fields.items()
     }
-    for name, raw, origin in _given(data_dir, environ, overrides or {}, fields):
-        found[name] = Origin(name, _checked(fields[name], raw, origin), origin)
+    for given in _given(data_dir, environ, overrides or {}, fields):
+        found[given.name] = Origin(given.name, _checked(fields[given.name], given), given.origin)
     _derive_names(found)
     return list(found.values())
 
@@ -307,11 +317,11 @@ def _given(
     environ: Mapping[str, str],
     overrides: Mapping[str, Any],
     fields: Mapping[str, _Field],
-) -> Iterator[tuple[str, Any, str]]:
-    """Yield (name, raw value, origin), the weakest origin first."""
+) -> Iterator[_Given]:
+    """Yield what was given, the weakest origin first."""
     path = data_dir / FILE_NAME
     for name, value in _file_values(path, fields):
-        yield name, value, str(path)
+        yield _Given(name, value, str(path))
     by_variable = {field.environment: field for field in fields.values()}
     for variable in sorted(environ):
         if not variable.startswith(PREFIX) or variable in NOT_SETTINGS:
@@ -319,10 +329,10 @@ def _given(
         field = by_variable.get(variable)
         if field is None:
             raise SettingsError(_unknown(variable, "the environment", by_variable))
-        yield field.name, environ[variable], variable
+        yield _Given(field.name, environ[variable], variable, is_text=True)
     for name, value in overrides.items():
         if value is not None:
-            yield name, value, "flag"
+            yield _Given(name, value, "flag")
 
 
 def _file_values(path: Path, fields: Mapping[str, _Field]) -> Iterator[tuple[str, Any]]:
@@ -353,17 +363,17 @@ def _unknown(name: str, where: str, known: Mapping[str, Any]) -> str:
     return f"{message}; did you mean {close[0]!r}?" if close else message
 
 
-def _checked(field: _Field, raw: Any, origin: str) -> Any:
-    if field.is_list and isinstance(raw, str) and origin != "flag":
+def _checked(field: _Field, given: _Given) -> Any:
+    raw = given.raw
+    if field.is_list and given.is_text:
         raw = [item.strip() for item in raw.split(",") if item.strip()]
-    is_text = origin.startswith(PREFIX) or origin == "flag"  # only there may "25" mean 25
     try:
-        value = msgspec.convert(raw, field.type, strict=not is_text)
+        value = msgspec.convert(raw, field.type, strict=not given.is_text)
         if field.check is not None:
             for text in value if field.is_list else [value]:
                 field.check(text)
     except (msgspec.ValidationError, ValueError) as error:
-        raise SettingsError(f"setting {field.name} ({origin}): {error}") from error
+        raise SettingsError(f"setting {field.name} ({given.origin}): {error}") from error
     return value
 
 

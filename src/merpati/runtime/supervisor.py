@@ -76,7 +76,7 @@ def programs(folder: DataFolder, addresses: Addresses, workers: int) -> list[Pro
         return ["-m", f"merpati.runtime.{name}", *data, *arguments]
 
     web = [
-        Program(f"web-{name}", module("web", f"--{name}", str(address)), [address], 0, 10.0)
+        Program("web" if name == "http" else "web-https", module("web", f"--{name}", str(address)), [address], 0, 10.0)
         for name, address in addresses.named().items()
         if name in {"http", "https"}
     ]
@@ -294,7 +294,7 @@ class Supervisor:
             "pid": os.getpid(),
             "workers": self._workers,
             "addresses": {name: str(at) for name, at in self._addresses.named().items()},
-            "processes": {
+            "pids": {
                 child.program.name: child.process.pid
                 for child in self._children
                 if child.process is not None and child.process.returncode is None

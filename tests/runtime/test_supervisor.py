@@ -1,0 +1,152 @@
+"""Starting, restarting and stopping in order, with small programs in the place of our processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.service import is_alive, wait_until
+
+SMALL_PROGRAMS = Path(__file__).with_name("small_programs.py")
+
+
+class Run:
+    """One supervisor process and what it says."""
+
+    def __init__(self, folder: Path, *wanted: str) -> None:
+        self.folder = folder
+        self.log = folder / "log"
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, str(SMALL_PROGRAMS), str(folder), *wanted],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+
+    def first_line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def pids(self) -> dict[str, int]:
+        try:
+            state = json.loads((self.folder / "run" / "state.json").read_text())
+        except FileNotFoundError:
+            return {}
+        return dict(state["pids"])
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Iterator[list[Run]]:
+    started: list[Run] = []
+    yield started
+    for run in started:
+        run.end()
+
+
+def start(runs: list[Run], folder: Path, *wanted: str) -> Run:
+    runs.append(Run(folder, *wanted))
+    return runs[-1]
+
+
+def test_ready_is_said_once_all_take_connections(runs: list[Run], tmp_path: Path) -> None:
+    run = start(runs, tmp_path, "a=serve", "b=serve")
+    assert run.first_line() == "ready"
+    assert set(run.pids()) == {"a", "b"}
+
+
+def test_sigterm_stops_stage_by_stage_and_leaves_nothing(runs: list[Run], tmp_path: Path) -> None:
+    run = start(runs, tmp_path, "first=serve", "second=serve", "third=serve")
+    assert run.first_line() == "ready"
+    pids = run.pids()
+    run.process.terminate()
+    assert run.process.wait(20) == 0
+    assert not any(is_alive(pid) for pid in pids.values())
+    stops = [line for line in run.log.read_text().splitlines() if "told to stop" in line]
+    assert [Path(line.split()[-1]).stem for line in stops] == ["first", "second", "third"]
+    assert run.pids() == {}
+
+
+def test_a_killed_child_is_restarted_and_said_so(runs: list[Run], tmp_path: Path) -> None:
+    run = start(runs, tmp_path, "a=serve", "b=serve")
+    assert run.first_line() == "ready"
+    before = run.pids()
+    os.kill(before["a"], signal.SIGKILL)
+    # A socket of the dead one lies in the way: the real processes remove it as this one does not.
+    (tmp_path / "run" / "a.sock").unlink()
+    wait_until(lambda: run.pids().get("a", before["a"]) != before["a"], "another a")
+    assert run.pids()["b"] == before["b"]
+    assert "a was killed by SIGKILL; it starts again in 0.2 s" in run.log.read_text()
+
+
+def test_a_child_that_ends_while_starting_ends_the_run(runs: list[Run], tmp_path: Path) -> None:
+    run = start(runs, tmp_path, "a=serve", "b=broken")
+    assert run.process.wait(20) == 1
+    said = run.log.read_text()
+    assert "b ended with code 1 while starting\n  the disk is on fire" in said
+    assert run.first_line() == ""
+
+
+def test_a_child_that_never_answers_ends_the_run(runs: list[Run], tmp_path: Path) -> None:
+    run = start(runs, tmp_path, "a=deaf", "b=serve")
+    assert run.process.wait(20) == 1
+    assert "a takes no connections after 2 s\n  busy with something else" in run.log.read_text()
+
+
+def test_a_child_that_does_not_stop_is_killed(runs: list[Run], tmp_path: Path) -> None:
+    """D16: a graceful stop has an end."""
+    run = start(runs, tmp_path, "a=stubborn")
+    assert run.first_line() == "ready"
+    pid = run.pids()["a"]
+    run.process.terminate()
+    assert run.process.wait(20) == 0
+    assert not is_alive(pid)
+    assert "a did not stop in 1 s: killed" in run.log.read_text()
+
+
+def test_kill_9_of_the_supervisor_takes_all_along(runs: list[Run], tmp_path: Path) -> None:
+    run = start(runs, tmp_path, "a=serve", "b=stubborn")
+    assert run.first_line() == "ready"
+    pids = run.pids().values()
+    run.process.kill()
+    wait_until(lambda: not any(is_alive(pid) for pid in pids), "the children to die", 10)
+
+
+def test_a_new_run_follows_a_killed_one(runs: list[Run], tmp_path: Path) -> None:
+    killed = start(runs, tmp_path, "a=serve")
+    assert killed.first_line() == "ready"
+    killed.process.kill()
+    assert start(runs, tmp_path, "a=serve").first_line() == "ready"
+
+
+def test_a_second_run_on_the_same_folder_is_refused(runs: list[Run], tmp_path: Path) -> None:
+    """D9: two workers never hold the same shards."""
+    first = start(runs, tmp_path, "a=serve")
+    assert first.first_line() == "ready"
+    second = start(runs, tmp_path, "a=serve")
+    assert second.process.wait(20) == 1
+    said = first.log.read_text()
+    assert f"merpati already runs on {tmp_path} (process {first.process.pid})" in said
+    assert first.process.poll() is None
+
+
+def test_the_folder_stays_taken_while_a_child_lives(runs: list[Run], tmp_path: Path) -> None:
+    """The lock goes to the children too, should one outlive the supervisor."""
+    run = start(runs, tmp_path, "a=serve")
+    assert run.first_line() == "ready"
+    held = (tmp_path / "run" / "run.lock").resolve()
+    descriptors = Path(f"/proc/{run.pids()['a']}/fd")
+    assert held in {descriptor.resolve() for descriptor in descriptors.iterdir()}
