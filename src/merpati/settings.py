@@ -23,6 +23,7 @@ import msgspec
 
 FILE_NAME = "merpati.toml"
 PREFIX = "MERPATI_"
+MOST_WORKERS = 16  # one shard each
 NOT_SETTINGS = frozenset({"MERPATI_DATA", "MERPATI_DEBUG", "MERPATI_FAULTS", "MERPATI_FAULTS_FILE"})
 
 _DOMAIN = re.compile(
@@ -162,7 +163,7 @@ class DeliverySettings(msgspec.Struct, frozen=True):
     port: Annotated[int, _about("port of mailbox providers' mail servers", ge=1, le=65_535)] = 25
     connections: Annotated[
         int, _about("connections per sending IP and provider, at most", ge=1, le=1_000)
-    ] = 20
+    ] = 10
     retry_seconds: Annotated[
         int, _about("wait before the first retry; doubles each time", ge=1, le=86_400)
     ] = 1_200
@@ -207,6 +208,11 @@ class Settings(msgspec.Struct, frozen=True):
     safety: SafetySettings
     spool: SpoolSettings
     tls: TlsSettings
+
+    @property
+    def worker_count(self) -> int:
+        """How many delivery workers run: as set, or one per core this process may use."""
+        return self.delivery.workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS)
 
 
 class Setting(NamedTuple):

@@ -18,8 +18,6 @@ from merpati.runtime.setup import setup
 from merpati.runtime.supervisor import Supervisor, lock_folder, programs
 from merpati.runtime.tls import ensure_certificate
 
-MOST_WORKERS = 16  # one shard each
-
 
 @click.command(
     cls=Command,
@@ -56,7 +54,7 @@ def run(data: Path, workers: int | None, **listen: str | None) -> None:
         addresses = resolve(current.listen)
         names = [current.mail.hostname, *(at.host for at in addresses.named().values())]
         ensure_certificate(folder.tls, current.tls, names, datetime.now(UTC))
-        count = current.delivery.workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+        count = current.worker_count
         _hand_down(addresses, count)
         set_up_log("run")
 

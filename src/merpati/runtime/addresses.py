@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import random
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,10 +117,21 @@ async def accepts(address: HostPort | Path) -> bool:
     try:
         async with asyncio.timeout(2):
             if isinstance(address, Path):
-                _, writer = await asyncio.open_unix_connection(address)
+                with _short(address) as path:
+                    _, writer = await asyncio.open_unix_connection(path)
             else:
                 _, writer = await asyncio.open_connection(*address)
     except (OSError, TimeoutError):
         return False
     writer.close()
     return True
+
+
+@contextmanager
+def _short(path: Path) -> Iterator[str]:
+    """Give a socket's path in a form that fits a Unix address (108 bytes), however deep it is."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)

@@ -76,7 +76,13 @@ def programs(folder: DataFolder, addresses: Addresses, workers: int) -> list[Pro
         return ["-m", f"merpati.runtime.{name}", *data, *arguments]
 
     web = [
-        Program("web" if name == "http" else "web-https", module("web", f"--{name}", str(address)), [address], 0, 10.0)
+        Program(
+            "web" if name == "http" else "web-https",
+            module("web", f"--{name}", str(address)),
+            [address],
+            0,
+            10.0,
+        )
         for name, address in addresses.named().items()
         if name in {"http", "https"}
     ]
