@@ -1,0 +1,57 @@
+"""Control data for tests: accounts made by the real actions, and scripts on a real data folder."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from merpati.accounts.models import Account
+
+NOW = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
+BY = "test:somebody"
+
+_numbers = itertools.count(1)
+
+PREAMBLE = """
+import json, os, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from merpati.runtime.setup import setup
+DATA = Path(os.environ["MERPATI_DATA"])
+setup(DATA)
+NOW = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
+BY = "test:somebody"
+"""
+
+
+def make_account(name: str = "") -> Account:
+    """Return a new premium account, with its default pool and a first key."""
+    from merpati.accounts.actions import create_account  # noqa: PLC0415
+
+    return create_account(
+        name or f"Account no. {next(_numbers)}", "premium", "uk", by=BY, now=NOW
+    ).account
+
+
+def start_script(data: Path, code: str, *arguments: str) -> subprocess.Popen[str]:
+    """Start Python code with Django set up for a data folder, in a process of its own."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MERPATI_", "DJANGO_"))}
+    return subprocess.Popen(
+        [sys.executable, "-c", PREAMBLE + code, *arguments],
+        env=environment | {"MERPATI_DATA": str(data)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run_script(data: Path, code: str, *arguments: str) -> str:
+    """Run Python code with Django set up for a data folder; return what it printed."""
+    process = start_script(data, code, *arguments)
+    printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, printed
+    return printed

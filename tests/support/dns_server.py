@@ -1,0 +1,110 @@
+"""A real DNS server on a free local port, over UDP and TCP, that says what a test told it."""
+
+from __future__ import annotations
+
+import socketserver
+import struct
+import threading
+from types import TracebackType
+
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdataclass
+import dns.rdatatype
+import dns.rrset
+
+UDP_SIZE = 512  # without EDNS; a longer answer is asked for again over TCP
+
+
+class DnsServer:
+    """Answers from `add`ed records; unknown names do not exist, `broken` ones get SERVFAIL."""
+
+    def __init__(self) -> None:
+        self.broken: set[str] = set()
+        self.silent: set[str] = set()
+        self.asked: list[tuple[str, str]] = []  # (name, type), in the order of the questions
+        self._records: dict[str, dict[str, list[str]]] = {}
+        self._tcp = socketserver.ThreadingTCPServer(("127.0.0.1", 0), _handler(self._tcp_session))
+        self.port: int = self._tcp.server_address[1]
+        self._udp = socketserver.ThreadingUDPServer(
+            ("127.0.0.1", self.port), _handler(self._udp_packet)
+        )
+        self._tcp.daemon_threads = self._udp.daemon_threads = True
+
+    @property
+    def address(self) -> str:
+        """Return the server as the setting dns.servers names it."""
+        return f"127.0.0.1:{self.port}"
+
+    def add(self, name: str, record_type: str, *values: str) -> None:
+        """Add records, as in a zone file: `add("a.example", "MX", "10 mx.a.example.")`."""
+        self._records.setdefault(name.lower(), {}).setdefault(record_type, []).extend(values)
+
+    def add_txt(self, name: str, text: str) -> None:
+        """Add a TXT record, split into strings of 255 characters."""
+        parts = [text[at : at + 255] for at in range(0, len(text), 255)]
+        self.add(name, "TXT", " ".join(f'"{part}"' for part in parts))
+
+    def remove(self, name: str) -> None:
+        """Forget all records of a name."""
+        self._records.pop(name.lower(), None)
+
+    def __enter__(self) -> DnsServer:
+        for server in (self._udp, self._tcp):
+            threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for server in (self._udp, self._tcp):
+            server.shutdown()
+            server.server_close()
+
+    def _udp_packet(self, handler: socketserver.BaseRequestHandler) -> None:
+        data, socket = handler.request
+        answer = self._answer(data)
+        if answer is None:
+            return
+        wire = answer.to_wire()
+        if len(wire) > UDP_SIZE:
+            answer.answer.clear()
+            answer.flags |= dns.flags.TC
+            wire = answer.to_wire()
+        socket.sendto(wire, handler.client_address)
+
+    def _tcp_session(self, handler: socketserver.BaseRequestHandler) -> None:
+        stream = handler.request.makefile("rwb")
+        while len(prefix := stream.read(2)) == 2:
+            answer = self._answer(stream.read(struct.unpack("!H", prefix)[0]))
+            if answer is None:
+                return
+            wire = answer.to_wire()
+            stream.write(struct.pack("!H", len(wire)) + wire)
+            stream.flush()
+
+    def _answer(self, wire: bytes) -> dns.message.Message | None:
+        query = dns.message.from_wire(wire)
+        question = query.question[0]
+        name = question.name.to_text(omit_final_dot=True).lower()
+        kind = dns.rdatatype.to_text(question.rdtype)
+        self.asked.append((name, kind))
+        if name in self.silent:
+            return None
+        answer = dns.message.make_response(query, recursion_available=True)
+        if name in self.broken:
+            answer.set_rcode(dns.rcode.SERVFAIL)
+        elif name not in self._records:
+            answer.set_rcode(dns.rcode.NXDOMAIN)
+        elif found := self._records[name].get(kind):
+            answer.answer.append(dns.rrset.from_text_list(question.name, 60, "IN", kind, found))
+        return answer
+
+
+def _handler(function: object) -> type[socketserver.BaseRequestHandler]:
+    return type("Handler", (socketserver.BaseRequestHandler,), {"handle": lambda h: function(h)})
