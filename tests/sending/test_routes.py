@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+
+from merpati.accounts.models import AuditEntry
+from merpati.sending.errors import InvalidValue, RouteExists, RouteNotFound
+from merpati.sending.models import StaticRoute
+from merpati.sending.routes import (
+    add_route,
+    checked_pattern,
+    parse_rate,
+    parse_target,
+    remove_route,
+)
+from tests.support.control import BY, NOW
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        ("*", "*"),
+        ("Corp.Example", "corp.example"),
+        ("*.Corp.Example.", "*.corp.example"),
+        ("bücher.example", "xn--bcher-kva.example"),
+    ],
+)
+def test_a_pattern_is_stored_in_one_spelling(text: str, stored: str) -> None:
+    assert checked_pattern(text) == stored
+
+
+@pytest.mark.parametrize("text", ["", "**", "*.", "*.*.example", "a.*.example", "corp", "*corp.x"])
+def test_what_is_no_pattern_is_refused(text: str) -> None:
+    with pytest.raises(InvalidValue) as refused:
+        checked_pattern(text)
+    assert refused.value.field == "pattern"
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("127.0.0.1:2526", ("127.0.0.1", 2526)),
+        ("Relay.Corp.Example:25", ("relay.corp.example", 25)),
+        ("[2001:db8::25]:25", ("2001:db8::25", 25)),
+    ],
+)
+def test_a_target_is_read(text: str, target: tuple[str, int]) -> None:
+    assert parse_target(text) == target
+
+
+@pytest.mark.parametrize(
+    "text", ["", "relay", "relay:", "relay:0", "relay:65536", "2001:db8::25:25", "a b:25", ":25"]
+)
+def test_what_is_no_target_is_refused(text: str) -> None:
+    with pytest.raises(InvalidValue) as refused:
+        parse_target(text)
+    assert refused.value.field == "host"
+
+
+def test_a_rate_is_messages_a_minute() -> None:
+    assert parse_rate("300/min") == parse_rate(" 300") == 300
+    for text in ("", "fast", "300/h", "-1", "1.5", "٣"):
+        with pytest.raises(InvalidValue, match="300/min"):
+            parse_rate(text)
+
+
+def test_a_route_is_added_once_and_removed_once() -> None:
+    add_route("*", "127.0.0.1", 2526, by=BY, now=NOW)
+    with pytest.raises(RouteExists, match="merpati route remove"):
+        add_route("*", "127.0.0.2", 25, by=BY, now=NOW)
+    remove_route("*", by=BY, now=NOW)
+    with pytest.raises(RouteNotFound, match="merpati route list"):
+        remove_route("*", by=BY, now=NOW)
+    assert not StaticRoute.objects.exists()
+    trail = AuditEntry.objects.order_by("pk").values_list("action", "subject", "account_id")
+    assert list(trail) == [("add_route", "*", None), ("remove_route", "*", None)]
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1_000_001])
+def test_a_limit_that_is_none_is_refused(limit: int) -> None:
+    with pytest.raises(InvalidValue, match="connections must be between"):
+        add_route("*", "127.0.0.1", 25, connections=limit, by=BY, now=NOW)
+    with pytest.raises(InvalidValue, match="rate must be between"):
+        add_route("*", "127.0.0.1", 25, messages_per_minute=limit, by=BY, now=NOW)
