@@ -79,7 +79,7 @@ def test_a_domain_belongs_to_one_account(domain: SendingDomain, box: SecretBox) 
     stranger = make_account()
     with pytest.raises(DomainOfAnotherAccount, match="used by another account"):
         add_domain(stranger.pk, "kirim.example", box=box, by=BY, now=NOW)
-    with pytest.raises(DomainNotFound, match="^Domain 'kirim.example' does not exist$"):
+    with pytest.raises(DomainNotFound, match=r"^Domain 'kirim\.example' does not exist$"):
         find_domain(stranger.pk, "kirim.example")
     with pytest.raises(DomainNotFound):
         verify_domain(stranger.pk, "kirim.example", lambda _: [], by=BY, now=NOW)

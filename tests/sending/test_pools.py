@@ -76,9 +76,11 @@ def test_values_are_changed_one_by_one_and_cleared_by_an_empty_text() -> None:
 
 def test_the_default_pool_is_reserved() -> None:
     account = make_account()
-    with pytest.raises(PoolReserved, match="^IP Pool default is reserved and cannot be updated.$"):
+    with pytest.raises(
+        PoolReserved, match=r"^IP Pool default is reserved and cannot be updated\.$"
+    ):
         update_pool(account.pk, "Default", name="x", by=BY, now=NOW)
-    with pytest.raises(PoolReserved, match="^IP Pool default is reserved.$"):
+    with pytest.raises(PoolReserved, match=r"^IP Pool default is reserved\.$"):
         delete_pool(account.pk, "default", by=BY, now=NOW)
     assert pools_of(account.pk).count() == 1
 
@@ -91,13 +93,13 @@ def test_a_deleted_pools_ips_go_to_default_and_nothing_overflows_into_it() -> No
     delete_pool(account.pk, "big", by=BY, now=NOW)
     assert find_sending_ip(account.pk, "192.0.2.1").pool.slug == "default"
     assert find_pool(account.pk, "small").overflow_pool is None
-    with pytest.raises(PoolNotFound, match="^IP pool not found.$"):
+    with pytest.raises(PoolNotFound, match=r"^IP pool not found\.$"):
         find_pool(account.pk, "big")
     assert AuditEntry.objects.latest("pk").detail == {"moved": ["192.0.2.1"]}
 
 
 def test_an_unknown_pool_is_not_deleted() -> None:
-    with pytest.raises(PoolNotFound, match="^IP Pool nope does not exist.$"):
+    with pytest.raises(PoolNotFound, match=r"^IP Pool nope does not exist\.$"):
         delete_pool(make_account().pk, "nope", by=BY, now=NOW)
 
 
@@ -110,7 +112,7 @@ def test_another_accounts_pool_does_not_exist() -> None:
         update_pool(stranger.pk, "mine", name="Yours", by=BY, now=NOW)
     with pytest.raises(PoolNotFound):
         delete_pool(stranger.pk, "mine", by=BY, now=NOW)
-    with pytest.raises(OverflowRefused, match="^Auto Warmup Overflow Pool mine does not exist.$"):
+    with pytest.raises(OverflowRefused, match=r"^Auto Warmup Overflow Pool mine does not exist\.$"):
         make(stranger.pk, "Yours", overflow="mine")
 
 

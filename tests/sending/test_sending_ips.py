@@ -50,7 +50,9 @@ def test_the_seventh_sending_ip_is_refused() -> None:
     for last in range(1, 7):
         add(account.pk, last)
     version, entries = current_version(), AuditEntry.objects.count()
-    with pytest.raises(SendingIpLimitReached, match="six.*clause C1.*merpati ip remove") as refused:
+    with pytest.raises(
+        SendingIpLimitReached, match=r"six.*clause C1.*merpati ip remove"
+    ) as refused:
         add(account.pk, 7)
     assert refused.value.field == "address"
     assert [ip.slot for ip in sending_ips_of(account.pk)] == [1, 2, 3, 4, 5, 6]
@@ -147,7 +149,7 @@ def test_an_address_serves_one_account_alone() -> None:
     "address", ["", "mta1", "192.0.2", "192.0.2.256", "192.0.2.01", "2001:db8::1", "1.2.3.4/32"]
 )
 def test_what_is_no_ipv4_address_is_refused_in_sparkposts_words(address: str) -> None:
-    with pytest.raises(InvalidValue, match="^external ip must be a valid IPv4 address$"):
+    with pytest.raises(InvalidValue, match=r"^external ip must be a valid IPv4 address$"):
         add_sending_ip(make_account().pk, address, "mta.kirim.example", by=BY, now=NOW)
 
 
@@ -178,7 +180,7 @@ def test_an_ip_moves_between_pools_of_its_account_only() -> None:
     add(account.pk, 1)
     assert move_sending_ip(account.pk, "192.0.2.1", "MARKETING", by=BY, now=NOW)
     assert find_sending_ip(account.pk, "192.0.2.1").pool.slug == "marketing"
-    with pytest.raises(PoolNotFound, match="IP pool not found."):
+    with pytest.raises(PoolNotFound, match=r"IP pool not found\."):
         move_sending_ip(account.pk, "192.0.2.1", "elsewhere", by=BY, now=NOW)
     with pytest.raises(PoolNotFound):
         add(account.pk, 2, pool="elsewhere")
@@ -194,7 +196,7 @@ def test_another_accounts_ip_does_not_exist() -> None:
         lambda: update_sending_ip(stranger, "192.0.2.1", auto_warmup_enabled=True, by=BY, now=NOW),
         lambda: remove_sending_ip(stranger, "192.0.2.1", by=BY, now=NOW),
     ):
-        with pytest.raises(SendingIpNotFound, match="^Sending IP does not exist$"):
+        with pytest.raises(SendingIpNotFound, match=r"^Sending IP does not exist$"):
             attempt()
     assert SendingIp.objects.count() == 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socketserver
 import struct
 import threading
+from collections.abc import Callable
 from types import TracebackType
 
 import dns.flags
@@ -106,5 +107,11 @@ class DnsServer:
         return answer
 
 
-def _handler(function: object) -> type[socketserver.BaseRequestHandler]:
-    return type("Handler", (socketserver.BaseRequestHandler,), {"handle": lambda h: function(h)})
+def _handler(
+    serve: Callable[[socketserver.BaseRequestHandler], None],
+) -> type[socketserver.BaseRequestHandler]:
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            serve(self)
+
+    return Handler

@@ -17,7 +17,6 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -73,9 +72,13 @@ def bump() -> None:
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("bump() belongs into the change's transaction")
     _count_up()
-    data_dir: Path | None = getattr(django_settings, "DATA_DIR", None)
-    if data_dir is not None:
-        transaction.on_commit(partial(_publish, data_dir), robust=True)
+    data_dir: Path | None = django_settings.DATA_DIR
+
+    def publish() -> None:
+        if data_dir is not None:
+            publish_if_stale(data_dir)
+
+    transaction.on_commit(publish, robust=True)
 
 
 def build(bounce_domain: str) -> contract.SendingPolicy:
@@ -131,10 +134,6 @@ def published_policy(data_dir: Path) -> contract.SendingPolicy | None:
     except FileNotFoundError:
         return None
     return codec.unpacker(contract.SendingPolicy).decode(data)
-
-
-def _publish(data_dir: Path) -> None:
-    publish_if_stale(data_dir)
 
 
 def _is_stale(published: _Head | None, bounce_domain: str | None) -> bool:

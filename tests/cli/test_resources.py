@@ -1,0 +1,173 @@
+"""The commands that manage what is sent with: one document on stdout, words on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from merpati.sending.policy import published_policy
+from tests.support.dns_server import DnsServer
+
+
+class Shell:
+    """Gives commands on one data folder."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("MERPATI_")}
+
+    def __call__(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "merpati.cli.main", *words, "--data", str(self.data)],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    def json(self, *words: str, code: int = 0) -> Any:
+        done = self(*words, "--json")
+        assert done.returncode == code, done.stderr
+        return json.loads(done.stdout)
+
+    def refused(self, *words: str, code: int = 1) -> str:
+        done = self(*words, "--json")
+        assert done.returncode == code, done.stderr
+        assert done.stdout == ""
+        return done.stderr
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    shell = Shell(tmp_path / "data")
+    shell.json("account", "create", "Toko Kirim", "--service-time-zone", "us-eastern")
+    return shell
+
+
+ADD_IP = ("ip", "add", "127.0.0.2", "--account", "1", "--hostname", "mta1.kirim.example")
+
+
+def test_an_account_is_made_with_its_key_and_followed_by_more(tmp_path: Path) -> None:
+    shell = Shell(tmp_path / "new" / "data")
+    made = shell("account", "create", "Toko Kirim", "--service-time-zone", "uk")
+    assert made.returncode == 0
+    words = made.stdout.split()
+    assert words[:3] == ["account_id", "1", "api_key"]
+    assert len(words[3]) == 40
+    assert "shown this once" in made.stderr
+    assert "already" in shell.refused("account", "create", "Toko Kirim", "--service-time-zone=uk")
+    assert "us-pacific" in shell.refused("account", "create", "B", "--service-time-zone=x", code=2)
+    accounts = shell.json("account", "list")["accounts"]
+    assert [(a["account_id"], a["name"], a["plan"]) for a in accounts] == [
+        (1, "Toko Kirim", "premium")
+    ]
+    second = shell.json(
+        "key", "create", "--account", "Toko Kirim", "--label", "Shop", "--grant", "smtp/inject"
+    )
+    assert second["grants"] == ["smtp/inject"]
+    shell.json("key", "revoke", str(second["key_id"]))
+    assert "no API key number 2 in use" in shell.refused("key", "revoke", str(second["key_id"]))
+    assert "no API key number 9 in use" in shell.refused("key", "revoke", "9")
+    keys = shell.json("key", "list", "--account", "1")["keys"]
+    assert [(key["short_key"], key["revoked_at"] is None) for key in keys] == [
+        (words[3][:4], True),
+        (second["api_key"][:4], False),
+    ]
+    secrets = words[3].encode(), second["api_key"].encode()
+    for file in shell.data.rglob("*"):
+        assert file.is_dir() or not any(key in file.read_bytes() for key in secrets), file
+
+
+def test_sending_ips_are_assigned_moved_and_removed(shell: Shell) -> None:
+    added = shell(*ADD_IP, "--pool", "Big News", "--warm-up", "--json")
+    assert "Pool big_news was made" in added.stderr
+    assert json.loads(added.stdout) == {
+        "external_ip": "127.0.0.2",
+        "hostname": "mta1.kirim.example",
+        "account_id": 1,
+        "slot": 1,
+        "ip_pool": "big_news",
+        "auto_warmup_enabled": True,
+        "auto_warmup_stage": 1,
+    }
+    published = published_policy(shell.data)
+    assert published is not None
+    assert published.pools[1].ips[0].messages_per_day == 200
+    assert shell.json("ip", "move", "127.0.0.2", "--pool", "Default")["ip_pool"] == "default"
+    assert "IP pool not found" in shell.refused("ip", "move", "127.0.0.2", "--pool", "nope")
+    assert "assigned already" in shell.refused(*ADD_IP)
+    assert "no account 'x'" in shell.refused(*ADD_IP[:4], "x", *ADD_IP[5:])
+    assert len(shell.json("ip", "list", "--account", "1")["sending_ips"]) == 1
+    shell.json("ip", "remove", "127.0.0.2")
+    assert "does not exist" in shell.refused("ip", "remove", "127.0.0.2")
+    assert shell.json("ip", "list") == {"sending_ips": []}
+
+
+def test_a_refused_ip_leaves_no_new_pool_behind(shell: Shell) -> None:
+    shell.json(*ADD_IP)
+    shell.refused(*ADD_IP, "--pool", "new")
+    assert "not found" in shell.refused("ip", "move", "127.0.0.2", "--pool", "new")
+
+
+def test_a_domain_is_added_and_verified_by_live_dns(shell: Shell) -> None:
+    added = shell.json("domain", "add", "kirim.example", "--account", "1")
+    record = added["records"][0]
+    assert record["required"]
+    assert not any(other["required"] for other in added["records"][1:])
+    assert not added["may_send"]
+    with DnsServer() as server:
+        shell.environment["MERPATI_DNS__SERVERS"] = server.address
+        failed = shell("domain", "verify", "kirim.example")
+        assert failed.returncode == 1
+        assert f"wanted  {record['value']}" in failed.stdout
+        assert "found   nothing" in failed.stdout
+        server.add_txt(record["name"], record["value"])
+        passed = shell.json("domain", "verify", "Kirim.Example")
+    assert passed["may_send"]
+    assert passed["dkim_check"]["found"] == [record["value"]]
+    listed = shell("domain", "list")
+    assert record["zone_line"] in listed.stdout
+    assert shell.json("domain", "list")["domains"][0]["dkim_status"] == "valid"
+    assert "does not exist" in shell.refused("domain", "verify", "other.example")
+    key = shell.data / "control.sqlite3"
+    assert b"PRIVATE KEY" not in key.read_bytes()
+
+
+def test_the_operator_may_answer_for_a_domain(shell: Shell) -> None:
+    added = shell.json("domain", "add", "a.example", "--account", "1", "--assume-verified")
+    assert added["may_send"]
+
+
+def test_routes_are_added_listed_and_removed(shell: Shell) -> None:
+    added = shell.json(
+        *("route", "add", "*.Corp.example", "[::1]:25", "--connections", "4", "--rate", "300/min")
+    )
+    assert added == {
+        "pattern": "*.corp.example",
+        "target": "[::1]:25",
+        "connections": 4,
+        "messages_per_minute": 300,
+    }
+    assert "300/min" in shell.refused("route", "add", "*", "127.0.0.1:25", "--rate", "fast")
+    assert shell.json("route", "list") == {"routes": [added]}
+    shell.json("route", "remove", "*.corp.example")
+    assert "no route for" in shell.refused("route", "remove", "*.corp.example")
+    assert shell.json("route", "list") == {"routes": []}
+
+
+def test_the_audit_trail_names_who_gave_the_command(shell: Shell) -> None:
+    import getpass  # noqa: PLC0415
+    import sqlite3  # noqa: PLC0415
+
+    shell.json(*ADD_IP)
+    database = sqlite3.connect(shell.data / "control.sqlite3")
+    trail = database.execute("SELECT actor, action, subject FROM accounts_auditentry").fetchall()
+    database.close()
+    assert trail[-1] == (f"cli:{getpass.getuser()}", "add_sending_ip", "127.0.0.2")
