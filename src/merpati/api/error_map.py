@@ -1,0 +1,120 @@
+"""The one place that says what each room's error is in HTTP.
+
+A new error of a room gets its line here; one that has none is a defect and becomes 500.
+Source: sparkpost-api 2 (codes), 3.2 to 3.4, 13.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from django.db import DatabaseError
+
+from merpati.accounts.errors import AccountsError
+from merpati.api.errors import ApiError, ErrorItem, refusal
+from merpati.sending import errors as sending
+from merpati.sending import injection_errors as injection
+from merpati.sending.errors import SendingError
+from merpati.spool.errors import IdempotencyConflict, SpoolUnavailable
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER = {"Retry-After": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How one class of error is told.
+
+    message: SparkPost's text for the code, the error's own then is the description; empty: the
+    error's own text is the message.
+    """
+
+    status: int
+    code: str = ""
+    message: str = ""
+    problem: str = "invalid-request"
+
+
+_KINDS: dict[type[Exception], _Kind] = {
+    injection.FieldMissing: _Kind(422, "1400", "required field is missing"),
+    injection.FieldInvalid: _Kind(422, "1300", "invalid data format/type"),
+    injection.HeaderRefused: _Kind(422, "3002", "invalid header"),
+    injection.MetadataTooLarge: _Kind(422, "2007", "metadata too large"),
+    injection.SubstitutionDataTooLarge: _Kind(422, "2002", "substitution data too large"),
+    injection.SenderUnverified: _Kind(400, "7001", "Invalid domain"),
+    injection.PoolUnknown: _Kind(422, "1603", "Subresource not found"),
+    injection.PoolWithoutIps: _Kind(400, "1910", "generation not configured"),
+    injection.NoValidRecipient: _Kind(400, "5002"),
+    injection.AccountSuspended: _Kind(403, "1100", "Forbidden.", "forbidden"),
+    sending.InvalidValue: _Kind(422, "1300"),
+    sending.SendingIpLimitReached: _Kind(409, "1602", "", "sending-ip-limit-reached"),
+    sending.SendingIpInUse: _Kind(409, "1602", "", "conflict"),
+    sending.SendingIpNotFound: _Kind(404, "1600", "", "not-found"),
+    sending.PoolNotFound: _Kind(404, "1600", "", "not-found"),
+    sending.PoolExists: _Kind(409, "1602", "", "conflict"),
+    sending.PoolReserved: _Kind(400, "1200"),
+    sending.OverflowRefused: _Kind(400, "1200"),
+    sending.WarmupStageRefused: _Kind(400, "1200"),
+    sending.DomainExists: _Kind(409, "1602", "resource conflict", "conflict"),
+    sending.DomainOfAnotherAccount: _Kind(400, "7004", "", "conflict"),
+    sending.DomainNotFound: _Kind(404, "1600", "", "not-found"),
+    sending.DnsLookupFailed: _Kind(400, "1404"),
+    IdempotencyConflict: _Kind(409, "1602", "resource conflict", "conflict"),
+}
+
+
+def as_api_error(error: Exception, request_id: str) -> ApiError:
+    """Return what to tell the caller about any exception; what is our own fault is logged here."""
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, IdempotencyConflict):
+        return _told(
+            _KINDS[IdempotencyConflict],
+            "This Idempotency-Key was used for a different request. Use a new key for a new "
+            "request, or send the first one again unchanged.",
+        )
+    if isinstance(error, injection.NoValidRecipient):
+        return _no_valid_recipient(error)
+    kind = _KINDS.get(type(error))
+    if kind is not None and isinstance(error, (SendingError, AccountsError)):
+        return _told(kind, error.message, error.field)
+    if isinstance(error, (SpoolUnavailable, DatabaseError)):
+        log.error("unavailable request=%s error=%s: %s", request_id, type(error).__name__, error)
+        return refusal(
+            503,
+            "Service temporarily unavailable",
+            "The request could not be stored durably, so it was not accepted. Try again; with the "
+            "same Idempotency-Key a repeat is safe.",
+            "1500",
+            "unavailable",
+            headers=RETRY_AFTER,
+        )
+    log.error("defect request=%s", request_id, exc_info=error)
+    return refusal(
+        500,
+        "Internal server error",
+        f"The failure is recorded under request id {request_id}.",
+        problem="internal",
+    )
+
+
+def _told(kind: _Kind, text: str, field: str = "") -> ApiError:
+    is_field = field and kind.problem == "invalid-request"  # a conflict is no field's fault
+    pointer = "/" + field.replace(".", "/") if is_field else ""
+    return refusal(
+        kind.status,
+        kind.message or text,
+        text if kind.message else "",
+        kind.code,
+        kind.problem,
+        pointer,
+    )
+
+
+def _no_valid_recipient(error: injection.NoValidRecipient) -> ApiError:
+    """Name the first reasons too: the caller cannot see them otherwise."""
+    reasons = list(dict.fromkeys(rejected.reason for rejected in error.rejected))
+    description = "; ".join(reasons[:3]) + ("; …" if len(reasons) > 3 else "")
+    return ApiError(400, (ErrorItem(error.message, description, "5002"),))

@@ -1,0 +1,36 @@
+"""What the resources of one web process share, set once before it serves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from merpati.adapters.clock import Clock
+from merpati.sending.directory import Directory
+from merpati.sending.injection import Spool
+from merpati.sending.transmission_id import TransmissionIds
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The process's clock, its view of accounts, its way into the spool."""
+
+    clock: Clock
+    directory: Directory
+    spool: Spool
+    transmission_ids: TransmissionIds
+
+
+class _Holder:
+    services: Services | None = None
+
+
+def use(services: Services | None) -> None:
+    """Serve with these from now on."""
+    _Holder.services = services
+
+
+def services() -> Services:
+    """Return what `use` was given. Raises RuntimeError before that."""
+    if _Holder.services is None:
+        raise RuntimeError("api.services.use() comes before the first request")
+    return _Holder.services

@@ -1,0 +1,45 @@
+"""The registry of the API: every path, its methods, and the grant that each needs."""
+
+from __future__ import annotations
+
+from django.urls import re_path
+
+from merpati.api import health
+from merpati.api.call import Operation, not_found, resource
+from merpati.api.own import problems
+from merpati.api.own import sending_ips as own_sending_ips
+from merpati.api.sparkpost import ip_pools, sending_ips, transmissions
+
+_V1 = "api/v1"
+_OWN = "api/merpati/v1"
+
+urlpatterns = [
+    # The hot path first: patterns are tried in this order.
+    resource(f"{_V1}/transmissions", post=Operation(transmissions.create, "transmissions/modify")),
+    resource(f"{_V1}/sending-ips", get=Operation(sending_ips.list_all, "ip_pools/view")),
+    resource(
+        rf"{_V1}/sending-ips/(?P<address>[^/]+)",
+        get=Operation(sending_ips.show, "ip_pools/view"),
+        put=Operation(sending_ips.update, "ip_pools/manage"),
+    ),
+    resource(
+        f"{_V1}/ip-pools",
+        get=Operation(ip_pools.list_all, "ip_pools/view"),
+        post=Operation(ip_pools.create, "ip_pools/manage"),
+    ),
+    resource(
+        rf"{_V1}/ip-pools/(?P<pool_id>[^/]+)",
+        get=Operation(ip_pools.show, "ip_pools/view"),
+        put=Operation(ip_pools.update, "ip_pools/manage"),
+        delete=Operation(ip_pools.delete, "ip_pools/manage"),
+    ),
+    resource(
+        f"{_OWN}/sending-ips",
+        get=Operation(own_sending_ips.list_all, "ip_pools/view"),
+        post=Operation(own_sending_ips.add, "ip_pools/manage"),
+    ),
+    resource(f"{_OWN}/problems", get=Operation(problems.list_all, None)),
+    resource(rf"{_OWN}/problems/(?P<slug>[^/]+)", get=Operation(problems.show, None)),
+    resource("healthz", get=Operation(health.alive, None)),
+    re_path(r"", not_found),
+]

@@ -1,0 +1,459 @@
+"""Injection: the one function by which mail enters, from whichever edge it comes.
+
+A transmission is validated once, its recipients are expanded, suppressed ones are marked by one
+query for all, and one batch goes to the worker that owns the account. `inject` returns when that
+batch is durable, and raises when it is not. What stands in the way of one recipient rejects that
+recipient alone; what stands in the way of all refuses the transmission.
+
+Source: sparkpost-api 3 and 4; test cases D1, D5 (durable before 2xx), H1, H3 (headers), R4 (another
+account's domain).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import msgspec
+
+from merpati.adapters import codec
+from merpati.contracts.batch import (
+    Accepted,
+    Attachment,
+    Batch,
+    Content,
+    Mailbox,
+    MessageRow,
+    Recipient,
+)
+from merpati.contracts.event import InjectedRecipient, Injection
+from merpati.sending.address import breaks_a_line, envelope_address, routing_domain
+from merpati.sending.directory import PoolEntry, SendingAccount
+from merpati.sending.injection_errors import (
+    AccountSuspended,
+    FieldInvalid,
+    FieldMissing,
+    HeaderRefused,
+    MetadataTooLarge,
+    NoValidRecipient,
+    PoolUnknown,
+    PoolWithoutIps,
+    RejectedRecipient,
+    SenderUnverified,
+    SubstitutionDataTooLarge,
+)
+from merpati.sending.suppression import suppressed_among
+
+CAMPAIGN_ID_BYTES = 64
+METADATA_BYTES = 10 * 1024
+SUBSTITUTION_DATA_BYTES = 100 * 1024
+CONTENT_BYTES = 20 * 1024 * 1024
+FILE_NAME_BYTES = 255
+TAGS_PER_RECIPIENT = 10  # more are ignored, as SparkPost does
+SCHEDULED_AHEAD = timedelta(days=3)
+EXPRESSION = "{{"
+
+# JSON is at most this many times as long as the same value in msgpack; only what is above the
+# limit by that measure is encoded as JSON to be measured exactly.
+_JSON_OVER_MSGPACK = 3
+
+_OWN_FIELD = {
+    "subject": "content.subject",
+    "from": "content.from",
+    "to": "recipients[].address.header_to",
+    "reply-to": "content.reply_to",
+    "bcc": "a recipient of its own with address.header_to",
+}
+# We write these ourselves; the caller's are dropped, as SparkPost does (test case H3).
+_OURS = frozenset({"date", "message-id", "received", "return-path", "dkim-signature", "x-msfbl"})
+_TOKEN_CHARACTERS = frozenset(
+    "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TransmissionRequest:
+    """One transmission as an edge understood it: forms are read, nothing is judged yet.
+
+    recipients: those an edge could not even read stand among the others, so that numbers and
+    reasons come out in the caller's order. fingerprint: hash of the request, compared when the
+    idempotency key comes again.
+    """
+
+    sender: Mailbox
+    subject: str
+    recipients: Sequence[Recipient | RejectedRecipient]
+    text: str | None = None
+    html: str | None = None
+    amp_html: str | None = None
+    reply_to: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    attachments: Sequence[Attachment] = ()
+    inline_images: Sequence[Attachment] = ()
+    substitution_data: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    campaign_id: str | None = None
+    ip_pool: str | None = None
+    start_time: datetime | None = None
+    transactional: bool = False
+    skip_suppression: bool = False
+    perform_substitutions: bool = True
+    return_path: str | None = None
+    idempotency_key: str | None = None
+    fingerprint: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class TransmissionAccepted:
+    """What became of a transmission; suppressed recipients count as accepted."""
+
+    transmission_id: str
+    accepted: int
+    rejected: Sequence[RejectedRecipient]
+
+
+class Spool(Protocol):
+    """What injection needs of the spool's client."""
+
+    def append(self, shard: int, batch: Batch) -> Accepted:
+        """Return once the batch is durable. Raises SpoolError."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Addressee:
+    recipient: Recipient
+    packed: bytes
+    domain: str
+
+
+def inject(
+    request: TransmissionRequest,
+    account: SendingAccount,
+    spool: Spool,
+    *,
+    transmission_id: str,
+    now: datetime,
+    reply: Callable[[TransmissionAccepted], bytes],
+) -> bytes:
+    """Accept a transmission durably and return the edge's reply to it.
+
+    reply: shapes the answer; it is stored with the batch, and a request that repeats an idempotency
+    key gets the very answer of the first. Raises InjectionRefused when nothing was accepted, and
+    SpoolError (SpoolUnavailable: try again; IdempotencyConflict) when it could not be stored.
+    """
+    if account.is_suspended:
+        raise AccountSuspended
+    _check_headers(request)
+    _check_sizes(request)
+    sending_domain = _sending_domain(request, account)
+    pool = _pool(request, account)
+    injected_at = _milliseconds(now)
+    due_at = _due_at(request, now)
+    addressees, rejected = _addressees(request, account)
+    suppressed = _suppressed(request, account, addressees)
+    answer = reply(TransmissionAccepted(transmission_id, len(addressees), rejected))
+    batch = Batch(
+        account_id=account.account_id,
+        transmission_id=transmission_id,
+        pool_id=pool.pool_id,
+        policy_version=account.policy_version,
+        injected_at=injected_at,
+        size=len(addressees),
+        content=_content(
+            request,
+            account,
+            transmission_id=transmission_id,
+            injected_at=injected_at,
+            pool=pool,
+            sending_domain=sending_domain,
+        ),
+        messages=_rows(addressees, suppressed, due_at),
+        injection=codec.pack(
+            Injection(
+                account_id=account.account_id,
+                transmission_id=transmission_id,
+                injected_at=injected_at,
+                ip_pool=pool.slug,
+                friendly_from=request.sender.email,
+                sending_domain=sending_domain,
+                subject=request.subject,
+                recipients=_injected(addressees, suppressed),
+                campaign_id=request.campaign_id,
+                transactional=request.transactional,
+                metadata=request.metadata,
+            )
+        ),
+        idempotency_key=request.idempotency_key,
+        fingerprint=request.fingerprint,
+        reply=answer if request.idempotency_key is not None else b"",
+    )
+    accepted = spool.append(account.shard, batch)
+    return accepted.reply if accepted.repeated else answer
+
+
+def _check_headers(request: TransmissionRequest) -> None:
+    """Refuse whatever could become a header of its own, or stands in for a field (H1, H3)."""
+    single = (
+        ("content.from.email", request.sender.email),
+        ("content.from.name", request.sender.name),
+        ("content.subject", request.subject),
+        ("content.reply_to", request.reply_to),
+        ("campaign_id", request.campaign_id),
+        ("return_path", request.return_path),
+    )
+    for name, value in single:
+        if value is not None and breaks_a_line(value):
+            raise HeaderRefused(f"{name} must not contain line breaks or control characters", name)
+    for name, value in request.headers.items():
+        _check_header(name, value)
+    for kind in ("attachments", "inline_images"):
+        for part in getattr(request, kind):
+            if breaks_a_line(part.name) or breaks_a_line(part.type):
+                field_name = f"content.{kind}"
+                raise HeaderRefused(
+                    f"{field_name}: name and type must not contain line breaks or control "
+                    "characters",
+                    field_name,
+                )
+
+
+def _check_header(name: str, value: str) -> None:
+    shown = name.encode("unicode_escape").decode("ascii")[:100]
+    field_name = f"content.headers.{shown}"
+    if not name or not _TOKEN_CHARACTERS.issuperset(name):
+        raise HeaderRefused(f"content.headers: '{shown}' is not a valid header name", field_name)
+    if breaks_a_line(value):
+        raise HeaderRefused(
+            f"{field_name} must not contain line breaks or control characters", field_name
+        )
+    own = _OWN_FIELD.get(name.lower())
+    if own is not None:
+        raise HeaderRefused(f"{field_name} is not allowed here: use {own}", field_name)
+
+
+def _is_ours(name: str) -> bool:
+    lower = name.lower()
+    return lower in _OURS or lower == "mime-version" or lower.startswith("content-")
+
+
+def _check_sizes(request: TransmissionRequest) -> None:
+    if request.campaign_id and len(request.campaign_id.encode()) > CAMPAIGN_ID_BYTES:
+        raise FieldInvalid(
+            f"campaign_id must be at most {CAMPAIGN_ID_BYTES} bytes", field="campaign_id"
+        )
+    if request.metadata and _json_size(request.metadata) > METADATA_BYTES:
+        raise MetadataTooLarge("metadata must be at most 10 KB of JSON", field="metadata")
+    data = request.substitution_data
+    if data and _json_size(data) > SUBSTITUTION_DATA_BYTES:
+        raise SubstitutionDataTooLarge(
+            "substitution_data must be at most 100 KB of JSON", field="substitution_data"
+        )
+    bodies = (request.text, request.html, request.amp_html)
+    size = sum(len(body.encode()) for body in bodies if body)
+    for part in (*request.attachments, *request.inline_images):
+        if len(part.name.encode()) > FILE_NAME_BYTES:
+            raise FieldInvalid(
+                f"the name of an attachment must be at most {FILE_NAME_BYTES} bytes",
+                field="content",
+            )
+        size += len(part.data)
+    if size > CONTENT_BYTES:
+        raise FieldInvalid(
+            "content must be at most 20 MB: text, html, attachments and inline images together",
+            field="content",
+        )
+
+
+def _json_size(value: Any) -> int:
+    return len(codec.json_bytes(value))
+
+
+def _sending_domain(request: TransmissionRequest, account: SendingAccount) -> str:
+    """Return the From domain; "" when an expression decides it, so that generation must check."""
+    if request.return_path is not None:
+        _check_return_path(request.return_path, account)
+    email = request.sender.email
+    if not email:
+        raise FieldMissing("content.from is a required field", field="content.from")
+    if EXPRESSION in email:  # headers are rendered even without `perform_substitutions`
+        return ""
+    local, _, written = email.rpartition("@")
+    domain = routing_domain(written)
+    if not local or domain is None or envelope_address(f"{local}@{domain}") is None:
+        raise FieldInvalid(
+            f"content.from: '{email[:200]}' is not an email address", field="content.from"
+        )
+    if domain not in account.verified_domains:
+        raise SenderUnverified(domain, "content.from")
+    return domain
+
+
+def _check_return_path(address: str, account: SendingAccount) -> None:
+    found = envelope_address(address)
+    if found is None:
+        raise FieldInvalid(
+            f"return_path: '{address[:200]}' is not an email address", field="return_path"
+        )
+    if found[1] not in account.verified_domains:
+        raise SenderUnverified(found[1], "return_path")
+
+
+def _pool(request: TransmissionRequest, account: SendingAccount) -> PoolEntry:
+    pool = account.pool(request.ip_pool)
+    if pool is None:
+        raise PoolUnknown(request.ip_pool or "default")
+    if not pool.has_ips:
+        raise PoolWithoutIps(pool.slug)
+    return pool
+
+
+def _due_at(request: TransmissionRequest, now: datetime) -> int:
+    start = request.start_time
+    if start is None or start <= now:
+        return _milliseconds(now)
+    if start > now + SCHEDULED_AHEAD:
+        raise FieldInvalid(
+            f"options.start_time must be at most {SCHEDULED_AHEAD.days} days ahead",
+            field="options.start_time",
+        )
+    return _milliseconds(start)
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def _addressees(
+    request: TransmissionRequest, account: SendingAccount
+) -> tuple[list[_Addressee], list[RejectedRecipient]]:
+    """Return who can be sent to, and who cannot. Raises NoValidRecipient when nobody can."""
+    addressees: list[_Addressee] = []
+    rejected: list[RejectedRecipient] = []
+    for recipient in request.recipients:
+        judged = (
+            recipient
+            if isinstance(recipient, RejectedRecipient)
+            else _addressee(recipient, account)
+        )
+        if isinstance(judged, _Addressee):
+            addressees.append(judged)
+        else:
+            rejected.append(judged)
+    if not addressees:
+        raise NoValidRecipient(rejected)
+    return addressees, rejected
+
+
+def _addressee(recipient: Recipient, account: SendingAccount) -> _Addressee | RejectedRecipient:
+    found = envelope_address(recipient.rcpt_to)
+    if found is None:
+        return RejectedRecipient(f"invalid recipient address.email: {recipient.rcpt_to[:320]}")
+    wrong = _wrong_with(recipient, account)
+    if wrong is not None:
+        return RejectedRecipient(wrong)
+    rcpt_to, domain = found
+    if rcpt_to is not recipient.rcpt_to:
+        recipient = msgspec.structs.replace(recipient, rcpt_to=rcpt_to)
+    try:
+        packed = codec.pack(recipient)
+    except OverflowError:
+        return RejectedRecipient("metadata and substitution_data: integers must fit 64 bits")
+    wrong = _too_large(recipient, len(packed))
+    return _Addressee(recipient, packed, domain) if wrong is None else RejectedRecipient(wrong)
+
+
+def _wrong_with(recipient: Recipient, account: SendingAccount) -> str | None:
+    """Return what makes a recipient's own fields unusable, or None."""
+    if recipient.name is not None and breaks_a_line(recipient.name):
+        return "address.name must not contain line breaks or control characters"
+    if recipient.header_to is not None and breaks_a_line(recipient.header_to):
+        return "address.header_to must not contain line breaks or control characters"
+    if recipient.return_path is not None:
+        found = envelope_address(recipient.return_path)
+        if found is None or found[1] not in account.verified_domains:
+            return f"return_path is not in a verified sending domain: {recipient.return_path[:320]}"
+    return None
+
+
+def _too_large(recipient: Recipient, packed_bytes: int) -> str | None:
+    if packed_bytes * _JSON_OVER_MSGPACK <= METADATA_BYTES:
+        return None
+    if _json_size(recipient.metadata) > METADATA_BYTES:
+        return "metadata of a recipient must be at most 10 KB of JSON"
+    if _json_size(recipient.substitution_data) > SUBSTITUTION_DATA_BYTES:
+        return "substitution_data of a recipient must be at most 100 KB of JSON"
+    return None
+
+
+def _suppressed(
+    request: TransmissionRequest, account: SendingAccount, addressees: Sequence[_Addressee]
+) -> list[str | None]:
+    """Return for each addressee the source of the suppression that stops it, or None."""
+    if request.skip_suppression:
+        return [None] * len(addressees)
+    addresses = [addressee.recipient.rcpt_to for addressee in addressees]
+    sources = suppressed_among(account.account_id, addresses, request.transactional)
+    return [sources.get(address) for address in addresses] if sources else [None] * len(addresses)
+
+
+def _rows(
+    addressees: Sequence[_Addressee], suppressed: Sequence[str | None], due_at: int
+) -> list[MessageRow]:
+    return [
+        MessageRow(index, addressee.domain, due_at, addressee.packed)
+        for index, (addressee, source) in enumerate(zip(addressees, suppressed, strict=True))
+        if source is None
+    ]
+
+
+def _injected(
+    addressees: Sequence[_Addressee], suppressed: Sequence[str | None]
+) -> list[InjectedRecipient]:
+    return [
+        InjectedRecipient(recipient.rcpt_to, recipient.metadata, recipient.tags, source)
+        for recipient, source in zip(
+            (addressee.recipient for addressee in addressees), suppressed, strict=True
+        )
+    ]
+
+
+def _content(
+    request: TransmissionRequest,
+    account: SendingAccount,
+    *,
+    transmission_id: str,
+    injected_at: int,
+    pool: PoolEntry,
+    sending_domain: str,
+) -> bytes:
+    content = Content(
+        account_id=account.account_id,
+        transmission_id=transmission_id,
+        injected_at=injected_at,
+        pool_id=pool.pool_id,
+        ip_pool=pool.slug,
+        sending_domain=sending_domain,
+        sender=request.sender,
+        subject=request.subject,
+        text=request.text,
+        html=request.html,
+        amp_html=request.amp_html,
+        reply_to=request.reply_to,
+        headers={name: value for name, value in request.headers.items() if not _is_ours(name)},
+        attachments=list(request.attachments),
+        inline_images=list(request.inline_images),
+        substitution_data=request.substitution_data,
+        metadata=request.metadata,
+        campaign_id=request.campaign_id,
+        transactional=request.transactional,
+        perform_substitutions=request.perform_substitutions,
+        return_path=request.return_path,
+    )
+    try:
+        return codec.pack(content)
+    except OverflowError:
+        raise FieldInvalid(
+            "metadata and substitution_data: integers must fit 64 bits", field="substitution_data"
+        ) from None

@@ -1,0 +1,150 @@
+"""What the API's tests share: two customers, and a client that speaks JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+
+from merpati.accounts.actions import create_account, create_api_key
+from merpati.api import services
+from merpati.contracts.batch import Accepted, Batch
+from merpati.sending import policy
+from merpati.sending.directory import Directory
+from merpati.sending.models import SendingDomain
+from merpati.sending.sending_ips import add_sending_ip
+from merpati.sending.transmission_id import TransmissionIds
+
+NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+
+
+class SteppingClock:
+    """Time as a test sets it; monotonic time moves on with each look, so nothing is remembered."""
+
+    def __init__(self) -> None:
+        self.moment = NOW
+        self._elapsed = 0.0
+
+    def now(self) -> int:
+        return int(self.moment.timestamp() * 1000)
+
+    def elapsed(self) -> float:
+        self._elapsed += 1.0
+        return self._elapsed
+
+
+class CollectingSpool:
+    """Takes batches as the worker does, without a disk; `failure` is raised instead."""
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[int, Batch]] = []
+        self.failure: Exception | None = None
+
+    def append(self, shard: int, batch: Batch) -> Accepted:
+        if self.failure is not None:
+            raise self.failure
+        self.batches.append((shard, batch))
+        return Accepted(base_id=1)
+
+    @property
+    def last(self) -> Batch:
+        return self.batches[-1][1]
+
+
+@dataclass
+class Answer:
+    status: int
+    body: Any
+    headers: Any
+
+    @property
+    def error(self) -> dict[str, str]:
+        """The only error of the answer."""
+        (item,) = self.body["errors"]
+        return dict(item)
+
+
+@dataclass
+class Customer:
+    """An account with one warm IP, one verified domain and a key with all grants."""
+
+    account_id: int
+    key: str
+    domain: str
+    client: Client = field(default_factory=lambda: Client(raise_request_exception=False))
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        """headers: as in CGI; HTTP_AUTHORIZATION is the key unless given."""
+        data = body if isinstance(body, (bytes, str)) else json.dumps(body)
+        headers.setdefault("HTTP_AUTHORIZATION", self.key)
+        content_type = headers.pop("CONTENT_TYPE", "application/json")
+        response = self.client.generic(
+            method, path, b"" if body is None else data, content_type=content_type, **headers
+        )
+        parsed = json.loads(response.content) if response.content else None
+        return Answer(response.status_code, parsed, response.headers)
+
+    def send(self, body: Any, query: str = "", **headers: str) -> Answer:
+        return self.call("POST", f"/api/v1/transmissions{query}", body, **headers)
+
+    def key_with(self, *grants: str) -> str:
+        return create_api_key(self.account_id, "few", grants, by="test", now=NOW).key
+
+
+@pytest.fixture
+def clock() -> SteppingClock:
+    return SteppingClock()
+
+
+@pytest.fixture
+def spool() -> CollectingSpool:
+    return CollectingSpool()
+
+
+@pytest.fixture
+def serving(clock: SteppingClock, spool: CollectingSpool, tmp_path: Path) -> Iterator[None]:
+    ids = TransmissionIds(tmp_path, clock)
+    services.use(services.Services(clock, Directory(clock), spool, ids))
+    yield
+    services.use(None)
+    ids.close()
+
+
+def _customer(name: str, address: str) -> Customer:
+    created = create_account(name, "premium", "uk", by="test", now=NOW)
+    domain = f"{name}.example"
+    account_id = created.account.pk
+    with transaction.atomic():  # as `add_domain` does, but making a key takes a while
+        SendingDomain.objects.create(
+            account_id=account_id, domain=domain, verified_at=NOW, created_at=NOW, private_key=b""
+        )
+        policy.bump()
+    add_sending_ip(account_id, address, f"mta.{domain}", by="test", now=NOW)
+    return Customer(account_id, created.api_key, domain)
+
+
+@pytest.fixture
+def acme(db: None, serving: None) -> Customer:
+    return _customer("acme", "127.0.0.2")
+
+
+@pytest.fixture
+def rival(db: None, serving: None) -> Customer:
+    return _customer("rival", "127.0.0.3")
+
+
+def transmission(*recipients: Any, **content: Any) -> dict[str, Any]:
+    """A valid transmission of acme; content fields as keywords, `sender` for `from`."""
+    if "sender" in content:
+        content["from"] = content.pop("sender")
+    return {
+        "content": {"from": "news@acme.example", "subject": "Hello", "text": "Hi"} | content,
+        "recipients": list(recipients or [{"address": "sari@example.net"}]),
+    }
