@@ -16,7 +16,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from merpati.adapters.secret_key import derive, ensure_secret_key
 
-DATA_DIR: Path | None = Path(os.environ["MERPATI_DATA"]) if "MERPATI_DATA" in os.environ else None
+_folder = os.environ.get("MERPATI_DATA")
+DATA_DIR: Path | None = Path(_folder) if _folder else None
 
 
 def _sqlite(name: str) -> dict[str, Any]:
