@@ -155,7 +155,7 @@ class _QuotedPrintable:
     def joined(self, values: Sequence[str]) -> Encoded:
         wire, relaxed = self._wire.copy(), self._relaxed.copy()
         pieces = [_value_piece(value) for value in values]
-        wire[1::2] = [stuffed(piece) if piece.startswith(".") else piece for piece in pieces]
+        wire[1::2] = [stuffed(piece) for piece in pieces]
         relaxed[1::2] = [
             relaxed_lines(piece) if "  " in piece or "\t" in piece else piece for piece in pieces
         ]
