@@ -83,16 +83,22 @@ def _longest_line(text: str) -> int:
 
 
 class BodyPart:
-    """One text of a content (text, html or amp_html), prepared for all its recipients."""
+    """One text of a content (text, html or amp_html), prepared for all its recipients.
+
+    names: the names of data it reads. Several threads may render it at once.
+    """
 
     def __init__(self, template: Template) -> None:
+        self.names = template.names
         self._template = template
+        self._static = encode(template.literals[0]) if template.is_static else None
+        if self._static is not None:
+            return
         self._literals = [normalized(literal) for literal in template.literals]
         bare = "".join(self._literals)
         self._longest_line = _longest_line(bare)
         self._is_seven_bit = is_seven_bit(bare)
-        self._static = encode(template.render({})) if template.is_static else None
-        if template.fields:  # prepare now what each recipient will need
+        if template.is_flat:  # prepare now what each recipient will need
             _ = self._seven_bit if self._is_seven_bit else self._quoted_printable
 
     def render(self, scope: Scope) -> Encoded:

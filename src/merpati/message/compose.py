@@ -147,14 +147,14 @@ class CompiledContent:
 def compile_content(content: Content) -> CompiledContent:
     """Return a content prepared for composing; raises TemplateSyntaxError."""
     texts = _texts(content)
-    compiles = compile_template if content.perform_substitutions else _literal
-    bodies = [compiles(text, _place(kind), kind) for kind, text in texts.items()]
+    parts = [_part(kind, text, content.perform_substitutions) for kind, text in texts.items()]
     subject = _header_template("Subject", content.subject)
     sender = _sender(content)
     headers = _headers(content)
-    templates = [*bodies, subject, sender.name, sender.email]
-    templates += [header.template for header in headers]
-    names = frozenset[str]().union(*(template.names for template in templates))
+    templates = [subject, sender.name, sender.email, *[header.template for header in headers]]
+    names = frozenset[str]().union(
+        *[part.names for part in parts], *[template.names for template in templates]
+    )
     structure = layout(list(texts), content.inline_images, content.attachments)
     present = {header.name.lower() for header in headers} | set(structure.header_names)
     return CompiledContent(
@@ -162,7 +162,7 @@ def compile_content(content: Content) -> CompiledContent:
         sender=sender,
         subject=subject,
         headers=[header for header in map(_prepared, headers) if header is not None],
-        parts=[BodyPart(template) for template in bodies],
+        parts=parts,
         layout=structure,
         signed=signed_headers(present | {"from", "to", "subject", "date", "message-id"}),
         data=_shared_data(content, names),
@@ -232,12 +232,23 @@ def _texts(content: Content) -> dict[str, str]:
     return {kind: text for kind, text in given.items() if text is not None} or {"text": ""}
 
 
-def _place(kind: str) -> Place:
-    return Place.TEXT if kind == "text" else Place.HTML
+def _part(kind: str, source: str, is_template: bool) -> BodyPart:
+    if len(source) <= _KEPT_CHARS:
+        return _kept_part(kind, source, is_template)
+    return _prepared_part(kind, source, is_template)
 
 
-def _literal(source: str, place: Place, part: str) -> Template:
-    return literal_template(source, part)
+def _prepared_part(kind: str, source: str, is_template: bool) -> BodyPart:
+    if not is_template:
+        return BodyPart(literal_template(source, kind))
+    place = Place.TEXT if kind == "text" else Place.HTML
+    return BodyPart(compile_template(source, place, kind))
+
+
+# Senders repeat the same texts call after call, with other data: hashing one costs a tenth of
+# preparing it. Bounded by number and size, so at most some 20 MB.
+_KEPT_CHARS = 40_000
+_kept_part = lru_cache(maxsize=64)(_prepared_part)
 
 
 def _header_template(name: str, source: str) -> Template:

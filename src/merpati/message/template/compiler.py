@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from merpati.message.errors import TemplateSyntaxError
 from merpati.message.template import values
@@ -51,8 +52,7 @@ def literal_template(source: str, part: str) -> Template:
     return Template(part, frozenset(), literals=(source,))
 
 
-@dataclass(frozen=True, slots=True)
-class _Tag:
+class _Tag(NamedTuple):
     """What stood between braces, and the literal text before it."""
 
     before: str
@@ -97,7 +97,7 @@ class _Compiler:
             literals = _trimmed(literals, [tag.is_statement for tag in tags])
         fields: list[Field] = []
         for tag, literal in zip(tags, literals, strict=False):
-            self._in_url = ends_in_url(literal, self._in_url)
+            self._in_url = self._place is not Place.HEADER and ends_in_url(literal, self._in_url)
             self._append(literal)
             try:
                 if tag.is_statement:
@@ -146,9 +146,11 @@ class _Compiler:
         return Field(self._field_text(expression.evaluate, tag.is_raw), tag.line)
 
     def _field_text(self, evaluate: Evaluate, is_raw: bool) -> FieldText:
-        if is_raw or self._place is Place.HEADER or not (self._in_url or self._place is Place.HTML):
+        if is_raw:
             return _plain(evaluate)
-        return _in_url(evaluate) if self._in_url else _in_html(evaluate)
+        if self._in_url:
+            return _in_url(evaluate)
+        return _in_html(evaluate) if self._place is Place.HTML else _plain(evaluate)
 
     # -- statements --
 

@@ -46,6 +46,8 @@ def escape_url(value: str) -> str:
 
 def ends_in_url(literal: str, was_in_url: bool) -> bool:
     """Return whether what follows this literal template text continues a URL written in it."""
+    if not was_in_url and "://" not in literal:
+        return False
     last_end = max(literal.rfind(end) for end in _URL_ENDS)
     if last_end < 0 and was_in_url:
         return True

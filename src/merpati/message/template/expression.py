@@ -12,8 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from merpati.message.errors import TemplateRenderError
 from merpati.message.template import values
@@ -59,8 +58,7 @@ class ExpressionError(Exception):
     """The expression cannot be read; the compiler adds part and line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Expression:
+class Expression(NamedTuple):
     """A compiled expression, the names of data it starts from, and what it is called in `each`.
 
     last_segment: `sub` for the path `rows[1].sub`; None when it is no path or ends in a number.
@@ -71,8 +69,7 @@ class Expression:
     last_segment: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """One word of an expression; value is the number, or the string without its quotes."""
 
     kind: str  # name, number, string or sign
