@@ -14,10 +14,12 @@ from django.db import transaction
 from django.test import Client
 
 from merpati.accounts.actions import create_account, create_api_key
+from merpati.adapters.crypto import SecretBox
 from merpati.api import services
 from merpati.contracts.batch import Accepted, Batch
 from merpati.sending import policy
 from merpati.sending.directory import Directory
+from merpati.sending.errors import DnsLookupFailed
 from merpati.sending.models import SendingDomain
 from merpati.sending.sending_ips import add_sending_ip
 from merpati.sending.transmission_id import TransmissionIds
@@ -109,9 +111,32 @@ def spool() -> CollectingSpool:
 
 
 @pytest.fixture
-def serving(clock: SteppingClock, spool: CollectingSpool, tmp_path: Path) -> Iterator[None]:
+def zone() -> dict[str, list[str]]:
+    """TXT values by name, as DNS has them."""
+    return {}
+
+
+@pytest.fixture
+def serving(
+    clock: SteppingClock, spool: CollectingSpool, zone: dict[str, list[str]], tmp_path: Path
+) -> Iterator[None]:
     ids = TransmissionIds(tmp_path, clock)
-    services.use(services.Services(clock, Directory(clock), spool, ids))
+
+    def lookup(name: str) -> list[str]:
+        if "broken" in name:
+            raise DnsLookupFailed(name, "no server answers")
+        return zone.get(name, [])
+
+    services.use(
+        services.Services(
+            clock=clock,
+            directory=Directory(clock),
+            spool=spool,
+            transmission_ids=ids,
+            secret_box=SecretBox(tmp_path / "secret.key"),
+            txt_lookup=lookup,
+        )
+    )
     yield
     services.use(None)
     ids.close()

@@ -25,6 +25,7 @@ from merpati.sending.address import breaks_a_line, envelope_address, routing_dom
         ("a@x.co.", None),
         ("a@-x.co", None),
         ("a@@x.co", None),
+        ("a@straße.example", None),  # IDNA 2003 would make it strasse.example, another domain
         ("<a@x.co>", None),
         ("a@x.co\n", None),
         ("a b@x.co", None),

@@ -5,19 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from merpati.adapters.clock import Clock
+from merpati.adapters.crypto import SecretBox
 from merpati.sending.directory import Directory
+from merpati.sending.domains import TxtLookup
 from merpati.sending.injection import Spool
 from merpati.sending.transmission_id import TransmissionIds
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The process's clock, its view of accounts, its way into the spool."""
+    """The process's clock, its view of accounts, its ways to spool, secrets and DNS."""
 
     clock: Clock
     directory: Directory
     spool: Spool
     transmission_ids: TransmissionIds
+    secret_box: SecretBox
+    txt_lookup: TxtLookup
 
 
 class _Holder:

@@ -8,7 +8,7 @@ from merpati.api import health
 from merpati.api.call import Operation, not_found, resource
 from merpati.api.own import problems
 from merpati.api.own import sending_ips as own_sending_ips
-from merpati.api.sparkpost import ip_pools, sending_ips, transmissions
+from merpati.api.sparkpost import ip_pools, sending_domains, sending_ips, transmissions
 
 _V1 = "api/v1"
 _OWN = "api/merpati/v1"
@@ -32,6 +32,19 @@ urlpatterns = [
         get=Operation(ip_pools.show, "ip_pools/view"),
         put=Operation(ip_pools.update, "ip_pools/manage"),
         delete=Operation(ip_pools.delete, "ip_pools/manage"),
+    ),
+    resource(
+        f"{_V1}/sending-domains",
+        get=Operation(sending_domains.list_all, "sending_domains/manage"),
+        post=Operation(sending_domains.create, "sending_domains/manage"),
+    ),
+    resource(
+        rf"{_V1}/sending-domains/(?P<domain>[^/]+)",
+        get=Operation(sending_domains.show, "sending_domains/manage"),
+    ),
+    resource(
+        rf"{_V1}/sending-domains/(?P<domain>[^/]+)/verify",
+        post=Operation(sending_domains.verify, "sending_domains/manage"),
     ),
     resource(
         f"{_OWN}/sending-ips",

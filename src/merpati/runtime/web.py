@@ -60,14 +60,16 @@ def build_application(data_dir: Path, workers: int) -> Application:
     from merpati.api import services  # noqa: PLC0415
     from merpati.runtime.api_handler import ApiHandler  # noqa: PLC0415
 
-    services.use(_services(DataFolder(data_dir), workers))
+    services.use(_services(DataFolder(data_dir), load(data_dir), workers))
     return _dispatch(ApiHandler(), WSGIHandler())
 
 
-def _services(folder: DataFolder, workers: int) -> Services:
+def _services(folder: DataFolder, settings: Settings, workers: int) -> Services:
     from merpati.adapters.clock import SystemClock  # noqa: PLC0415
+    from merpati.adapters.crypto import SecretBox  # noqa: PLC0415
     from merpati.api.services import Services  # noqa: PLC0415
     from merpati.sending.directory import Directory  # noqa: PLC0415
+    from merpati.sending.live_dns import txt_lookup  # noqa: PLC0415
     from merpati.sending.transmission_id import TransmissionIds  # noqa: PLC0415
     from merpati.spool.client import SpoolClient  # noqa: PLC0415
 
@@ -77,6 +79,8 @@ def _services(folder: DataFolder, workers: int) -> Services:
         directory=Directory(clock),
         spool=SpoolClient(folder.run, workers),
         transmission_ids=TransmissionIds(folder.run, clock),
+        secret_box=SecretBox(folder.secret_key),
+        txt_lookup=txt_lookup(settings.dns.servers),
     )
 
 

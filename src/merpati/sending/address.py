@@ -12,12 +12,14 @@ import binascii
 import re
 from functools import lru_cache
 
+from merpati.sending.domain_names import checked_domain
+from merpati.sending.errors import InvalidValue
+
 _LOCAL = (
     r"""[A-Za-z0-9!\#$%&'*+/=?^_`{|}~.-]{1,64}"""  # dot-atom, its dots anywhere
     r"""|"(?:[ !\#-\[\]-~]|\\[ -~]){0,62}\""""  # quoted string
 )
 _ADDRESS = re.compile(rf"({_LOCAL})@([^@\s]{{1,255}})")
-_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _BREAKS_A_LINE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x80-\x9f\u2028\u2029]")
 _ENCODED_WORD = re.compile(r"=\?[^?]*\?[bBqQ]\?[^?]*\?=")
 
@@ -42,16 +44,10 @@ def envelope_address(text: str) -> tuple[str, str] | None:
 @lru_cache(maxsize=_DOMAINS_REMEMBERED)
 def routing_domain(text: str) -> str | None:
     """Return a domain in lower case ASCII, or None when mail cannot be routed to it."""
-    domain = text.lower()
-    if not domain.isascii():
-        try:
-            domain = domain.encode("idna").decode().lower()
-        except UnicodeError:
-            return None
-    labels = domain.split(".")
-    if len(domain) > 253 or len(labels) < 2 or labels[-1].isdigit():
+    try:
+        return None if text.endswith(".") else checked_domain(text)
+    except InvalidValue:
         return None
-    return domain if all(map(_LABEL.fullmatch, labels)) else None
 
 
 def split_mailbox(text: str) -> tuple[str | None, str]:
