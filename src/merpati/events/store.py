@@ -87,6 +87,10 @@ class EventStore:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; what `add` returned from is in it."""
         self._db.close()
 
     def cursors(self) -> dict[int, Cursor]:

@@ -1,0 +1,143 @@
+"""`merpati queue`: what waits by pool and provider, how it moves, and why it does not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from merpati.adapters.codec import unpacker
+from merpati.adapters.rpc import RpcClient, RpcRefused, RpcUnavailable
+from merpati.cli.output import Command, common_options, say, show, table
+from merpati.delivery.status import QueueStatus
+from merpati.runtime.paths import DataFolder
+from merpati.runtime.setup import setup
+from merpati.spool.files import SHARDS
+from merpati.spool.reading import snapshot
+
+ANSWER_SECONDS = 5.0
+_read_queues = unpacker(list[QueueStatus])
+
+
+@click.command(cls=Command, examples=("merpati queue", "merpati queue --account 1 --json"))
+@common_options
+@click.option("--account", "account_id", type=int, metavar="A", help="Of this account only.")
+def queue(data: Path, as_json: bool, account_id: int | None) -> None:
+    """Show what waits, how it moves and why not.
+
+    By pool and mailbox provider, from the running workers: depth, oldest, last reply, pace. While
+    Merpati is stopped, by pool and recipient domain, from the disk.
+    """
+    folder = setup(data)
+    found = [row for row in _queues(folder) if account_id is None or row.account_id == account_id]
+    found.sort(key=lambda row: (-row.depth, row.pool, row.provider))
+    show(
+        {"queues": [_document(row) for row in found]},
+        _table(found, datetime.now(UTC)) if found else "nothing waits",
+        as_json,
+    )
+
+
+def _queues(folder: DataFolder) -> Iterator[QueueStatus]:
+    workers = _workers(folder)
+    if workers is None:
+        say("Merpati is stopped; this is what lies on disk")
+    for worker in range(workers or 1):
+        shards = range(worker, SHARDS, workers or 1)
+        if workers is not None:
+            try:
+                client = RpcClient(folder.deliver_socket(worker), ANSWER_SECONDS)
+                yield from _read_queues.decode(client.call("queues", b""))
+                continue
+            except (RpcUnavailable, RpcRefused) as error:
+                say(f"worker {worker} does not answer ({error}); its queues are read from disk")
+        for shard in shards:
+            yield from _on_disk(folder, shard)
+
+
+def _workers(folder: DataFolder) -> int | None:
+    """Return how many workers run; None while Merpati is stopped."""
+    try:
+        state = json.loads(folder.state.read_text())
+    except FileNotFoundError:
+        return None
+    # A killed supervisor leaves its state behind.
+    return int(state["workers"]) if Path(f"/proc/{state['pid']}").exists() else None
+
+
+def _on_disk(folder: DataFolder, number: int) -> Iterator[QueueStatus]:
+    from merpati.sending.policy import published_policy  # noqa: PLC0415 - needs Django set up
+
+    with snapshot(folder.spool, number) as shard:
+        depths = shard.depths() if shard else []
+    if not depths:
+        return
+    policy = published_policy(folder.root)
+    names = {pool.pool_id: pool.name for pool in policy.pools} if policy else {}
+    for depth in depths:
+        yield QueueStatus(
+            account_id=depth.key.account_id,
+            pool_id=depth.key.pool_id,
+            pool=names.get(depth.key.pool_id, str(depth.key.pool_id)),
+            provider=depth.key.domain,
+            depth=depth.count,
+            oldest_due_at=depth.earliest_due_at,
+            in_flight=0,
+            connections=0,
+            last_reply="",
+            pace="",
+            reason="stopped",
+            until=None,
+        )
+
+
+def _document(row: QueueStatus) -> dict[str, Any]:
+    return msgspec.structs.asdict(row) | {
+        "oldest_due_at": _moment(row.oldest_due_at),
+        "until": _moment(row.until),
+    }
+
+
+def _moment(at: int | None) -> str | None:
+    if at is None:
+        return None
+    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+def _table(rows: list[QueueStatus], now: datetime) -> str:
+    head = ("account", "pool", "provider", "depth", "due", "in flight", "conn", "pace")
+    return table(
+        (*head, "last reply", "why it waits"),
+        [
+            (
+                *(row.account_id, row.pool, row.provider, row.depth),
+                *(_due(row.oldest_due_at, now), row.in_flight, row.connections, row.pace),
+                *(row.last_reply[:60], _why(row)),
+            )
+            for row in rows
+        ],
+    )
+
+
+def _due(at: int | None, now: datetime) -> str:
+    """Return how long ago the oldest fell due, or in how long it will."""
+    if at is None:
+        return ""
+    seconds = now.timestamp() - at / 1000
+    return f"{_span(seconds)} ago" if seconds >= 0 else f"in {_span(-seconds)}"
+
+
+def _span(seconds: float) -> str:
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _why(row: QueueStatus) -> str:
+    return f"{row.reason} (until {_moment(row.until)})" if row.until else row.reason

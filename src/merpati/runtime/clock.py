@@ -1,0 +1,131 @@
+"""The clock process: the recorder, and what is due by time: publishing the sending policy.
+
+`python -m merpati.runtime.clock --data DIR`. It runs at nice 10, behind accepting and delivering.
+At SIGTERM it stores what the workers wrote last, for they are stopped before it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from merpati.adapters.codec import pack
+from merpati.adapters.rpc import RpcServer
+from merpati.events.recorder import Recorder
+from merpati.runtime.paths import DataFolder
+from merpati.runtime.process import set_up_log, stop_event
+from merpati.runtime.setup import setup
+from merpati.settings import Settings, load
+from merpati.spool.client import SpoolClient
+
+log = logging.getLogger(__name__)
+
+NICENESS = 10
+BUSY_SECONDS = 0.2  # between steps that stored something: larger steps cost less an event
+IDLE_SECONDS = 0.4
+SICK_SECONDS = 2.0
+POLICY_SECONDS = 1.0
+STOP_SECONDS = 5.0  # for storing what is left
+
+
+class RecorderLoop:
+    """Steps the recorder in a thread of its own until told to stop."""
+
+    def __init__(self, folder: DataFolder, spool: SpoolClient) -> None:
+        self._folder = folder
+        self._spool = spool
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self.recorded = 0  # events since the process started
+        self.trouble = ""
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Store what is left, then end; waits for that, at most STOP_SECONDS."""
+        self._stop.set()
+        self._thread.join(STOP_SECONDS)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                with Recorder(self._folder.events, self._folder.spool, self._spool) as recorder:
+                    self._step_until_stopped(recorder)
+                return
+            except (sqlite3.Error, OSError) as error:
+                # Nothing is lost: the journals keep what is not stored.
+                self.trouble = str(error)
+                log.error("recorder_waits error=%s", error)  # noqa: TRY400 - the disk, not us
+            if self._stop.wait(SICK_SECONDS):
+                return
+
+    def _step_until_stopped(self, recorder: Recorder) -> None:
+        while True:
+            is_last = self._stop.is_set()  # seen before the step, so that it sees everything
+            count = recorder.step()
+            self.recorded += count
+            self.trouble = ""
+            if is_last and not count:
+                return
+            self._stop.wait(BUSY_SECONDS if count else IDLE_SECONDS)
+
+
+async def clock(folder: DataFolder, settings: Settings) -> None:
+    """Run until SIGTERM. Raises OSError when the status socket cannot be made."""
+    stop = stop_event()
+    recorder = RecorderLoop(folder, SpoolClient(folder.run, settings.worker_count))
+
+    async def status(_: bytes) -> bytes:
+        return pack({"recorded": recorder.recorded, "trouble": recorder.trouble})
+
+    server = RpcServer(folder.clock_socket, {"status": status})
+    await server.start()
+    recorder.start()
+    publishing = asyncio.create_task(
+        _every(POLICY_SECONDS, lambda: _publish(folder, settings.mail.bounce_domain))
+    )
+    await stop.wait()
+    publishing.cancel()
+    await asyncio.to_thread(recorder.stop)
+    await server.close()
+    log.info("stopped recorded=%d", recorder.recorded)
+
+
+async def _every(seconds: float, duty: Callable[[], None]) -> None:
+    """Do something again and again, in a thread; what fails is logged and tried again."""
+    while True:
+        try:
+            await asyncio.to_thread(duty)
+        except Exception:
+            log.exception("duty_failed")
+        await asyncio.sleep(seconds)
+
+
+def _publish(folder: DataFolder, bounce_domain: str) -> None:
+    from merpati.sending.policy import publish_if_stale  # noqa: PLC0415 - needs Django set up
+
+    version = publish_if_stale(folder.root, bounce_domain)
+    if version is not None:
+        log.info("policy_published version=%d", version)
+
+
+def main() -> None:
+    """Run the process."""
+    parser = argparse.ArgumentParser(prog="merpati.runtime.clock", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    data = parser.parse_args().data
+    os.nice(NICENESS)
+    set_up_log("clock")
+    asyncio.run(clock(setup(data), load(data)))
+
+
+if __name__ == "__main__":
+    main()
