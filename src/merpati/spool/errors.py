@@ -6,9 +6,13 @@ from typing import ClassVar
 
 
 class SpoolError(Exception):
-    """Base of the room's errors."""
+    """Base of the room's errors. subject: what the error was made of, and can be made of again."""
 
     kind: ClassVar[str] = "spool_error"
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(subject)
+        self.subject = subject
 
 
 class SpoolUnavailable(SpoolError):
@@ -43,8 +47,11 @@ class IdempotencyConflict(SpoolError):
     kind = "idempotency_conflict"
 
     def __init__(self, key: str) -> None:
-        super().__init__(f"idempotency key {key!r} was used for a different request")
+        super().__init__(key)
         self.key = key
+
+    def __str__(self) -> str:
+        return f"idempotency key {self.key!r} was used for a different request"
 
 
 class BatchRefused(SpoolError):

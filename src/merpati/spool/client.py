@@ -1,0 +1,76 @@
+"""The way into the spool for every process but the worker that owns the shard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from merpati.adapters.codec import pack, unpacker
+from merpati.adapters.rpc import RpcClient, RpcRefused, RpcUnavailable
+from merpati.contracts.batch import Accepted, Batch
+from merpati.spool.errors import SpoolUnavailable
+from merpati.spool.shapes import QueueDepth, ShardStatus
+from merpati.spool.wire import (
+    AppendRequest,
+    DepthRequest,
+    Depths,
+    Statuses,
+    TrimRequest,
+    error_of,
+)
+
+_read_accepted = unpacker(Accepted).decode
+_read_depths = unpacker(Depths).decode
+_read_statuses = unpacker(Statuses).decode
+
+
+class SpoolClient:
+    """Blocking calls from any thread; worker k of N owns the shards with `shard % N == k`.
+
+    Every method raises SpoolUnavailable when the worker is down, too slow or refuses.
+    """
+
+    def __init__(self, run_dir: Path, workers: int, timeout_seconds: float = 15.0) -> None:
+        """run_dir: holds the sockets `deliver-K.sock`."""
+        self._workers = [
+            RpcClient(run_dir / f"deliver-{worker}.sock", timeout_seconds)
+            for worker in range(workers)
+        ]
+
+    def append(self, shard: int, batch: Batch) -> Accepted:
+        """Hand over a batch and return once it is durable.
+
+        After SpoolUnavailable it may yet have become so, when the worker died or was too slow to
+        answer: only a repetition with the same idempotency key is safe from doubling.
+        Raises IdempotencyConflict, SpoolFull, BatchRefused.
+        """
+        request = AppendRequest(shard, pack(batch))
+        return _read_accepted(self._call(self._owner(shard), "append", pack(request)))
+
+    def trim(self, shard: int, seq: int) -> None:
+        """Let the journal up to and including `seq` be removed."""
+        self._call(self._owner(shard), "trim", pack(TrimRequest(shard, seq)))
+
+    def depth(self, shard: int) -> list[QueueDepth]:
+        """Return the queues of a shard that hold messages."""
+        return _read_depths(self._call(self._owner(shard), "depth", pack(DepthRequest(shard))))
+
+    def status(self) -> list[ShardStatus]:
+        """Return the state of all shards, by number."""
+        found = [
+            status
+            for worker in self._workers
+            for status in _read_statuses(self._call(worker, "status", b""))
+        ]
+        return sorted(found, key=lambda status: status.number)
+
+    def _owner(self, shard: int) -> RpcClient:
+        return self._workers[shard % len(self._workers)]
+
+    @staticmethod
+    def _call(worker: RpcClient, op: str, payload: bytes) -> bytes:
+        try:
+            return worker.call(op, payload)
+        except RpcUnavailable as error:
+            raise SpoolUnavailable(str(error)) from error
+        except RpcRefused as error:
+            raise error_of(error.kind, error.message) from error

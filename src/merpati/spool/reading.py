@@ -1,0 +1,132 @@
+"""Reading a shard beside its worker, or while no worker runs: for the recorder and the commands.
+
+Read-only, and each snapshot is one SQLite read transaction: what waits and what the journal tells
+belong together. Snapshots are to be short, since the log behind an open one cannot be reused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from merpati.spool.files import shard_path
+from merpati.spool.schema import check_version
+from merpati.spool.shapes import JournalRow, QueueDepth, QueueKey
+
+HOUR_MS = 3_600_000
+PAGE_BYTES = 8 << 20  # of journal payloads read at once: an injection record may hold a megabyte
+
+
+class ShardSnapshot:
+    """One moment of a shard; use it only inside the `with` that gave it."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self.nonce = str(db.execute("SELECT value FROM meta WHERE name = 'nonce'").fetchone()[0])
+
+    @property
+    def last_seq(self) -> int:
+        """The journal's latest sequence number, 0 before the first; trimming does not change it."""
+        return int(self._db.execute("SELECT journal - 1 FROM counter").fetchone()[0])
+
+    @property
+    def trimmed_seq(self) -> int:
+        """The latest sequence number that was trimmed, 0 before the first."""
+        (first,) = self._db.execute("SELECT min(seq) FROM journal").fetchone()
+        return self.last_seq if first is None else int(first) - 1
+
+    def journal_after(self, seq: int, limit: int) -> list[JournalRow]:
+        """Return the next rows behind `seq`, at most `limit` and some 8 MB of them; [] at the end.
+
+        Fewer rows than `limit` do not mean the end.
+        """
+        rows: list[JournalRow] = []
+        size_bytes = 0
+        found = self._db.execute(
+            "SELECT seq, kind, base_id, payload FROM journal WHERE seq > ? ORDER BY seq LIMIT ?",
+            (seq, limit),
+        )
+        for row in found:
+            rows.append(JournalRow(*row))
+            size_bytes += len(row[3])
+            if size_bytes >= PAGE_BYTES:
+                break
+        return rows
+
+    def waiting(self) -> dict[tuple[int, int], int]:
+        """Return how many messages wait, by account and hour of injection since the epoch."""
+        found = self._db.execute(
+            "SELECT account_id, injected_at / ? AS hour, sum(refs) FROM content GROUP BY 1, 2",
+            (HOUR_MS,),
+        )
+        return {(account_id, hour): count for account_id, hour, count in found}
+
+    def depths(self) -> list[QueueDepth]:
+        """Return the queues that hold messages."""
+        found = self._db.execute(
+            "SELECT q.id, q.account_id, q.pool_id, q.domain, m.count, m.due_at FROM"
+            " (SELECT queue_id, count(*) AS count, min(due_at) AS due_at FROM message"
+            " GROUP BY queue_id) m JOIN queue q ON q.id = m.queue_id"
+        )
+        return [QueueDepth(row[0], QueueKey(*row[1:4]), *row[4:]) for row in found]
+
+
+class ShardReader:
+    """Keeps a shard open for reading, for who looks often. Use it in one thread.
+
+    A shard that does not exist yet, or that was replaced, is found at the next snapshot.
+    """
+
+    def __init__(self, directory: Path, number: int) -> None:
+        self._path = shard_path(directory, number)
+        self._db: sqlite3.Connection | None = None
+        self._file = (0, 0)  # device and inode of what is open
+
+    def close(self) -> None:
+        """Close it; the next snapshot opens it again."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[ShardSnapshot | None]:
+        """Give one moment of the shard, None when it never held anything.
+
+        Raises sqlite3.Error, OSError.
+        """
+        db = self._opened()
+        if db is None:
+            yield None
+            return
+        db.execute("BEGIN")
+        try:
+            yield ShardSnapshot(db) if check_version(db) else None
+        finally:
+            db.execute("ROLLBACK")
+
+    def _opened(self) -> sqlite3.Connection | None:
+        try:
+            stat = self._path.stat()
+        except FileNotFoundError:
+            self.close()
+            return None
+        if self._db is None or self._file != (stat.st_dev, stat.st_ino):
+            self.close()
+            self._file = (stat.st_dev, stat.st_ino)
+            self._db = sqlite3.connect(
+                f"{self._path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None
+            )
+        return self._db
+
+
+@contextlib.contextmanager
+def snapshot(directory: Path, number: int) -> Iterator[ShardSnapshot | None]:
+    """Give one moment of a shard, None when it never held anything. Raises sqlite3.Error, OSError."""
+    reader = ShardReader(directory, number)
+    try:
+        with reader.snapshot() as shard:
+            yield shard
+    finally:
+        reader.close()
