@@ -1,0 +1,131 @@
+"""DNS lookups through dnspython: bounded in time, answers as types, errors in three kinds.
+
+Servers are given as "address" or "address:port" ("[v6]:port"); none given means the system's.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import dns.asyncresolver
+import dns.exception
+import dns.nameserver
+import dns.resolver
+
+DEADLINE_SECONDS = 10.0
+
+
+class DnsError(Exception):
+    """Base of what a lookup can come to instead of an answer."""
+
+
+class NameNotFound(DnsError):
+    """The name does not exist (NXDOMAIN)."""
+
+
+class NoSuchRecords(DnsError):
+    """The name exists and has no records of this type."""
+
+
+class LookupFailed(DnsError):
+    """No usable answer: timeout, SERVFAIL, no server. Another time it may work."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailExchange:
+    """One MX record; host is lower case without the final dot, "" for a null MX (RFC 7505)."""
+
+    preference: int
+    host: str
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """Records, and for how many seconds they may be kept."""
+
+    records: tuple[T, ...]
+    ttl_seconds: int
+
+
+class Resolver:
+    """Asynchronous lookups; make and use it on one event loop."""
+
+    def __init__(
+        self, servers: Sequence[str] = (), deadline_seconds: float = DEADLINE_SECONDS
+    ) -> None:
+        self._resolver = dns.asyncresolver.Resolver(configure=not servers)
+        if servers:
+            self._resolver.nameservers = [_nameserver(server) for server in servers]
+        self._resolver.lifetime = deadline_seconds
+        self._resolver.timeout = max(deadline_seconds / 3, 0.1)
+
+    async def mail_exchanges(self, domain: str) -> Answer[MailExchange]:
+        """Return the MX records, best first. Raises DnsError."""
+        answer = await self._ask(domain, "MX")
+        found = [MailExchange(rr.preference, _name(rr.exchange)) for rr in answer]
+        return Answer(tuple(sorted(found, key=lambda mx: mx.preference)), _ttl(answer))
+
+    async def addresses(self, host: str, record_type: str) -> Answer[str]:
+        """Return the addresses in A or AAAA records. Raises DnsError."""
+        answer = await self._ask(host, record_type)
+        return Answer(tuple(rr.address for rr in answer), _ttl(answer))
+
+    async def _ask(self, name: str, record_type: str) -> dns.resolver.Answer:
+        try:
+            return await self._resolver.resolve(name + ".", record_type)
+        except (dns.exception.DNSException, OSError, ValueError) as error:
+            raise _translated(name, record_type, error) from error
+
+
+def txt_records(
+    name: str, servers: Sequence[str] = (), deadline_seconds: float = DEADLINE_SECONDS
+) -> list[str]:
+    """Return a name's TXT records, each with its strings joined (RFC 6376 3.6.2.2). Blocking.
+
+    Raises DnsError.
+    """
+    try:
+        resolver = dns.resolver.Resolver(configure=not servers)
+        if servers:
+            resolver.nameservers = [_nameserver(server) for server in servers]
+        resolver.lifetime = deadline_seconds
+        answer = resolver.resolve(name.rstrip(".") + ".", "TXT")
+    except (dns.exception.DNSException, OSError, ValueError) as error:
+        raise _translated(name, "TXT", error) from error
+    return [b"".join(rr.strings).decode("utf-8", "replace") for rr in answer]
+
+
+def _translated(name: str, record_type: str, error: Exception) -> DnsError:
+    match error:
+        case dns.resolver.NXDOMAIN():
+            return NameNotFound(f"{name} does not exist")
+        case dns.resolver.NoAnswer():
+            return NoSuchRecords(f"{name} has no {record_type} record")
+        case dns.exception.Timeout():
+            return LookupFailed(f"{record_type} lookup of {name} timed out")
+        case _:
+            return LookupFailed(f"{record_type} lookup of {name} failed ({type(error).__name__})")
+
+
+def _nameserver(server: str) -> dns.nameserver.Nameserver:
+    """Raises ValueError when the server is not an address with an optional port."""
+    host, separator, port = server.rpartition(":")
+    if not separator or (":" in host and not server.startswith("[")):
+        host, port = server, "53"
+    host = host.strip("[]")
+    ipaddress.ip_address(host)
+    return dns.nameserver.Do53Nameserver(host, int(port))
+
+
+def _name(name: object) -> str:
+    return str(name).rstrip(".").lower()
+
+
+def _ttl(answer: dns.resolver.Answer) -> int:
+    return int(answer.rrset.ttl) if answer.rrset is not None else 0

@@ -1,0 +1,218 @@
+"""Composing in threads: rendering and signing, some messages a hand-over.
+
+Signing releases the interpreter lock, so two threads use two cores while the loop moves bytes. They
+run at a lower priority than the loop (on Linux niceness is per thread): accepting mail comes
+before delivering it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from merpati.adapters import codec
+from merpati.adapters.signing import BadPrivateKey, RsaSigner
+from merpati.contracts.batch import Content, Recipient
+from merpati.contracts.sending_policy import DkimKey
+from merpati.delivery.protocol import is_writable
+from merpati.message import return_path
+from merpati.message.compose import (
+    CompiledContent,
+    Composed,
+    Stamp,
+    compile_content,
+    compose,
+    sender_domain,
+)
+from merpati.message.dkim import DkimSigner
+from merpati.message.errors import GenerationFailed, MessageError
+from merpati.spool.shapes import SpooledMessage
+
+log = logging.getLogger(__name__)
+
+NICE = 5
+COMPILED_FACTOR = 4  # a compiled content takes about so many times its bytes
+
+_read_content = codec.unpacker(Content)
+_read_recipient = codec.unpacker(Recipient)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """This message cannot be made, and trying again would not help."""
+
+    reason: str
+
+
+Composition = Composed | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedContent:
+    """A content ready for use; compiled: Failed when its templates cannot be read."""
+
+    content: Content
+    compiled: CompiledContent | Failed
+    size_bytes: int
+
+
+class KeyRing:
+    """The DKIM keys of one policy, opened at first use; any thread may ask.
+
+    opened: signers by sealed key, shared by all policies' rings, so that a new policy opens nothing
+    again.
+    """
+
+    def __init__(
+        self,
+        keys: Sequence[DkimKey],
+        open_key: Callable[[bytes], bytes],
+        opened: dict[bytes, RsaSigner],
+    ) -> None:
+        self._keys = {(key.account_id, key.domain): key for key in keys}
+        self._open_key = open_key
+        self._opened = opened
+
+    def signer(self, account_id: int, domain: str) -> DkimSigner:
+        """Return what signs for an account's domain. Raises GenerationFailed when nothing does."""
+        key = self._keys.get((account_id, domain))
+        if key is None:
+            raise GenerationFailed(f"the sending domain {domain!r} has no key in this account")
+        signer = self._opened.get(key.private_key)
+        if signer is None:
+            try:
+                signer = RsaSigner(self._open_key(key.private_key))
+            except (BadPrivateKey, ValueError) as error:
+                raise GenerationFailed(f"the key of {domain} cannot be used: {error}") from None
+            self._opened[key.private_key] = signer
+        return DkimSigner(key.signing_domain, key.selector, signer.sign)
+
+
+@dataclass(frozen=True, slots=True)
+class Sealing:
+    """What the messages of one shard get besides their content, as of one policy."""
+
+    shard: int
+    nonce: str
+    bounce_domain: str
+    return_path_key: bytes
+    keys: KeyRing
+
+
+def compose_all(
+    rows: Sequence[SpooledMessage], contents: Mapping[int, LoadedContent], sealing: Sealing
+) -> list[Composition]:
+    """Compose messages, in order. Runs in a thread; a defect fails its message, not the others."""
+    return [_compose_one(row, contents[row.content_id], sealing) for row in rows]
+
+
+def _compose_one(row: SpooledMessage, loaded: LoadedContent, sealing: Sealing) -> Composition:
+    if isinstance(loaded.compiled, Failed):
+        return loaded.compiled
+    try:
+        recipient = _read_recipient.decode(row.recipient)
+        stamp = _stamp(row, loaded.content, recipient, sealing)
+        domain = sender_domain(loaded.compiled, recipient, stamp)
+        stamp = stamp if stamp.message_id_domain else replace(stamp, message_id_domain=domain)
+        signer = sealing.keys.signer(row.account_id, domain)
+        composed = compose(loaded.compiled, recipient, stamp, signer)
+    except (MessageError, codec.DecodeError) as error:
+        return Failed(str(error))
+    except Exception:
+        # A defect of ours: logged with the id, and told to the customer without internals. It
+        # must not hold up the other messages of the hand-over, nor come back for ever.
+        log.exception("compose_failed shard=%d message=%d", sealing.shard, row.message_id)
+        return Failed("an internal error while composing the message")
+    if not (is_writable(composed.rcpt_to) and is_writable(composed.msg_from)):
+        return Failed("an address cannot be written in SMTP")
+    return composed
+
+
+def _stamp(row: SpooledMessage, content: Content, recipient: Recipient, sealing: Sealing) -> Stamp:
+    """Return what must be the same at every attempt, so nothing here comes from the clock."""
+    given = recipient.return_path or content.return_path
+    domain = given.rpartition("@")[2] if given else sealing.bounce_domain
+    envelope = return_path.make(
+        sealing.return_path_key, row.account_id, sealing.shard, row.message_id, domain
+    )
+    return Stamp(
+        message_key=f"{sealing.nonce}.{sealing.shard:x}.{row.message_id:x}",
+        message_id_domain=content.sending_domain,
+        injected_at=row.injected_at,
+        return_path=envelope,
+        fbl_token=envelope.partition("@")[0],
+    )
+
+
+class ContentCache:
+    """Compiled contents by (shard, content id), the least recently used leave first."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._used_bytes = 0
+        self._items: OrderedDict[tuple[int, int], LoadedContent] = OrderedDict()
+
+    def get(self, key: tuple[int, int]) -> LoadedContent | None:
+        """Return a content if it is at hand."""
+        loaded = self._items.get(key)
+        if loaded is not None:
+            self._items.move_to_end(key)
+        return loaded
+
+    def put(self, key: tuple[int, int], loaded: LoadedContent) -> None:
+        """Keep a content; one alone may exceed the limit."""
+        if key in self._items:
+            return
+        self._items[key] = loaded
+        self._used_bytes += loaded.size_bytes
+        while self._used_bytes > self._limit_bytes and len(self._items) > 1:
+            _, oldest = self._items.popitem(last=False)
+            self._used_bytes -= oldest.size_bytes
+
+
+def load_content(data: bytes) -> LoadedContent:
+    """Return a content compiled. Runs in a thread. Raises codec.DecodeError."""
+    content = _read_content.decode(data)
+    compiled: CompiledContent | Failed
+    try:
+        compiled = compile_content(content)
+    except MessageError as error:
+        compiled = Failed(str(error))
+    return LoadedContent(content, compiled, len(data) * COMPILED_FACTOR)
+
+
+class ComposeThreads:
+    """The threads that compose; `run` awaits one hand-over."""
+
+    def __init__(self, threads: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, "compose", initializer=_be_nice)
+
+    async def compose(
+        self,
+        rows: Sequence[SpooledMessage],
+        contents: Mapping[int, LoadedContent],
+        sealing: Sealing,
+    ) -> list[Composition]:
+        """Return the compositions, in order."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, compose_all, rows, contents, sealing)
+
+    async def load(self, data: bytes) -> LoadedContent:
+        """Return a content compiled. Raises codec.DecodeError."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, load_content, data)
+
+    def close(self) -> None:
+        """End the threads; what was handed over and not begun is dropped (it is on disk)."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _be_nice() -> None:
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)

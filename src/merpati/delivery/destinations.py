@@ -1,0 +1,334 @@
+"""Where mail for a domain goes: a static route, or what DNS says, cached by its TTL.
+
+A lookup answers with a type: `Destination`, `Undeliverable` (the message bounces) or `Unreachable`
+(it waits). Addresses that are not global are refused unless the operator allows their network
+(safety.allow_private) or names the host in a route: otherwise anybody could have us connect
+to our own networks with an MX record.
+
+Source: RFC 5321 section 5.1 (MX, implicit MX), RFC 7505 (null MX).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import random
+import socket
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from merpati.adapters.dns import (
+    DnsError,
+    LookupFailed,
+    MailExchange,
+    NameNotFound,
+    NoSuchRecords,
+    Resolver,
+)
+from merpati.contracts.sending_policy import Route
+from merpati.delivery.outcome import Bounced, Reply
+from merpati.providers.replies import BounceClass
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+MOST_HOSTS = 10  # of a domain's MX hosts
+MOST_CACHED = 50_000  # domains
+SHORTEST_TTL, LONGEST_TTL = 60.0, 3_600.0  # seconds that an answer is kept
+FAILURE_TTL = 15.0  # seconds that a failed lookup is kept
+LOOKUP_SECONDS = 20.0  # of one domain, all its hosts included
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One host that takes the mail, with its addresses."""
+
+    name: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a domain's mail goes: the hosts in the order to try them.
+
+    provider: mailbox provider, or "route:host:port"; connections and messages_per_minute are
+    limits per sending IP, None where the engine's defaults hold.
+    """
+
+    provider: str
+    hosts: tuple[Host, ...]
+    port: int
+    is_route: bool = False
+    connections: int | None = None
+    messages_per_minute: int | None = None
+
+    @property
+    def site(self) -> tuple[str, ...]:
+        """Return what connections may be shared by: the same hosts."""
+        return tuple(host.name for host in self.hosts)
+
+
+@dataclass(frozen=True, slots=True)
+class Undeliverable:
+    """DNS says for certain that this domain takes no mail."""
+
+    bounce: Bounced
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """No way to the domain was found just now; the reason is for people."""
+
+    reason: str
+
+
+Whereto = Destination | Undeliverable | Unreachable
+
+
+class RouteTable:
+    """The static routes of one policy; the most specific pattern wins."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._routes = {route.pattern.lower(): route for route in routes}
+
+    def find(self, domain: str) -> Route | None:
+        """Return the route for a recipient domain: itself, then *.parent upwards, then *."""
+        if not self._routes:
+            return None
+        if route := self._routes.get(domain):
+            return route
+        parent = domain
+        while "." in parent:
+            parent = parent.partition(".")[2]
+            if route := self._routes.get(f"*.{parent}"):
+                return route
+        return self._routes.get("*")
+
+
+class Destinations:
+    """Answers where a domain's mail goes. One loop owns it."""
+
+    def __init__(
+        self,
+        resolver: Resolver,
+        elapsed: Callable[[], float],
+        *,
+        port: int = 25,
+        allow_private: Sequence[Network] = (),
+    ) -> None:
+        self._resolver = resolver
+        self._elapsed = elapsed
+        self._port = port
+        self._allow_private = tuple(allow_private)
+        self._routes = RouteTable(())
+        self._by_address: dict[str, Destination] = {}  # by pattern: routes that need no lookup
+        self._cache: OrderedDict[str, tuple[float, Whereto]] = OrderedDict()
+
+    def use_routes(self, routes: Iterable[Route]) -> None:
+        """Take another policy's routes; what was looked up for other domains stays."""
+        routes = tuple(routes)
+        self._routes = RouteTable(routes)
+        self._by_address = {
+            route.pattern: _by_route(route, (Host(route.host, (literal,)),))
+            for route in routes
+            if (literal := _literal(route.host)) is not None
+        }
+        for domain in [d for d in self._cache if d.startswith(_ROUTE_HOST) or self._routes.find(d)]:
+            del self._cache[domain]
+
+    def known(self, domain: str) -> Whereto | None:
+        """Return the answer if it is at hand and fresh, else None: then ask `find`."""
+        key = domain
+        if route := self._routes.find(domain):
+            if (by_address := self._by_address.get(route.pattern)) is not None:
+                return by_address
+            key = _route_key(route)
+        cached = self._cache.get(key)
+        if cached is None or cached[0] <= self._elapsed():
+            return None
+        return cached[1]
+
+    async def find(self, domain: str) -> Whereto:
+        """Look a domain up, in bounded time, and remember the answer."""
+        route = self._routes.find(domain)
+        try:
+            async with asyncio.timeout(LOOKUP_SECONDS):
+                ttl, whereto = await (self._by_route(route) if route else self._by_mx(domain))
+        except TimeoutError:
+            ttl, whereto = FAILURE_TTL, Unreachable(f"DNS lookups for {domain} took too long")
+        except LookupFailed as error:
+            ttl, whereto = FAILURE_TTL, Unreachable(str(error))
+        key = _route_key(route) if route else domain
+        self._cache[key] = (self._elapsed() + ttl, whereto)
+        self._cache.move_to_end(key)
+        if len(self._cache) > MOST_CACHED:
+            self._cache.popitem(last=False)
+        return whereto
+
+    async def _by_route(self, route: Route) -> tuple[float, Whereto]:
+        """A route's host may be any name the operator's machine knows, so /etc/hosts counts too."""
+        try:
+            found, ttl = await self._addresses(route.host)
+        except (NameNotFound, NoSuchRecords, LookupFailed):
+            found, ttl = await _by_system(route.host), int(SHORTEST_TTL)
+        if not found:
+            return FAILURE_TTL, Unreachable(f"the route's host {route.host} has no address")
+        return _bounded(ttl), _by_route(route, (Host(route.host, found),))
+
+    async def _by_mx(self, domain: str) -> tuple[float, Whereto]:
+        try:
+            answer = await self._resolver.mail_exchanges(domain)
+            exchanges, ttl = answer.records, answer.ttl_seconds
+        except NameNotFound:
+            return SHORTEST_TTL, _no_such_domain(domain)
+        except NoSuchRecords:
+            exchanges, ttl = (MailExchange(0, domain),), int(LONGEST_TTL)  # the implicit MX
+        if any(not exchange.host for exchange in exchanges):
+            if len(exchanges) == 1:
+                return _bounded(ttl), _null_mx(domain)
+            exchanges = tuple(exchange for exchange in exchanges if exchange.host)
+        return await self._hosts_of(domain, exchanges[:MOST_HOSTS], ttl)
+
+    async def _hosts_of(
+        self, domain: str, exchanges: Sequence[MailExchange], ttl: int
+    ) -> tuple[float, Whereto]:
+        # Hosts of equal preference are tried in random order: RFC 5321 section 5.1.
+        exchanges = sorted(exchanges, key=lambda mx: (mx.preference, random.random()))  # noqa: S311
+        found = await asyncio.gather(
+            *(self._addresses(exchange.host) for exchange in exchanges), return_exceptions=True
+        )
+        hosts: list[Host] = []
+        refused: list[str] = []
+        for exchange, result in zip(exchanges, found, strict=True):
+            if isinstance(result, tuple):
+                addresses, host_ttl = result
+                usable = tuple(a for a in addresses if self._is_allowed(a))
+                refused += [a for a in addresses if a not in usable]
+                ttl = min(ttl, host_ttl)
+                if usable:
+                    hosts.append(Host(exchange.host, usable))
+            elif not isinstance(result, DnsError):
+                raise result
+        if hosts:
+            provider = provider_of(hosts[0].name)
+            return _bounded(ttl), Destination(provider, tuple(hosts), self._port)
+        if refused:
+            return FAILURE_TTL, Unreachable(
+                f"the mail hosts of {domain} have addresses that are not public "
+                f"({', '.join(refused[:3])}); if that is intended, add their network to "
+                f"safety.allow_private or add a route"
+            )
+        return self._no_addresses(domain, exchanges, found)
+
+    def _no_addresses(
+        self, domain: str, exchanges: Sequence[MailExchange], found: Sequence[object]
+    ) -> tuple[float, Whereto]:
+        """Only a domain without MX and without addresses is certainly none that takes mail."""
+        for result in found:
+            if isinstance(result, LookupFailed):
+                raise result
+        if [exchange.host for exchange in exchanges] == [domain]:
+            return SHORTEST_TTL, _no_such_domain(domain)
+        return FAILURE_TTL, Unreachable(f"none of the mail hosts of {domain} has an address")
+
+    async def _addresses(self, host: str) -> tuple[tuple[str, ...], int]:
+        """Return addresses and their TTL. IPv4 first, since few have IPv6 reputation."""
+        if (literal := _literal(host)) is not None:
+            return (literal,), int(LONGEST_TTL)
+        answers = await asyncio.gather(
+            self._resolver.addresses(host, "A"),
+            self._resolver.addresses(host, "AAAA"),
+            return_exceptions=True,
+        )
+        found: list[str] = []
+        ttl = int(LONGEST_TTL)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                continue
+            found += answer.records
+            ttl = min(ttl, answer.ttl_seconds)
+        if not found:
+            # A failure says less than "no such records": it decides, so that doubt defers.
+            errors = [answer for answer in answers if isinstance(answer, BaseException)]
+            raise next((e for e in errors if not isinstance(e, NoSuchRecords)), errors[0])
+        return tuple(found), ttl
+
+    def _is_allowed(self, address: str) -> bool:
+        parsed = ipaddress.ip_address(address)
+        if is_global(parsed):
+            return True
+        return any(
+            parsed.version == network.version and parsed in network
+            for network in self._allow_private
+        )
+
+
+def is_global(address: Address) -> bool:
+    """Return whether an address is public; IPv4 addresses inside IPv6 ones count as themselves."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if inner is None and address in _NAT64:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+        if inner is not None:
+            return is_global(inner)
+    return address.is_global and not address.is_multicast
+
+
+def provider_of(host: str) -> str:
+    """Return the mailbox provider an MX host belongs to: its registrable domain, roughly.
+
+    A provider directory is a later part; `mx.example.co.uk` counts as `example.co.uk`.
+    """
+    labels = host.split(".")
+    wanted = 3 if len(labels) > 2 and len(labels[-1]) == 2 and len(labels[-2]) <= 3 else 2
+    return ".".join(labels[-wanted:])
+
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_ROUTE_HOST = "route:"
+
+
+def _route_key(route: Route) -> str:
+    return f"{_ROUTE_HOST}{route.host}:{route.port}/{route.pattern}"
+
+
+def _by_route(route: Route, hosts: tuple[Host, ...]) -> Destination:
+    return Destination(
+        provider=f"{_ROUTE_HOST}{route.host}:{route.port}",
+        hosts=hosts,
+        port=route.port,
+        is_route=True,
+        connections=route.connections,
+        messages_per_minute=route.messages_per_minute,
+    )
+
+
+def _literal(host: str) -> str | None:
+    try:
+        return str(ipaddress.ip_address(host.strip("[]")))
+    except ValueError:
+        return None
+
+
+async def _by_system(host: str) -> tuple[str, ...]:
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return ()
+    return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def _bounded(ttl: float) -> float:
+    return min(max(ttl, SHORTEST_TTL), LONGEST_TTL)
+
+
+def _no_such_domain(domain: str) -> Undeliverable:
+    text = f"[internal] Domain Lookup Failed: {domain} has no mail host"
+    return Undeliverable(Bounced(BounceClass.DNS_FAILURE, Reply(554, "5.4.4", text)))
+
+
+def _null_mx(domain: str) -> Undeliverable:
+    text = f"[internal] {domain} accepts no mail (null MX)"
+    return Undeliverable(Bounced(BounceClass.INVALID_RECIPIENT, Reply(556, "5.1.10", text)))

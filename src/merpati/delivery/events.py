@@ -1,0 +1,104 @@
+"""The events that attempts and settlements without an attempt write into the journal. Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from merpati.contracts.event import Event, EventType, Settlement
+from merpati.delivery.outcome import Bounced, Delivered, Reply
+from merpati.providers.replies import BounceClass, classify
+from merpati.spool.shapes import SpooledMessage
+
+
+class Way(NamedTuple):
+    """By which way an attempt went; remote: the far end, "host[address]:port"."""
+
+    ip_pool: str = ""
+    sending_ip: str = ""
+    provider: str = ""
+    remote: str = ""
+
+
+NO_WAY = Way()
+
+
+class Attempt(NamedTuple):
+    """One try for one message, or its end without one. at: milliseconds since the epoch."""
+
+    row: SpooledMessage
+    rcpt_to: str
+    at: int
+    way: Way = NO_WAY
+    size_bytes: int = 0
+
+
+def delivered(attempt: Attempt, outcome: Delivered) -> Event:
+    """Return the event of a message that was taken."""
+    return _event(attempt, EventType.DELIVERY, Settlement.DELIVERED, outcome.reply, 0)
+
+
+def bounced(
+    attempt: Attempt, outcome: Bounced, settlement: Settlement = Settlement.BOUNCED
+) -> Event:
+    """Return the event of a message that was refused, or given up, for good."""
+    bounce_class = int(outcome.bounce_class)
+    return _event(attempt, EventType.BOUNCE, settlement, outcome.reply, bounce_class)
+
+
+def delayed(attempt: Attempt, reason: str, reply: Reply | None) -> Event:
+    """Return the event of an attempt that came to nothing yet; code 0 when no reply came."""
+    if reply is None:
+        silence = Reply(0, None, reason)
+        return _event(attempt, EventType.DELAY, None, silence, int(BounceClass.GENERIC))
+    bounce_class = classify(reply.code, reply.enhanced, reply.text, at_rcpt=False)
+    return _event(attempt, EventType.DELAY, None, reply, int(bounce_class))
+
+
+def not_generated(attempt: Attempt, reason: str) -> Event:
+    """Return the event of a message that could not be made."""
+    reply = Reply(554, "5.3.3", f"[internal] {reason}")
+    bounce_class = int(BounceClass.ADMIN_FAILURE)
+    return _event(attempt, EventType.GENERATION_FAILURE, Settlement.FAILED, reply, bounce_class)
+
+
+def expiry(last: str) -> Bounced:
+    """Return what a message comes to whose life ends; last: the last transient failure's words."""
+    text = f"[internal] message timeout (last transfail: {last or 'none'})"
+    return Bounced(BounceClass.TIMEOUT, Reply(554, "5.4.7", text))
+
+
+def account_gone() -> Bounced:
+    """Return what mail of a removed account comes to."""
+    text = "[internal] the account no longer exists"
+    return Bounced(BounceClass.ADMIN_FAILURE, Reply(554, "5.7.1", text))
+
+
+def _event(
+    attempt: Attempt,
+    kind: EventType,
+    settlement: Settlement | None,
+    reply: Reply,
+    bounce_class: int,
+) -> Event:
+    row, rcpt_to, at, way, size_bytes = attempt
+    # Positional, since this runs once a message: keywords cost as much again.
+    return Event(
+        kind,
+        at,
+        row.account_id,
+        row.message_id,
+        row.transmission_id,
+        row.injected_at,
+        rcpt_to,
+        settlement,
+        way.ip_pool,
+        way.sending_ip,
+        way.provider,
+        way.remote,
+        reply.code,
+        reply.enhanced or "",
+        reply.text,
+        bounce_class,
+        row.attempts,
+        size_bytes,
+    )

@@ -1,0 +1,421 @@
+"""The ways mail leaves: per (sending IP, provider) a lane with its limits, per site a line of it.
+
+A site is one set of hosts: messages share a connection only when their domains name the same hosts.
+Messages are assigned to a line while it has room; its connections take them from there, so that a
+connection never waits for anything but the network. What a line cannot send goes back to the ready
+queue it came from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+from collections import deque
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from merpati.adapters.clock import Clock
+from merpati.delivery.destinations import Destination
+from merpati.delivery.options import Options
+from merpati.delivery.outcome import Deferred, Delivered, Ending, Reply, Returned
+from merpati.delivery.pacing import Backoff, TokenBucket
+from merpati.delivery.prepared import Prepared
+from merpati.delivery.sending_ip import LocalIp, family_of
+from merpati.delivery.session import GreetingFailed, Manners, Outgoing, Session
+
+if TYPE_CHECKING:
+    from merpati.delivery.ready_queue import ReadyQueue
+
+log = logging.getLogger(__name__)
+
+MOST_ADDRESSES = 10  # tried in one go before the line backs off
+
+
+class LaneHost(Protocol):
+    """What lanes need of the engine they belong to."""
+
+    clock: Clock
+    options: Options
+
+    @property
+    def is_stopping(self) -> bool:
+        """Return whether nothing more may be begun."""
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a piece of work as a task of the engine's group."""
+
+    def wake(self, queue: ReadyQueue) -> None:
+        """Have a ready queue look at its mail and lines soon."""
+
+    def ended(self, line: Line, remote: str, message: Prepared, ending: Ending) -> None:
+        """Settle or postpone a message after an attempt."""
+
+    def wants_allowance(self, ip: LocalIp) -> None:
+        """Reserve a further block of an IP's daily allowance."""
+
+    def ip_missing(self, ip: LocalIp) -> None:
+        """Take note that an address is not on this host."""
+
+
+class Lane:
+    """Limits of one sending IP at one provider, and what goes there now."""
+
+    def __init__(self, host: LaneHost, ip: LocalIp, destination: Destination) -> None:
+        self.host = host
+        self.ip = ip
+        self.provider = destination.provider
+        options = host.options
+        is_route = destination.is_route
+        default = options.route_connections if is_route else options.connections
+        self.messages_per_connection = (
+            options.route_messages_per_connection if is_route else options.messages_per_connection
+        )
+        self.connections = 0  # open or opening
+        self.connections_limit = default
+        self.messages_per_minute: int | None = None
+        self.bucket: TokenBucket | None = None
+        self.lines: dict[tuple[str, ...], Line] = {}
+        self._default_connections = default
+        self._is_set_up = False
+
+    def line(self, destination: Destination) -> Line:
+        """Return the line to a destination's hosts, made at first use."""
+        line = self.lines.get(destination.site)
+        if line is None:
+            line = self.lines[destination.site] = Line(self, destination)
+        if line.destination is not destination or not self._is_set_up:
+            line.destination = destination  # its addresses and limits may be newer
+            self._take_limits(destination)
+        return line
+
+    def _take_limits(self, destination: Destination) -> None:
+        self._is_set_up = True
+        self.connections_limit = destination.connections or self._default_connections
+        rate = destination.messages_per_minute
+        if rate != self.messages_per_minute:
+            self.messages_per_minute = rate
+            self.bucket = TokenBucket(rate, self.host.clock.elapsed()) if rate else None
+
+    def forget_unused_lines(self) -> None:
+        """Forget lines that have nothing to do and nothing to remember."""
+        for site, line in list(self.lines.items()):
+            if line.is_unused:
+                del self.lines[site]
+
+    @property
+    def is_unused(self) -> bool:
+        """Return whether nothing goes on here."""
+        return all(line.is_unused for line in self.lines.values())
+
+    def make_room(self, line: Line) -> None:
+        """End an idle connection of another line, as `line` waits for one."""
+        for other in self.lines.values():
+            if other is not line and other.idle:
+                other.idle.pop().quit()
+                return
+
+
+class Line:
+    """Connections from one sending IP to one set of hosts; owns its sessions."""
+
+    def __init__(self, lane: Lane, destination: Destination) -> None:
+        options = lane.host.options
+        self.lane = lane
+        self.destination = destination
+        self.assigned: deque[Prepared] = deque()
+        self.sessions: set[Session] = set()
+        self.idle: list[Session] = []
+        self.in_flight = 0
+        self.backoff = Backoff(options.first_backoff, options.longest_backoff)
+        self.last_reply = ""
+        self.customers: set[ReadyQueue] = set()
+        self._opening = 0
+        self._has_asked = False  # for more, since the last was assigned
+        self._timer: asyncio.TimerHandle | None = None
+        self._host = lane.host
+        self._ip = lane.ip
+
+    # What the ready queues ask.
+
+    def is_usable(self, now: float) -> bool:
+        """Return whether messages may be assigned: it is connected, or may try to connect."""
+        return bool(self.sessions) or not self.backoff.is_waiting(now)
+
+    def room(self) -> int:
+        """Return how many messages may be assigned to it now."""
+        lane = self.lane
+        # Before the first greeting little: all of it comes back if there is none.
+        window = 2 * lane.connections_limit if self.sessions else 16
+        if lane.bucket is not None:
+            window = min(window, 1 + int(lane.bucket.per_second * 5))
+        room = window - len(self.assigned)
+        return room if self._ip.allowance is None else min(room, self._ip.room())
+
+    def assign(self, message: Prepared) -> None:
+        """Give a message to this line; `kick` sets it going."""
+        self.assigned.append(message)
+        self._ip.promised += 1
+        self._has_asked = False
+
+    def kick(self) -> None:
+        """Use idle connections for what is assigned, and open further ones if need be."""
+        if not self.assigned or self._host.is_stopping:
+            return
+        if self.idle:
+            idle, self.idle = self.idle, []
+            for session in idle:
+                if self.assigned and session.is_open:
+                    session.start_next()
+                elif session.is_open:
+                    self.idle.append(session)
+        now = self._host.clock.elapsed()
+        bucket = self.lane.bucket
+        if self.sessions and (self.idle or (bucket is not None and bucket.wait(now) > 0)):
+            return
+        self._open_connections(now)
+
+    # What the sessions tell and ask (SessionOwner).
+
+    def next_message(self, session: Session) -> Outgoing | None:
+        """Return the message whose MAIL goes out now; its allowance and rate are used up here."""
+        assigned = self.assigned
+        if not assigned or self._host.is_stopping or self._ip.is_missing:
+            self._wake_customers()
+            return None
+        message = assigned[0]
+        if message.feed.home.is_sick:
+            return None
+        allowance = self._ip.allowance
+        if allowance is not None and allowance.left == 0:
+            self._host.wants_allowance(self._ip)
+            self.give_back()  # another IP may have some left
+            return None
+        bucket = self.lane.bucket
+        if bucket is not None:
+            now = self._host.clock.elapsed()
+            if not bucket.take(now):
+                self._look_again_in(bucket.wait(now))
+                return None
+        if allowance is not None:
+            allowance.take()
+            if allowance.wants_refill():
+                self._host.wants_allowance(self._ip)
+        assigned.popleft()
+        self._ip.promised -= 1
+        self.in_flight += 1
+        if not self._has_asked and len(assigned) <= self.lane.connections_limit:
+            self._has_asked = True
+            self._wake_customers()
+        return message
+
+    def message_ended(self, session: Session, message: Outgoing, ending: Ending) -> None:
+        """Pass on what an attempt came to."""
+        self.in_flight -= 1
+        if self.backoff.failures and session.answered and not self._is_waiting():
+            # Only after the wait: the far end may answer well and yet refuse more connections.
+            self.backoff.worked()
+        match ending:
+            case Delivered(reply):
+                self.last_reply = f"{reply.code} {reply.text}"
+            case Deferred(reason) | Returned(reason):
+                self.last_reply = reason
+            case _:
+                self.last_reply = str(getattr(ending, "reply", "")) or self.last_reply
+        self._host.ended(self, session.remote, cast(Prepared, message), ending)
+
+    def session_idle(self, session: Session) -> None:
+        """Keep a connection for what comes next."""
+        self.idle.append(session)
+        self._wake_customers()
+
+    def session_closed(self, session: Session, reason: str | None) -> None:
+        """Forget a connection; one that broke before it was of any use makes the line back off."""
+        self.sessions.discard(session)
+        if session in self.idle:
+            self.idle.remove(session)
+        self.lane.connections -= 1
+        if reason is not None and not session.answered:
+            self._failed(f"{reason} (with {session.remote})", None)
+        elif self.assigned:
+            self.kick()
+        self._wake_customers()
+
+    def close(self) -> None:
+        """Begin no more: idle connections say QUIT, busy ones do so after their messages."""
+        self.give_back()
+        for session in list(self.sessions):
+            session.quit()
+
+    @property
+    def is_unused(self) -> bool:
+        """Return whether the line may be forgotten."""
+        return not (
+            self.assigned
+            or self.customers
+            or self.sessions
+            or self._opening
+            or self.in_flight
+            or self._is_waiting()
+        )
+
+    def _is_waiting(self) -> bool:
+        return self.backoff.is_waiting(self._host.clock.elapsed())
+
+    # Opening connections.
+
+    def _open_connections(self, now: float) -> None:
+        lane = self.lane
+        # Until one has been greeted only one is tried, and after failures too: a dead or
+        # overcharged host is not met with a volley.
+        most = len(self.assigned) if self.sessions and not self.backoff.failures else 1
+        while self._opening < most and not self.backoff.is_waiting(now):
+            if lane.connections >= lane.connections_limit:
+                if not self.sessions:
+                    lane.make_room(self)
+                return
+            self._opening += 1
+            lane.connections += 1
+            self._host.spawn(self._open())
+        if not self.sessions and self.backoff.is_waiting(now):
+            self.give_back()
+
+    async def _open(self) -> None:
+        """Connect to the first host that greets us, and put the session to use."""
+        session = None
+        failure: GreetingFailed | None = None
+        try:
+            try:
+                session = await self._connect()
+            except GreetingFailed as error:
+                failure = error
+        finally:
+            self._opening -= 1
+            if session is None:
+                self.lane.connections -= 1
+        if session is not None:
+            self._adopt(session)
+        elif failure is not None:
+            self._failed(failure.reason, failure.reply)
+
+    def _adopt(self, session: Session) -> None:
+        self.sessions.add(session)
+        if self._host.is_stopping:
+            session.quit()
+            return
+        # What the greeted host refuses later still counts as a failure: see session_closed.
+        if not self.assigned:
+            self._wake_customers()
+        session.start_next()
+        self.kick()
+
+    async def _connect(self) -> Session:
+        """Return a greeted session with the first host that gives one. Raises GreetingFailed."""
+        destination = self.destination
+        where = [
+            (host.name, address)
+            for host in destination.hosts
+            for address in host.addresses
+            if family_of(address) is self._ip.family
+        ]
+        if not where:
+            kind = "IPv6" if ":" in self._ip.address else "IPv4"
+            names = ", ".join(host.name for host in destination.hosts)
+            raise GreetingFailed(f"no {kind} address for {names}, as {self._ip.address} needs")
+        last = GreetingFailed("no host was tried")
+        for name, address in where[:MOST_ADDRESSES]:
+            try:
+                return await self._greet(name, address, destination.port)
+            except GreetingFailed as error:
+                last = error
+                if self._ip.is_missing or self._host.is_stopping:
+                    break
+        raise last
+
+    async def _greet(self, name: str, address: str, port: int) -> Session:
+        shown = f"[{address}]"
+        remote = f"{'' if name == address else name}{shown}:{port}"
+        timeouts = self._host.options.timeouts
+        manners = Manners(self._ip.hostname, timeouts, self.lane.messages_per_connection)
+        try:
+            async with asyncio.timeout(timeouts.connect):
+                _, session = await asyncio.get_running_loop().create_connection(
+                    lambda: Session(self, remote, manners, self._host.clock.elapsed),
+                    address,
+                    port,
+                    local_addr=(self._ip.address, 0),
+                )
+        except TimeoutError:
+            raise GreetingFailed(f"connecting to {remote} timed out") from None
+        except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                self._host.ip_missing(self._ip)
+            words = (error.strerror or str(error)).lower()
+            raise GreetingFailed(f"connecting to {remote} failed: {words}") from None
+        try:
+            async with asyncio.timeout(timeouts.banner + 2 * timeouts.ehlo):
+                await session.greeted
+        except TimeoutError:
+            session.abort("timed out before the greeting was complete")
+            raise GreetingFailed(f"timed out before the greeting ({remote})") from None
+        except asyncio.CancelledError:
+            session.abort("stopped")
+            raise
+        return session
+
+    def _failed(self, reason: str, reply: Reply | None) -> None:
+        """Wait longer after each failure; with nothing else open, what is assigned goes back."""
+        if self._host.is_stopping:
+            return
+        now = self._host.clock.elapsed()
+        was_waiting = self.backoff.is_waiting(now)
+        if not self._ip.is_missing:
+            self.backoff.failed(reason, now)
+        self.last_reply = reason
+        self._look_again_in(self.backoff.until - now)
+        if self.sessions:
+            return
+        if not was_waiting:
+            log.info(
+                "connection_failed ip=%s provider=%s failures=%d wait=%.0f reason=%r",
+                self._ip.address,
+                self.lane.provider,
+                self.backoff.failures,
+                max(0.0, self.backoff.until - now),
+                reason,
+            )
+            if self.backoff.failures > self._host.options.patience and self.assigned:
+                probe = self.assigned.popleft()
+                self._ip.promised -= 1
+                remote = f"{self.destination.hosts[0].name}:{self.destination.port}"
+                ending = Deferred(f"[internal] {reason}" if reply is None else str(reply), reply)
+                self._host.ended(self, remote, probe, ending)
+        self.give_back()
+
+    def give_back(self) -> None:
+        """Return what is assigned and not begun to the ready queues it came from."""
+        while self.assigned:
+            message = self.assigned.pop()
+            self._ip.promised -= 1
+            message.queue.put_back(message)
+        self._wake_customers()
+
+    # Waking and being woken.
+
+    def _wake_customers(self) -> None:
+        for queue in self.customers:
+            self._host.wake(queue)
+
+    def _look_again_in(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        seconds = max(seconds, 0.001)
+        if self._timer is not None:
+            if self._timer.when() <= loop.time() + seconds:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_later(seconds, self._look_again)
+
+    def _look_again(self) -> None:
+        self._timer = None
+        self.kick()
+        self._wake_customers()

@@ -1,0 +1,98 @@
+"""A sending policy as this worker uses it: looked up by id, with the state of its own IPs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from merpati.adapters.clock import Clock
+from merpati.contracts.sending_policy import Account, Pool, SendingIp, SendingPolicy
+from merpati.delivery.allowance import Allowance
+from merpati.delivery.ready_queue import LocalPool
+from merpati.delivery.sending_ip import LocalIp
+
+# (shard, address, day, block, limit) -> granted
+ReserveOn = Callable[[int, str, int, int, int], Awaitable[int]]
+
+
+@dataclass(frozen=True)
+class LocalPolicy:
+    """One version; ips: by address, those of accounts whose shard is here."""
+
+    version: int
+    bounce_domain: str
+    accounts: dict[int, Account] = field(default_factory=dict)
+    pools: dict[int, LocalPool] = field(default_factory=dict)
+    ips: dict[str, LocalIp] = field(default_factory=dict)
+
+    @classmethod
+    def empty(cls) -> LocalPolicy:
+        """Return what holds before the first policy: nothing."""
+        return cls(0, "")
+
+    @classmethod
+    def of(
+        cls,
+        policy: SendingPolicy,
+        previous: LocalPolicy,
+        shards: frozenset[int],
+        reserve: ReserveOn,
+        clock: Clock,
+    ) -> LocalPolicy:
+        """Return a policy for the accounts of `shards`; IPs that stay keep their state."""
+        accounts = {account.account_id: account for account in policy.accounts}
+        ips: dict[str, LocalIp] = {}
+        members: dict[int, tuple[LocalIp, ...]] = {}
+        ours: list[Pool] = []
+        for pool in policy.pools:
+            account = accounts.get(pool.account_id)
+            if account is None or account.shard not in shards:
+                continue
+            ours.append(pool)
+            for ip in pool.ips:
+                old = previous.ips.get(ip.address)
+                ips[ip.address] = _local_ip(ip, old, account.shard, reserve, clock)
+            members[pool.pool_id] = tuple(ips[ip.address] for ip in pool.ips)
+        accounts_of = {pool.pool_id: pool.account_id for pool in ours}
+        pools = {}
+        for pool in ours:
+            overflow = pool.overflow_pool_id
+            # Never from an address that is not the account's, whatever the snapshot says.
+            is_own = overflow is not None and accounts_of.get(overflow) == pool.account_id
+            pools[pool.pool_id] = LocalPool(
+                pool.pool_id,
+                pool.account_id,
+                pool.name,
+                members[pool.pool_id],
+                members[overflow] if is_own and overflow is not None else (),
+            )
+        return cls(policy.version, policy.bounce_domain, accounts, pools, ips)
+
+    def pool_for(self, account: Account, pool_id: int) -> LocalPool | None:
+        """Return the account's pool of this id, or its default pool when that is gone."""
+        for wanted in (pool_id, account.default_pool_id):
+            pool = self.pools.get(wanted)
+            if pool is not None and pool.account_id == account.account_id:
+                return pool
+        return None
+
+
+def _local_ip(
+    ip: SendingIp, old: LocalIp | None, shard: int, reserve: ReserveOn, clock: Clock
+) -> LocalIp:
+    local = old if old is not None and old.hostname == ip.hostname else None
+    allowance = old.allowance if old is not None else None
+    if ip.messages_per_day is None:
+        allowance = None
+    elif allowance is not None:
+        allowance.change_limit(ip.messages_per_day)
+    else:
+
+        def reserve_here(address: str, day: int, block: int, limit: int) -> Awaitable[int]:
+            return reserve(shard, address, day, block, limit)
+
+        allowance = Allowance(ip.address, ip.messages_per_day, reserve_here, clock)
+    if local is None:
+        return LocalIp(ip.address, ip.hostname, allowance)
+    local.allowance = allowance
+    return local

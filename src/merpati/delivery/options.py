@@ -1,0 +1,41 @@
+"""What the operator may set of the engine; `runtime/deliver.py` fills it from the settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from merpati.delivery.destinations import Network
+from merpati.delivery.retry import RetrySchedule
+from merpati.delivery.session import Timeouts
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Durations in seconds, sizes in bytes.
+
+    connections, messages_per_connection: per sending IP and provider, unless a route says its own.
+    missing_ip_recheck: how often an address that is not on the host is looked for again.
+    patience: failed connection attempts in a row before the message at the head is deferred; until
+    then mail only waits, so that a receiver's restart costs nobody a retry of 20 minutes.
+    """
+
+    dns_servers: tuple[str, ...] = ()
+    dns_deadline: float = 10.0
+    port: int = 25
+    allow_private: tuple[Network, ...] = ()
+    route_connections: int = 20
+    connections: int = 10
+    messages_per_connection: int = 1_000
+    route_messages_per_connection: int = 100_000
+    in_flight_bytes: int = 32 << 20
+    content_cache_bytes: int = 64 << 20
+    compose_threads: int = 2
+    settle_interval: float = 0.02
+    settle_most: int = 500
+    sweep_interval: float = 1.0
+    missing_ip_recheck: float = 30.0
+    patience: int = 5
+    first_backoff: float = 1.0
+    longest_backoff: float = 300.0
+    retry: RetrySchedule = field(default_factory=RetrySchedule)
+    timeouts: Timeouts = field(default_factory=Timeouts)

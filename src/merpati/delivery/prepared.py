@@ -1,0 +1,68 @@
+"""One message between its pick and its outcome, and the memory that such messages may take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from merpati.spool.shapes import SpooledMessage
+
+if TYPE_CHECKING:
+    from merpati.delivery.feed import Feed
+    from merpati.delivery.ready_queue import ReadyQueue
+    from merpati.message.compose import Composed
+
+
+SHARED_BYTES = 65_536  # chunks from this size on are files that all messages of a content share
+
+
+class Prepared:
+    """A composed message.
+
+    chunks: CRLF lines, dot-stuffed, ending in CRLF, without the final dot. cost_bytes: what the
+    message holds of the budget. returned: a connection gave it back once already.
+    """
+
+    __slots__ = (
+        "chunks",
+        "cost_bytes",
+        "feed",
+        "msg_from",
+        "queue",
+        "rcpt_to",
+        "returned",
+        "row",
+        "size_bytes",
+    )
+
+    def __init__(
+        self, row: SpooledMessage, feed: Feed, queue: ReadyQueue, composed: Composed
+    ) -> None:
+        self.row = row
+        self.feed = feed
+        self.queue = queue
+        self.msg_from = composed.msg_from
+        self.rcpt_to = composed.rcpt_to
+        self.chunks: Sequence[bytes] = composed.chunks
+        self.size_bytes = composed.size_bytes
+        self.cost_bytes = composed.size_bytes
+        if len(self.chunks) > 1:
+            self.cost_bytes = sum(
+                len(chunk)
+                for index, chunk in enumerate(self.chunks)
+                if index == 0 or len(chunk) < SHARED_BYTES
+            )
+        self.returned = False
+
+
+class Budget:
+    """Bytes of composed messages in memory, all queues together."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        self.used_bytes = 0
+
+    @property
+    def has_room(self) -> bool:
+        """Return whether another hand-over may be composed; one more than the limit fits."""
+        return self.used_bytes < self.limit_bytes

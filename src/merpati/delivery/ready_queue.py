@@ -1,0 +1,313 @@
+"""Mail that is due, by IP pool and provider, on its way from the feeds to the lines.
+
+The sending IP is chosen here, when a message is assigned: that of its last attempt first (a
+greylisting provider wants to see it again), else the pool's in turn, skipping those that are
+missing from the host, spent for today or backing off. Only when all that could send have spent
+their allowance the overflow pool takes over; if that cannot either, mail waits, and `reason` says
+for what.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from merpati.delivery.destinations import Destination
+from merpati.delivery.prepared import Budget, Prepared
+
+if TYPE_CHECKING:
+    from merpati.adapters.clock import Clock
+    from merpati.delivery.feed import Feed
+    from merpati.delivery.lane import Line
+    from merpati.delivery.sending_ip import LocalIp
+    from merpati.spool.shapes import SpooledMessage
+
+HAND_OVER = 16  # messages composed in one go: fewer cost switches, more cost latency
+
+QueueId = tuple[int, str, tuple[str, ...]]  # pool_id, provider, site
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPool:
+    """A pool as the engine uses it; overflow: of the same account, or None."""
+
+    pool_id: int
+    account_id: int
+    name: str
+    ips: tuple[LocalIp, ...]
+    overflow: tuple[LocalIp, ...] = ()
+
+
+class QueueHost(Protocol):
+    """What ready queues need of the engine they belong to."""
+
+    clock: Clock
+    budget: Budget
+
+    @property
+    def is_stopping(self) -> bool:
+        """Return whether nothing more may be begun."""
+
+    @property
+    def policy_version(self) -> int:
+        """Return the version of the sending policy that is held."""
+
+    def line(self, ip: LocalIp, destination: Destination) -> Line:
+        """Return the line from an IP to a destination."""
+
+    def wants_allowance(self, ip: LocalIp) -> None:
+        """Reserve a further block of an IP's daily allowance."""
+
+    def compose(self, queue: ReadyQueue, rows: Sequence[tuple[Feed, SpooledMessage]]) -> None:
+        """Compose messages in a thread; `composed` takes them."""
+
+    def replace(self, feed: Feed) -> None:
+        """Find out anew where a feed's mail goes."""
+
+    def expire_overdue(self, feed: Feed, reason: str) -> None:
+        """Give up the messages at the head of a feed whose life is over."""
+
+    def wait_for_budget(self, queue: ReadyQueue) -> None:
+        """Wake the queue once memory is free."""
+
+
+class ReadyQueue:
+    """Due mail of one pool for one site of one provider."""
+
+    def __init__(
+        self,
+        host: QueueHost,
+        pool: LocalPool,
+        destination: Destination,
+        fresh: Callable[[Feed], Destination | None],
+    ) -> None:
+        self.pool = pool
+        self.destination = destination
+        self.feeds: set[Feed] = set()
+        self.ready: deque[Prepared] = deque()  # composed and not assigned
+        self.composing = 0
+        self.lines: list[Line] = []  # those used last
+        self.reason = ""  # why nothing moves; "" while it does
+        self.until: int | None = None  # when that ends, if known: milliseconds since the epoch
+        self.is_retired = False
+        self._host = host
+        self._fresh = fresh
+        self._turns: deque[Feed] = deque()  # feeds with messages in memory
+        self._turn = 0  # of the IPs
+
+    @property
+    def queue_id(self) -> QueueId:
+        """Return the key of this queue."""
+        return (self.pool.pool_id, self.destination.provider, self.destination.site)
+
+    def attach(self, feed: Feed) -> None:
+        """Draw from a feed from now on."""
+        feed.placed_in = self
+        feed.reason, feed.until = "", None
+        self.feeds.add(feed)
+        self.has_rows(feed)
+
+    def detach(self, feed: Feed) -> None:
+        """Draw no more from a feed."""
+        feed.placed_in = None
+        self.feeds.discard(feed)
+
+    def has_rows(self, feed: Feed) -> None:
+        """Learn that a feed has messages in memory."""
+        if not feed.in_turn and feed.buffer:
+            feed.in_turn = True
+            self._turns.append(feed)
+
+    def composed(self, messages: Sequence[Prepared], count: int) -> None:
+        """Take the result of a hand-over of `count`; those that failed are not among them."""
+        self.composing -= count
+        if self.is_retired:
+            for message in messages:
+                self.put_back(message)
+        else:
+            self.ready.extend(messages)
+
+    def put_back(self, message: Prepared) -> None:
+        """Undo a pick: the message is due as it was, and its memory is free."""
+        self._host.budget.used_bytes -= message.cost_bytes
+        feed = message.feed.home.current(message.feed)
+        feed.buffer.appendleft(message.row)
+        if feed.placed_in is None:
+            self._host.replace(feed)
+        else:
+            feed.placed_in.has_rows(feed)
+
+    def again(self, message: Prepared) -> None:
+        """Send a message that a connection gave back, before others."""
+        if self.is_retired:
+            self.put_back(message)
+        else:
+            self.ready.appendleft(message)
+
+    def retire(self) -> None:
+        """Undo all picks: the policy changed, so everything is placed anew."""
+        self.is_retired = True
+        while self.ready:
+            self.put_back(self.ready.pop())
+        for feed in list(self.feeds):
+            self.detach(feed)
+        for feed in self._turns:
+            feed.in_turn = False
+        self._turns.clear()
+        for line in self.lines:
+            line.customers.discard(self)
+
+    @property
+    def is_unused(self) -> bool:
+        """Return whether the queue may be forgotten."""
+        return not (self.feeds or self.ready or self.composing)
+
+    def pump(self) -> None:
+        """Move what can be moved: assign what is composed, compose what there is room for."""
+        if self._host.is_stopping or self.is_retired:
+            return
+        lines = self._usable_lines()
+        if not lines:
+            self._while_stuck()
+            return
+        rooms = [line.room() for line in lines]
+        if self.ready:
+            self._assign(lines, rooms)
+        self._compose_ahead(sum(room for room in rooms if room > 0))
+        for line in lines:
+            line.kick()
+
+    def _while_stuck(self) -> None:
+        """Nothing can leave: free the memory, and let what is too old expire."""
+        while self.ready:
+            self.put_back(self.ready.pop())
+        for feed in list(self.feeds):
+            self._host.expire_overdue(feed, self.reason)
+
+    # Which IP.
+
+    def _usable_lines(self) -> list[Line]:
+        self.until = None
+        ips = self._usable_ips()
+        if not ips:
+            return []
+        now = self._host.clock.elapsed()
+        lines = [self._host.line(ip, self.destination) for ip in ips]
+        self._become_customer_of(lines)
+        usable = [line for line in lines if line.is_usable(now)]
+        if usable:
+            self.reason = ""
+        else:
+            first = min(lines, key=lambda line: line.backoff.until)
+            self.reason = first.backoff.reason
+            wait = first.backoff.until - now
+            self.until = self._host.clock.now() + int(wait * 1000)
+        return usable
+
+    def _become_customer_of(self, lines: list[Line]) -> None:
+        if lines != self.lines:
+            for line in self.lines:
+                line.customers.discard(self)
+            self.lines = lines
+            for line in lines:
+                line.customers.add(self)
+
+    def _usable_ips(self) -> list[LocalIp]:
+        own = self.pool.ips
+        if not own:
+            self.reason = f"the pool {self.pool.name} has no sending IP"
+            return []
+        present = [ip for ip in own if not ip.is_missing]
+        if not present:
+            names = ", ".join(ip.address for ip in own)
+            self.reason = f"no sending IP of the pool {self.pool.name} is on this host: {names}"
+            return []
+        unspent = self._unspent(present)
+        if not unspent:
+            # Overflow answers a spent allowance, never a block.
+            unspent = self._unspent([ip for ip in self.pool.overflow if not ip.is_missing])
+        if not unspent:
+            names = ", ".join(ip.address for ip in present)
+            self.reason = f"today's warm-up allowance is used up: {names}"
+            self.until = max(ip.allowance.next_day_at for ip in present if ip.allowance)
+        return unspent
+
+    def _unspent(self, ips: Sequence[LocalIp]) -> list[LocalIp]:
+        unspent = []
+        for ip in ips:
+            if ip.allowance is not None and ip.allowance.wants_refill():
+                self._host.wants_allowance(ip)
+            if not ip.is_spent:
+                unspent.append(ip)
+        return unspent
+
+    def _assign(self, lines: list[Line], rooms: list[int]) -> None:
+        by_address = {line.lane.ip.address: index for index, line in enumerate(lines)}
+        while self.ready:
+            index = by_address.get(self.ready[0].row.last_ip, -1)
+            if index < 0 or lines[index].lane.ip.room() <= 0:
+                index = self._next_with_room(rooms)
+            if index < 0:
+                return
+            rooms[index] -= 1
+            lines[index].assign(self.ready.popleft())
+
+    def _next_with_room(self, rooms: list[int]) -> int:
+        for _ in rooms:
+            self._turn = (self._turn + 1) % len(rooms)
+            if rooms[self._turn] > 0:
+                return self._turn
+        return -1
+
+    # What next.
+
+    def _compose_ahead(self, room: int) -> None:
+        want = room - self.composing
+        # Small hand-overs only when the pipeline would run dry.
+        while want >= HAND_OVER or (want > 0 and self.composing == 0):
+            if not self._host.budget.has_room:
+                self._host.wait_for_budget(self)
+                return
+            rows = self._take(min(want, HAND_OVER))
+            if not rows:
+                return
+            want -= len(rows)
+            self.composing += len(rows)
+            self._host.compose(self, rows)
+
+    def _take(self, count: int) -> list[tuple[Feed, SpooledMessage]]:
+        """Return due messages, feed by feed in turn, so that no domain waits for another."""
+        rows: list[tuple[Feed, SpooledMessage]] = []
+        version = self._host.policy_version
+        while self._turns and len(rows) < count:
+            feed = self._turns.popleft()
+            feed.in_turn = False
+            if feed.placed_in is not self:
+                continue
+            if self._fresh(feed) is not self.destination and not self._follow(feed):
+                continue
+            if feed.home.is_sick:
+                continue
+            buffer = feed.buffer
+            while buffer and len(rows) < count:
+                if buffer[0].policy_version > version:
+                    self._host.replace(feed)
+                    break
+                rows.append((feed, buffer.popleft()))
+            feed.home.read_ahead(feed)
+            if buffer and feed.placed_in is self:
+                self.has_rows(feed)
+            elif not buffer:
+                feed.home.discard_if_empty(feed)
+        return rows
+
+    def _follow(self, feed: Feed) -> bool:
+        """Follow a renewed lookup; return whether the feed still belongs here."""
+        fresh = self._fresh(feed)
+        if fresh is not None and (fresh.provider, fresh.site) == self.queue_id[1:]:
+            self.destination = fresh
+            return True
+        self._host.replace(feed)
+        return False

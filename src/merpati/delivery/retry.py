@@ -1,0 +1,52 @@
+"""When a deferred message is tried again, and when it is given up.
+
+20, 40, 80 … minutes after each attempt; the last attempt falls on the end of the message's life
+(72 hours after injection), so what it expires of is what the provider said last. Pure; times are
+milliseconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MINUTE_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class RetrySchedule:
+    """first: wait after the first attempt, doubled each time; life: from injection to expiry."""
+
+    first_ms: int = 20 * MINUTE_MS
+    life_ms: int = 72 * 60 * MINUTE_MS
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAt:
+    """The message waits until then."""
+
+    due_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """Its life is over: no further attempt."""
+
+
+def after_deferral(
+    schedule: RetrySchedule, injected_at: int, attempts: int, now: int
+) -> RetryAt | Expired:
+    """Return what follows a deferral at `now`.
+
+    attempts: made before the one that was just deferred. A wait that would outlast the message's
+    life ends with it: one last attempt is made then.
+    """
+    expires_at = injected_at + schedule.life_ms
+    if now >= expires_at:
+        return Expired()
+    # The shift is capped: a message postponed by hand many times must not overflow the calendar.
+    return RetryAt(min(now + (schedule.first_ms << min(attempts, 20)), expires_at))
+
+
+def has_expired(schedule: RetrySchedule, injected_at: int, now: int) -> bool:
+    """Return whether the message's life is over."""
+    return now >= injected_at + schedule.life_ms

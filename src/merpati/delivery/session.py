@@ -1,0 +1,481 @@
+"""One SMTP connection as a client: greeting, then one message after another, then QUIT.
+
+Callbacks only: no task and no timer per message. Replies are matched to the commands they answer
+by a queue of stages. With PIPELINING the envelope goes out in one write, and the final dot of one
+message together with the envelope of the next; without it step by step.
+
+What a broken connection means for the messages on it: whose final dot was sent but not answered
+is `Uncertain`; of whose envelope nothing was answered is `Returned`; the rest defer.
+
+Waits are deadlines, looked at by `check` (called by the engine's sweeper), after RFC 5321 section
+4.5.3.2. STARTTLS is a later part: it belongs between EHLO and `_ready`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from merpati.delivery.outcome import (
+    Bounced,
+    Deferred,
+    Ending,
+    Reply,
+    Returned,
+    Stage,
+    Uncertain,
+    outcome_of,
+)
+from merpati.delivery.protocol import (
+    Capabilities,
+    ProtocolViolation,
+    RawReply,
+    ReplyReader,
+    capabilities_of,
+    mail_command,
+    rcpt_command,
+    reply_of,
+)
+from merpati.providers.replies import BounceClass
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Longest waits in seconds: RFC 5321 section 4.5.3.2; connect, ehlo, quit and idle are ours."""
+
+    connect: float = 30.0
+    banner: float = 300.0
+    ehlo: float = 300.0
+    mail: float = 300.0
+    rcpt: float = 300.0
+    data: float = 120.0
+    block: float = 180.0  # without any progress in sending the message
+    dot: float = 600.0
+    quit: float = 5.0
+    idle: float = 15.0  # an unused connection is kept so long
+
+
+class Outgoing(Protocol):
+    """What a session must know of a message.
+
+    chunks: its data, CRLF lines, dot-stuffed, ending in CRLF, without the final dot.
+    """
+
+    msg_from: str
+    rcpt_to: str
+    chunks: Sequence[bytes]
+    size_bytes: int
+
+
+class GreetingFailed(Exception):
+    """The connection never came so far as to take a message: why, and the reply if one came."""
+
+    def __init__(self, reason: str, reply: Reply | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.reply = reply
+
+
+class SessionOwner(Protocol):
+    """Who gives a session its messages and hears what became of them. Called on the loop."""
+
+    def next_message(self, session: Session) -> Outgoing | None:
+        """Return the message whose MAIL goes out now, or None when there is none just now."""
+
+    def message_ended(self, session: Session, message: Outgoing, ending: Ending) -> None:
+        """Learn what an attempt came to; called exactly once for each message taken."""
+
+    def session_idle(self, session: Session) -> None:
+        """Learn that nothing is on the connection: `start_next` makes it ask again."""
+
+    def session_closed(self, session: Session, reason: str | None) -> None:
+        """Learn that a greeted session is gone; reason: None when we ended it ourselves."""
+
+
+_DOT = b".\r\n"
+_GREETING = (Stage.BANNER, Stage.EHLO, Stage.HELO)
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How a session behaves. helo: the name said in EHLO; messages_limit: then it says QUIT."""
+
+    helo: str
+    timeouts: Timeouts
+    messages_limit: int
+
+
+class Session(asyncio.Protocol):
+    """The client's end of one connection.
+
+    remote: the far end as events show it, "host[address]:port"; elapsed: monotonic seconds.
+    `greeted` is done once messages can be sent, or has GreetingFailed.
+    """
+
+    def __init__(
+        self,
+        owner: SessionOwner,
+        remote: str,
+        manners: Manners,
+        elapsed: Callable[[], float],
+    ) -> None:
+        timeouts = manners.timeouts
+        self.remote = remote
+        self.greeted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.taken = 0  # messages whose MAIL was sent
+        self.answered = 0  # messages that the far end accepted or refused
+        self._owner = owner
+        self._helo = manners.helo
+        self._timeouts = timeouts
+        self._elapsed = elapsed
+        self._messages_limit = manners.messages_limit
+        self._transport: asyncio.Transport | None = None
+        self._reader = ReplyReader()
+        self._capabilities = Capabilities()
+        self._expected: deque[Stage] = deque((Stage.BANNER,))
+        self._messages: deque[Outgoing] = deque()  # envelope sent, not ended; oldest is current
+        self._refused_greeting: Reply | None = None
+        self._refusal: tuple[Stage, Reply] | None = None  # of the current message
+        self._mail_accepted = False
+        self._answers = 0  # replies seen for the current message
+        self._dot_sent = False  # for the current message
+        self._now = elapsed()  # of the last event, so that one reading serves it whole
+        self._deadline = self._now + timeouts.banner
+        self._unsent_bytes = 0  # as `check` last saw them
+        self._closing = False  # nothing more is begun
+        self._quitting = False  # because we wanted to, with nothing on the connection
+        self._why_lost = ""
+
+    # What the owner may do.
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether further messages may be given to this session."""
+        return self._transport is not None and not self._closing
+
+    @property
+    def in_flight(self) -> int:
+        """Return how many messages are on the connection."""
+        return len(self._messages)
+
+    def start_next(self) -> None:
+        """Ask the owner for a message and begin it; the session must be idle."""
+        if self.is_open and not self._messages and not self._expected:
+            self._now = self._elapsed()
+            self._begin([])
+
+    def quit(self) -> None:
+        """Say QUIT now if idle, or as soon as the messages on the connection have ended."""
+        self._messages_limit = self.taken
+        if self.is_open and not self._messages and self.greeted.done():
+            self._say_quit()
+        elif self._transport is not None and not self.greeted.done():
+            self._abort("stopped before the greeting")
+
+    def abort(self, reason: str) -> None:
+        """Close at once; what was on the connection ends as after a loss."""
+        self._abort(reason)
+
+    def check(self, now: float) -> None:
+        """Close the connection if its deadline has passed; now: monotonic seconds."""
+        if now < self._deadline or self._transport is None:
+            return
+        unsent = self._transport.get_write_buffer_size()
+        if unsent < self._unsent_bytes:  # slow, but it moves
+            self._unsent_bytes = unsent
+            self._deadline = now + (self._timeouts.block if unsent else self._timeouts.dot)
+        elif self._expected:
+            stage = self._expected[0]
+            if stage is Stage.QUIT:
+                self._abort("")
+            else:
+                self._abort(f"timed out waiting for the answer to {_SAID[stage]}")
+        else:
+            self._say_quit()  # idle for long enough
+
+    # What the transport tells.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Wait for the banner."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Take replies as they come."""
+        self._now = self._elapsed()
+        try:
+            for raw in self._reader.feed(data):
+                if self._transport is None:
+                    return
+                self._on_reply(raw)
+        except ProtocolViolation as violation:
+            self._abort(f"protocol violation: {violation}")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End what was on the connection."""
+        self._transport = None
+        reason = self._why_lost or _words(exc)
+        if not self.greeted.done():
+            failure = GreetingFailed(f"{reason} ({self._where()})", self._refused_greeting)
+            self.greeted.set_exception(failure)
+            self.greeted.exception()  # looked at, since it may have no reader any more
+            return
+        while self._messages:
+            self._end(self._ending_of_loss(reason))
+        self._owner.session_closed(self, None if self._quitting else reason)
+
+    # The dialogue.
+
+    def _on_reply(self, raw: RawReply) -> None:
+        code = raw[0]
+        if not self._expected:
+            # Unasked: 421 announces that the far end closes; anything else is out of step.
+            self._abort(str(reply_of(raw)) if code == 421 else "an answer to nothing we said")
+            return
+        stage = self._expected.popleft()
+        if code == 421 and stage not in (Stage.DOT, Stage.QUIT):
+            self._closed_by_421(stage, raw)
+            return
+        match stage:
+            case Stage.DATA:
+                self._on_data(raw)
+            case Stage.DOT:
+                self._on_dot(raw)
+            case Stage.MAIL | Stage.RCPT:
+                self._on_envelope(stage, raw)
+            case Stage.RSET:
+                if not self._messages:
+                    self._begin([])
+            case Stage.QUIT:
+                self._abort("")
+            case _:
+                self._on_greeting(stage, raw)
+
+    def _on_greeting(self, stage: Stage, raw: RawReply) -> None:
+        code = raw[0]
+        if code // 100 == 2:
+            if stage is Stage.BANNER:
+                self._say(Stage.EHLO, f"EHLO {self._helo}\r\n".encode(), self._timeouts.ehlo)
+                return
+            if stage is Stage.EHLO:
+                self._capabilities = capabilities_of(raw[1])
+            self._deadline = self._now + self._timeouts.idle
+            self.greeted.set_result(None)
+        elif stage is Stage.EHLO and code // 100 == 5:
+            self._say(Stage.HELO, f"HELO {self._helo}\r\n".encode(), self._timeouts.ehlo)
+        else:
+            self._fail_greeting(stage, reply_of(raw))
+
+    def _on_envelope(self, stage: Stage, raw: RawReply) -> None:
+        self._answers += 1
+        if raw[0] // 100 != 2:
+            if self._refusal is None:
+                self._refusal = (stage, reply_of(raw))
+        elif stage is Stage.MAIL:
+            self._mail_accepted = True
+        if self._capabilities.pipelining:
+            self._deadline = self._now + (
+                self._timeouts.rcpt if stage is Stage.MAIL else self._timeouts.data
+            )
+        elif self._refusal is not None:
+            self._end_refused()
+        elif stage is Stage.MAIL:
+            command = rcpt_command(self._messages[0].rcpt_to)
+            self._say(Stage.RCPT, command, self._timeouts.rcpt)
+        else:
+            self._say(Stage.DATA, b"DATA\r\n", self._timeouts.data)
+
+    def _on_data(self, raw: RawReply) -> None:
+        self._answers += 1
+        if raw[0] != 354:
+            if self._refusal is None:
+                self._refusal = (Stage.DATA, reply_of(raw))
+            self._end_refused()
+        elif self._refusal is None:
+            self._send_message()
+        else:
+            # Refused and yet 354 (possible only when pipelined): an empty message without a
+            # recipient brings both sides back into step, whatever the answer to it is.
+            self._expected.append(Stage.RSET)
+            self.answered += 1
+            self._end(self._refused())
+            self._begin([_DOT])
+
+    def _send_message(self) -> None:
+        message = self._messages[0]
+        self._dot_sent = True
+        self._expected.append(Stage.DOT)
+        self._begin([*message.chunks, _DOT], follow=self._capabilities.pipelining)
+        if self._transport is not None:
+            self._unsent_bytes = self._transport.get_write_buffer_size()
+            wait = self._timeouts.block if self._unsent_bytes else self._timeouts.dot
+            self._deadline = self._now + wait
+
+    def _on_dot(self, raw: RawReply) -> None:
+        self.answered += 1
+        self._unsent_bytes = 0
+        self._end(outcome_of(reply_of(raw), Stage.DOT))
+        if raw[0] == 421:
+            self._abort(str(reply_of(raw)))
+        elif self._messages:
+            self._deadline = self._now + self._timeouts.mail
+        else:
+            self._begin([])
+
+    def _begin(self, before: list[bytes], follow: bool = True) -> None:
+        """Write `before` and, if there is one, the envelope of the next message, in one go."""
+        if self._transport is None or self._closing:
+            return
+        message = self._next() if follow else None
+        if message is not None:
+            utf8 = not (message.rcpt_to.isascii() and message.msg_from.isascii())
+            size = message.size_bytes
+            mail = mail_command(message.msg_from, size, self._capabilities, utf8)
+            self._messages.append(message)
+            self._expected.append(Stage.MAIL)
+            if self._capabilities.pipelining:
+                mail += rcpt_command(message.rcpt_to) + b"DATA\r\n"
+                self._expected.extend((Stage.RCPT, Stage.DATA))
+            before.append(mail)
+            self._deadline = self._now + self._timeouts.mail
+        if len(before) > 1:
+            self._transport.writelines(before)
+        elif before:
+            self._transport.write(before[0])
+        if message is None and not self._messages:
+            self._rest()
+
+    def _next(self) -> Outgoing | None:
+        """Return the next message that this far end can take; others end here."""
+        while self.taken < self._messages_limit:
+            message = self._owner.next_message(self)
+            if message is None:
+                return None
+            if (refusal := self._cannot_take(message)) is None:
+                self.taken += 1
+                return message
+            self._owner.message_ended(self, message, refusal)
+        return None
+
+    def _cannot_take(self, message: Outgoing) -> Bounced | None:
+        is_ascii = message.rcpt_to.isascii() and message.msg_from.isascii()
+        if not (is_ascii or self._capabilities.smtputf8):
+            text = "[internal] the address needs SMTPUTF8, which the host does not offer"
+            return Bounced(BounceClass.GENERIC, Reply(550, "5.6.7", text))
+        limit = self._capabilities.size_limit_bytes
+        if limit and message.size_bytes > limit:
+            text = f"[internal] {message.size_bytes} bytes exceed the host's limit of {limit}"
+            return Bounced(BounceClass.TOO_LARGE, Reply(552, "5.3.4", text))
+        return None
+
+    def _rest(self) -> None:
+        if self._expected:  # the answer to RSET or a lone dot is still to come
+            return
+        if self.taken >= self._messages_limit:
+            self._say_quit()
+        else:
+            self._deadline = self._now + self._timeouts.idle
+            self._owner.session_idle(self)
+
+    # How messages end.
+
+    def _end(self, ending: Ending) -> None:
+        message = self._messages.popleft()
+        self._refusal = None
+        self._mail_accepted = self._dot_sent = False
+        self._answers = 0
+        self._owner.message_ended(self, message, ending)
+
+    def _refused(self) -> Ending:
+        if self._refusal is None:
+            return Deferred("[internal] refused without a reply")  # cannot be; doubt defers
+        stage, reply = self._refusal
+        return outcome_of(reply, stage)
+
+    def _end_refused(self) -> None:
+        """End the current message after a refusal; an open transaction is reset first."""
+        self.answered += 1
+        is_open = self._mail_accepted
+        self._end(self._refused())
+        if not is_open:
+            self._begin([])
+            return
+        self._expected.append(Stage.RSET)
+        self._deadline = self._now + self._timeouts.mail
+        self._begin([b"RSET\r\n"], follow=self._capabilities.pipelining)
+
+    def _closed_by_421(self, stage: Stage, raw: RawReply) -> None:
+        reply = reply_of(raw)
+        if stage in _GREETING:
+            self._fail_greeting(stage, reply)
+            return
+        if self._messages and stage is not Stage.RSET:
+            if stage is Stage.MAIL and self.answered:
+                # How a provider says "enough for one connection": nothing was said of the message.
+                self._end(Returned(str(reply)))
+            else:
+                self._end(Deferred(str(reply), reply))
+        self._abort(str(reply))
+
+    def _ending_of_loss(self, reason: str) -> Ending:
+        if self._dot_sent:
+            return Uncertain(
+                f"[internal] {reason} after the message was sent, before its answer"
+                f" ({self._where()})"
+            )
+        if self._refusal is not None:
+            return self._refused()
+        if self.answered and not self._answers:
+            return Returned(reason)
+        return Deferred(f"[internal] {reason} ({self._where()})")
+
+    # Ending the connection.
+
+    def _fail_greeting(self, stage: Stage, reply: Reply) -> None:
+        self._refused_greeting = reply
+        self._abort(f"{reply} in answer to {_SAID[stage]}")
+
+    def _say(self, stage: Stage, command: bytes, timeout: float) -> None:
+        if self._transport is not None:
+            self._expected.append(stage)
+            self._deadline = self._now + timeout
+            self._transport.write(command)
+
+    def _say_quit(self) -> None:
+        if not self._closing:
+            self._now = self._elapsed()
+            self._say(Stage.QUIT, b"QUIT\r\n", self._timeouts.quit)
+            self._closing = self._quitting = True
+
+    def _abort(self, reason: str) -> None:
+        """Close now. What was on the connection ends in `connection_lost`, which follows."""
+        if self._transport is None:
+            return
+        self._why_lost = self._why_lost or reason
+        self._closing = True
+        transport, self._transport = self._transport, None
+        transport.abort()
+
+    def _where(self) -> str:
+        return f"with {self.remote}"
+
+
+_SAID = {
+    Stage.BANNER: "connecting",
+    Stage.EHLO: "EHLO",
+    Stage.HELO: "HELO",
+    Stage.MAIL: "MAIL FROM",
+    Stage.RCPT: "RCPT TO",
+    Stage.DATA: "DATA",
+    Stage.DOT: "the message",
+    Stage.RSET: "RSET",
+    Stage.QUIT: "QUIT",
+}
+
+
+def _words(exc: Exception | None) -> str:
+    if exc is None:
+        return "connection closed by the far end"
+    return f"connection lost: {exc.strerror if isinstance(exc, OSError) else exc}"
