@@ -37,7 +37,7 @@ COMMANDS = {
     "domain": Entry("domain", "domain", "Add, verify and list sending domains."),
     "route": Entry("route", "route", "Send a recipient domain's mail through a smart host."),
     "queue": Entry("queue", "queue", "Show what waits, how it moves and why not."),
-    "events": Entry("events", "events", "Show what happened to messages."),
+    "events": Entry("events", "events", "Show what happened to messages, the newest first."),
     "accounts": Entry("accounts_balance", "accounts", "Check that accepted mail is accounted for."),
     "config": Entry("config", "config", "Show the settings and where each comes from."),
 }
@@ -121,12 +121,11 @@ def run_command_line(arguments: Sequence[str] | None = None) -> int:
 
 
 def _report(error: Exception) -> int:
-    """Say what went wrong in one line; errors of our rooms carry a `message` for people."""
+    """Say what went wrong in one line; the errors of our rooms are written for people."""
     if os.environ.get("MERPATI_DEBUG"):
         traceback.print_exception(error)
-    message = getattr(error, "message", None)
-    if isinstance(message, str) and type(error).__module__.startswith("merpati."):
-        _complain(message)
+    if type(error).__module__.startswith("merpati."):
+        _complain(getattr(error, "message", None) or str(error))
     elif isinstance(error, OSError) and error.strerror:
         _complain(f"{error.strerror}: {error.filename}" if error.filename else error.strerror)
     else:

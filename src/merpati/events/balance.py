@@ -83,8 +83,13 @@ def join(tallies: Tallies, waiting: Waiting) -> list[BalanceRow]:
     """Return one row for each account and hour that either side knows, in order."""
     nothing = [0] * len(COLUMNS)
     return [
-        BalanceRow(*key, *tallies.get(key, nothing), waiting.get(key, 0))
-        for key in sorted(tallies.keys() | waiting.keys())
+        BalanceRow(
+            account_id=account_id,
+            hour=hour,
+            **dict(zip(COLUMNS, tallies.get((account_id, hour), nothing), strict=True)),
+            waiting=waiting.get((account_id, hour), 0),
+        )
+        for account_id, hour in sorted(tallies.keys() | waiting.keys())
     ]
 
 

@@ -1,0 +1,151 @@
+"""One command runs everything: what it says, what it refuses, and that nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import smtplib
+import socket
+import ssl
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.service import MERPATI, Merpati, is_alive, wait_until
+
+pytestmark = pytest.mark.journey
+
+
+@pytest.fixture
+def merpati(tmp_path: Path) -> Iterator[Merpati]:
+    """Run everything there is, TLS included, with two workers."""
+    zero = "127.0.0.1:0"
+    options = ("--https", zero, "--submission-tls", zero, "--workers", "2")
+    merpati = Merpati(tmp_path / "data", *options)
+    merpati.start()
+    yield merpati
+    merpati.stop()
+
+
+def processes_of(data: Path) -> set[int]:
+    """Return every process that has to do with a data folder, grandchildren included."""
+    found = set()
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit() or int(folder.name) == os.getpid():
+            continue
+        try:
+            told = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
+        except OSError:
+            continue
+        if str(data).encode() in told and is_alive(int(folder.name)):
+            found.add(int(folder.name))
+    return found
+
+
+def refused(data: Path, *options: str) -> str:
+    """Run with some options, which must be refused; return what was said."""
+    zero = "127.0.0.1:0"
+    words = ["--http", zero, "--submission", zero, "--inbound", zero, *options]
+    done = subprocess.run(
+        [MERPATI, "run", "--data", str(data), *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_the_ready_line_names_real_ports_that_answer(merpati: Merpati) -> None:
+    names = ["http", "submission", "inbound", "https", "submission_tls"]
+    assert list(merpati.addresses) == names
+    for address in merpati.addresses.values():
+        host, port = address.split(":")
+        socket.create_connection((host, int(port)), 10).close()
+    assert set(merpati.pids()) == {
+        *("web", "web-https", "deliver-0", "deliver-1", "receive", "clock")
+    }
+
+
+def test_the_smtp_ports_tell_senders_to_come_back(merpati: Merpati) -> None:
+    for name in ("submission", "inbound"):
+        host, port = merpati.addresses[name].split(":")
+        with pytest.raises(smtplib.SMTPConnectError) as refusal:
+            smtplib.SMTP(host, int(port), timeout=10)
+        assert refusal.value.smtp_code == 421
+
+
+def test_clients_that_trust_our_authority_reach_https(merpati: Merpati) -> None:
+    authority = merpati.data / "tls" / "ca.pem"
+    trusting = ssl.create_default_context(cafile=str(authority))
+    host = merpati.addresses["https"]
+    url = f"https://{host}/healthz"
+    with urllib.request.urlopen(url, timeout=10, context=trusting) as answer:
+        assert answer.status == 200
+
+
+def test_each_kind_of_process_is_restarted(merpati: Merpati) -> None:
+    before = merpati.pids()
+    for pid in before.values():
+        os.kill(pid, signal.SIGKILL)
+
+    def all_new() -> bool:
+        now = merpati.pids()
+        return now.keys() == before.keys() and not set(now.values()) & set(before.values())
+
+    wait_until(all_new, "six new processes")
+
+    def serves() -> bool:
+        try:
+            url = f"http://{merpati.addresses['http']}/healthz"
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    wait_until(serves, "the API to answer again")
+
+
+def test_a_stop_ends_with_0_and_leaves_nothing(merpati: Merpati) -> None:
+    """D16."""
+    assert len(processes_of(merpati.data)) > 6  # the supervisor, its children, web's own children
+    assert merpati.stop() == 0
+    assert processes_of(merpati.data) == set()
+    assert not (merpati.data / "run" / "state.json").exists()
+
+
+def test_kill_9_of_the_supervisor_leaves_nothing_and_a_new_run_works(merpati: Merpati) -> None:
+    os.kill(merpati.pid, signal.SIGKILL)
+    wait_until(lambda: not processes_of(merpati.data) - {merpati.pid}, "all to die", 15)
+    merpati.stop()
+    merpati.start()
+    assert merpati.addresses["http"]
+
+
+def test_a_second_run_on_the_folder_is_refused_and_harms_nothing(merpati: Merpati) -> None:
+    """D9."""
+    before = merpati.pids()
+    said = refused(merpati.data)
+    assert f"merpati already runs on {merpati.data} (process {merpati.pid})" in said
+    assert merpati.pids() == before
+    assert all(is_alive(pid) for pid in before.values())
+
+
+def test_a_port_in_use_is_refused_by_name(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        said = refused(tmp_path / "data", "--inbound", f"127.0.0.1:{port}")
+    assert f"cannot listen on 127.0.0.1:{port} (--inbound): Address already in use" in said
+
+
+def test_commands_work_while_it_runs_and_while_it_is_stopped(merpati: Merpati) -> None:
+    for _ in ("running", "stopped"):
+        assert merpati.command("queue") == {"queues": []}
+        assert merpati.command("events") == {"events": []}
+        assert merpati.command("accounts", "balance") == {"rows": []}
+        merpati.stop()
