@@ -70,6 +70,7 @@ LONGEST_SLEEP = 5.0  # seconds
 READ_AGAIN_SECONDS = 1.0
 LOOK_AGAIN_SECONDS = FAILURE_TTL + 0.5  # the failed lookup is forgotten then
 DRAIN_POLL_SECONDS = 0.02
+SETTLE_SECONDS = 5.0  # for storing outcomes at a stop
 
 _read_recipient = codec.unpacker(Recipient)
 
@@ -612,7 +613,7 @@ class Engine:
         await asyncio.sleep(0)  # connection_lost has ended their messages, as uncertain or deferred
         for settler in self._settlers.values():
             settler.finish()
-        _, unfinished = await asyncio.wait(settlers, timeout=max(self._grace, 1.0))
+        _, unfinished = await asyncio.wait(settlers, timeout=SETTLE_SECONDS)
         if unfinished:
             log.error("stop_incomplete effect=stored_outcomes_missing_messages_may_repeat")
 

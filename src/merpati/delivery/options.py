@@ -9,6 +9,9 @@ from merpati.delivery.retry import RetrySchedule
 from merpati.delivery.session import Timeouts
 
 
+PROVIDER_CONNECTIONS = 10  # more per sending IP no mailbox provider likes unasked
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """Durations in seconds, sizes in bytes.
@@ -24,7 +27,7 @@ class Options:
     port: int = 25
     allow_private: tuple[Network, ...] = ()
     route_connections: int = 20
-    connections: int = 10
+    connections: int = PROVIDER_CONNECTIONS
     messages_per_connection: int = 1_000
     route_messages_per_connection: int = 100_000
     in_flight_bytes: int = 32 << 20

@@ -1,0 +1,166 @@
+"""A delivery worker: owns its shards, takes batches for them, and sends what they hold.
+
+`python -m merpati.runtime.deliver --data DIR --worker K --workers N` serves the shards with
+`shard % N == K` on `DIR/run/deliver-K.sock` and follows `DIR/policy.msgpack`. SIGTERM drains:
+messages on connections end, their outcomes are stored, the rest stays on disk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import importlib.util
+import ipaddress
+import logging
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from merpati.adapters import codec
+from merpati.adapters.clock import SystemClock
+from merpati.adapters.crypto import SecretBox
+from merpati.adapters.rpc import Handler, RpcError, RpcServer
+from merpati.contracts.sending_policy import SendingPolicy
+from merpati.delivery.engine import Engine
+from merpati.delivery.options import PROVIDER_CONNECTIONS, Options
+from merpati.delivery.retry import RetrySchedule
+from merpati.runtime.paths import DataFolder
+from merpati.runtime.process import set_up_log, stop_event
+from merpati.settings import Settings, load
+from merpati.spool.errors import SpoolUnavailable
+from merpati.spool.files import SHARDS
+from merpati.spool.server import handlers
+from merpati.spool.shard import Shard
+
+log = logging.getLogger(__name__)
+
+POLICY_POLL_SECONDS = 0.2
+GRACE_SECONDS = 12.0  # for messages on connections; the supervisor kills after 25 s
+SHARDS_CACHE_BYTES = 64 << 20  # of SQLite pages, all shards of the worker together
+
+_read_policy = codec.unpacker(SendingPolicy)
+
+
+def options_of(settings: Settings) -> Options:
+    """Return what the settings say about delivery."""
+    delivery = settings.delivery
+    return Options(
+        dns_servers=tuple(settings.dns.servers),
+        port=delivery.port,
+        allow_private=tuple(map(ipaddress.ip_network, settings.safety.allow_private)),
+        route_connections=delivery.connections,
+        connections=min(delivery.connections, PROVIDER_CONNECTIONS),
+        retry=RetrySchedule(
+            first_ms=delivery.retry_seconds * 1000, life_ms=delivery.expire_seconds * 1000
+        ),
+    )
+
+
+async def deliver(folder: DataFolder, settings: Settings, worker: int, workers: int) -> None:
+    """Run until SIGTERM. Raises OSError when the socket cannot be made."""
+    stop = stop_event()
+    clock = SystemClock()
+    secrets = SecretBox(folder.secret_key)
+    numbers = range(worker, SHARDS, workers)
+    shards = [
+        Shard(
+            folder.spool,
+            number,
+            clock,
+            reserve_bytes=settings.spool.reserve_mb << 20,
+            cache_bytes=SHARDS_CACHE_BYTES // len(numbers),
+        )
+        for number in numbers
+    ]
+    engine = Engine(
+        shards, clock, options_of(settings), secrets.decrypt, secrets.derive("return-path")
+    )
+    follower = PolicyFollower(folder.policy, engine.use_policy)
+    follower.look()
+    served = handlers({shard.number: shard for shard in shards})
+    server = RpcServer(folder.deliver_socket(worker), {**served, "queues": _queues(engine)})
+    await server.start()
+    running = asyncio.create_task(engine.run())
+    following = asyncio.create_task(follower.run())
+    stopping = asyncio.create_task(stop.wait())
+    log.info("serves shards=%d", len(shards))
+    await asyncio.wait([running, following, stopping], return_when=asyncio.FIRST_COMPLETED)
+    engine.stop(GRACE_SECONDS)
+    for task in (stopping, following):
+        task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await following  # raises what ended it, if it was not us
+    try:
+        await running
+    finally:
+        await server.close()
+        await asyncio.gather(*(shard.close() for shard in shards))
+    log.info("stopped uncertain=%d", engine.uncertain)
+
+
+def _queues(engine: Engine) -> Handler:
+    async def queues(_: bytes) -> bytes:
+        try:
+            return codec.pack(await engine.queues())
+        except SpoolUnavailable as error:
+            raise RpcError(error.kind, error.reason) from error
+
+    return queues
+
+
+class PolicyFollower:
+    """Hands on the published sending policy whenever its file changes."""
+
+    def __init__(self, path: Path, use: Callable[[SendingPolicy], None]) -> None:
+        self._path = path
+        self._use = use
+        self._seen: tuple[int, int, int] | None = None
+
+    async def run(self) -> None:
+        """Look again and again. The file is small and is replaced whole, so looking is cheap."""
+        while True:
+            self.look()
+            await asyncio.sleep(POLICY_POLL_SECONDS)
+
+    def look(self) -> None:
+        """Use the file's policy if it is another than last time; a bad file changes nothing."""
+        try:
+            stat = self._path.stat()
+            seen = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+            if seen == self._seen:
+                return
+            self._seen = seen
+            policy = _read_policy.decode(self._path.read_bytes())
+        except FileNotFoundError:
+            return
+        except (OSError, codec.DecodeError) as error:
+            log.warning("policy_unreadable path=%s error=%s", self._path, error)
+            return
+        self._use(policy)
+
+
+def _runner() -> Callable[[Coroutine[Any, Any, None]], None]:
+    """Return what runs the loop: uvloop's where it is installed."""
+    if importlib.util.find_spec("uvloop") is None:
+        return asyncio.run
+    import uvloop  # noqa: PLC0415 - not on every system
+
+    return uvloop.run
+
+
+def main() -> None:
+    """Run the process."""
+    parser = argparse.ArgumentParser(prog="merpati.runtime.deliver", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--worker", type=int, required=True, metavar="K", help="from 0")
+    parser.add_argument("--workers", type=int, required=True, metavar="N")
+    arguments = parser.parse_args()
+    set_up_log(f"deliver-{arguments.worker}")
+    folder = DataFolder(arguments.data)
+    settings = load(arguments.data)
+    _runner()(deliver(folder, settings, arguments.worker, arguments.workers))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+"""An engine with real shards in a test's own process, and batches to put into them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from merpati.adapters.clock import SystemClock
+from merpati.adapters.codec import pack, unpacker
+from merpati.adapters.crypto import make_rsa_key
+from merpati.contracts.batch import Batch, Content, Mailbox, MessageRow, Recipient
+from merpati.contracts.event import Event, InjectedRecipient, Injection, JournalKind
+from merpati.contracts.sending_policy import (
+    Account,
+    DkimKey,
+    Pool,
+    Route,
+    SendingIp,
+    SendingPolicy,
+)
+from merpati.delivery.engine import Engine
+from merpati.delivery.options import Options
+from merpati.delivery.session import Timeouts
+from merpati.spool.reading import snapshot
+from merpati.spool.shard import Shard
+
+ACCOUNT, POOL, DOMAIN = 1, 11, "kirim.example"
+QUICK = Options(
+    sweep_interval=0.05,
+    first_backoff=0.1,
+    timeouts=Timeouts(connect=1.0, banner=2.0, ehlo=2.0, mail=2.0, rcpt=2.0, data=2.0, dot=2.0),
+)
+_read_events = unpacker(list[Event])
+
+
+@functools.cache
+def key_pair() -> tuple[bytes, str]:
+    """One RSA key for the whole run: making one takes a while."""
+    key = make_rsa_key()
+    return key.private_pem, key.public
+
+
+def policy(
+    port: int,
+    *,
+    version: int = 1,
+    ips: Iterable[SendingIp] = (SendingIp("127.0.0.2", "mta-2.kirim.example"),),
+    pools: list[Pool] | None = None,
+    routes: list[Route] | None = None,
+    accounts: list[Account] | None = None,
+    keys: list[DkimKey] | None = None,
+    **route: int | None,
+) -> SendingPolicy:
+    """One account with one pool and one route for everything to 127.0.0.1:port."""
+    key = DkimKey(ACCOUNT, DOMAIN, DOMAIN, "s1", key_pair()[0])
+    return SendingPolicy(
+        version=version,
+        bounce_domain="bounces.kirim.example",
+        accounts=[Account(ACCOUNT, 1, POOL)] if accounts is None else accounts,
+        pools=[Pool(POOL, ACCOUNT, "default", list(ips))] if pools is None else pools,
+        dkim_keys=[key] if keys is None else keys,
+        routes=[Route("*", "127.0.0.1", port, **route)] if routes is None else routes,
+    )
+
+
+def batch(
+    *recipients: str,
+    now: int,
+    due_at: int | None = None,
+    pool_id: int = POOL,
+    account_id: int = ACCOUNT,
+    policy_version: int = 1,
+    text: str = "Hello {{name}}",
+) -> bytes:
+    """One transmission to these recipients."""
+    content = Content(
+        account_id=account_id,
+        transmission_id="102293692714480130",
+        injected_at=now,
+        pool_id=pool_id,
+        ip_pool="default",
+        sending_domain=DOMAIN,
+        sender=Mailbox(f"hi@{DOMAIN}", "Kirim"),
+        subject="Order {{name}}",
+        text=text,
+    )
+    rows = [
+        MessageRow(
+            index,
+            recipient.rpartition("@")[2],
+            now if due_at is None else due_at,
+            pack(Recipient(recipient, substitution_data={"name": recipient})),
+        )
+        for index, recipient in enumerate(recipients)
+    ]
+    injection = Injection(
+        account_id,
+        content.transmission_id,
+        now,
+        "default",
+        f"hi@{DOMAIN}",
+        DOMAIN,
+        "Order",
+        [InjectedRecipient(recipient) for recipient in recipients],
+    )
+    return pack(
+        Batch(
+            account_id,
+            content.transmission_id,
+            pool_id,
+            policy_version,
+            now,
+            len(rows),
+            pack(content),
+            rows,
+            pack(injection),
+        )
+    )
+
+
+@dataclass
+class StepClock(SystemClock):
+    """The system's clocks, whose wall time a test may move."""
+
+    ahead_ms: int = 0
+
+    def now(self) -> int:
+        return super().now() + self.ahead_ms
+
+
+@dataclass
+class Worker:
+    shard: Shard
+    engine: Engine
+    clock: StepClock
+    spool: Path
+    sent: int = field(default=0)
+
+    async def inject(self, *recipients: str, **changes: object) -> None:
+        """Accept a batch, as the worker's socket would."""
+        await self.shard.append(batch(*recipients, now=self.clock.now(), **changes))  # type: ignore[arg-type]
+
+    def events(self) -> list[Event]:
+        """Return all events but injections, from the journal on disk."""
+        found: list[Event] = []
+        with snapshot(self.spool, self.shard.number) as reader:
+            for row in reader.journal_after(0, 100_000) if reader else ():
+                if row.kind == JournalKind.EVENTS:
+                    found += _read_events.decode(row.payload)
+        return found
+
+    def waiting(self) -> int:
+        """Return how many messages are on disk."""
+        with snapshot(self.spool, self.shard.number) as reader:
+            return sum(depth.count for depth in reader.depths()) if reader else 0
+
+    async def until(self, condition: Callable[[], object], seconds: float = 8.0) -> None:
+        """Wait for a condition, at most so long."""
+        async with asyncio.timeout(seconds):
+            while not condition():
+                await asyncio.sleep(0.01)
+
+    async def settled(self, count: int) -> list[Event]:
+        """Wait until so many messages have left the spool, and return all events."""
+        await self.until(lambda: sum(e.settlement is not None for e in self.events()) >= count)
+        return self.events()
+
+    async def reason(self, word: str) -> None:
+        """Wait until some queue says why it waits with this word in it."""
+        async with asyncio.timeout(8.0):
+            while not any(word in status.reason for status in await self.engine.queues()):
+                await asyncio.sleep(0.02)
+
+
+@contextlib.asynccontextmanager
+async def worker(
+    folder: Path,
+    first: SendingPolicy | None,
+    options: Options = QUICK,
+    clock: StepClock | None = None,
+    wrap: Callable[[Shard], Shard] = lambda shard: shard,
+    grace: float = 3.0,
+) -> AsyncIterator[Worker]:
+    """Run an engine over one shard; at the end it is stopped as SIGTERM would."""
+    clock = clock or StepClock()
+    shard = wrap(Shard(folder / "spool", 1, clock))
+    engine = Engine([shard], clock, options, lambda sealed: sealed, b"k" * 32)
+    if first is not None:
+        engine.use_policy(first)
+    running = asyncio.create_task(engine.run())
+    try:
+        yield Worker(shard, engine, clock, folder / "spool")
+    finally:
+        engine.stop(grace)
+        try:
+            await running
+        finally:
+            await shard.close()
