@@ -1,0 +1,329 @@
+"""What a shard promises to each caller."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+
+import pytest
+
+from merpati.adapters.clock import SystemClock
+from merpati.adapters.codec import pack, unpacker
+from merpati.contracts.batch import Accepted
+from merpati.contracts.event import Injection, JournalKind
+from merpati.spool.errors import BatchRefused, IdempotencyConflict, ShardInUse, SpoolUnavailable
+from merpati.spool.reading import snapshot
+from merpati.spool.shapes import Postponed, QueueKey
+from merpati.spool.shard import Shard
+from tests.spool.samples import (
+    FAR,
+    LARGE,
+    NINE,
+    addresses,
+    batch,
+    delivered,
+    everything,
+    settled_in_journal,
+)
+
+
+async def reopened(shard: Shard, folder: Path) -> Shard:
+    await shard.close()
+    return Shard(folder / "spool", 0, SystemClock(), reserve_bytes=0)
+
+
+class MovableClock:
+    def __init__(self) -> None:
+        self.wall = NINE
+
+    def now(self) -> int:
+        return self.wall
+
+    def elapsed(self) -> float:
+        return SystemClock().elapsed()
+
+
+async def test_a_message_comes_back_with_all_that_was_stored(shard: Shard) -> None:
+    accepted = await shard.append(
+        pack(batch(["ani@gmail.com"], content=b"isi", policy_version=7, pool_id=2))
+    )
+    (queue,) = (await shard.queues()).values()
+    (message,) = await shard.due(queue.queue_id, NINE, 10)
+    assert queue.key == QueueKey(3, 2, "gmail.com")
+    assert (queue.count, queue.earliest_due_at) == (1, NINE)
+    assert shard.queue_key(queue.queue_id) == queue.key
+    assert message.message_id == accepted.base_id
+    assert (message.attempts, message.last_ip, message.note) == (0, "", "")
+    assert (message.account_id, message.transmission_id, message.injected_at) == (3, "77", NINE)
+    assert message.policy_version == 7
+    assert await shard.content(message.content_id) == b"isi"
+
+
+async def test_suppressed_recipients_take_an_id_but_no_row(shard: Shard) -> None:
+    three = ["ani@x.example", "budi@x.example", "cici@x.example"]
+    first = await shard.append(pack(batch(three, suppressed=[0, 1])))
+    second = await shard.append(pack(batch(three, suppressed=[0, 1, 2])))
+    third = await shard.append(pack(batch()))
+    assert [second.base_id, third.base_id] == [first.base_id + 3, first.base_id + 6]
+    ids = [message.message_id for message in await everything(shard)]
+    assert ids == [first.base_id + 2, third.base_id]
+
+
+async def test_nothing_is_made_by_asking_what_waits(tmp_path: Path) -> None:
+    shard = Shard(tmp_path / "spool", 4, SystemClock())
+    assert await shard.queues() == {}
+    await shard.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_due_pages_through_equal_moments_in_order(shard: Shard) -> None:
+    people = [f"u{n}@x.example" for n in range(25)]
+    await shard.append(pack(batch(people, due_at=NINE)))
+    await shard.append(pack(batch(people, due_at=NINE - 5)))
+    await shard.append(pack(batch(people, due_at=NINE + 5)))
+    (queue_id,) = await shard.queues()
+    seen: list[tuple[int, int]] = []
+    while page := await shard.due(queue_id, NINE, 7, after=seen[-1] if seen else None):
+        seen += [(message.due_at, message.message_id) for message in page]
+    assert len(seen) == 50  # those of NINE + 5 are not due
+    assert seen == sorted(set(seen))
+    assert await shard.next_due_at(queue_id, NINE) == NINE + 5
+    assert await shard.next_due_at(queue_id, NINE + 5) is None
+
+
+async def test_arrivals_are_announced_once_a_commit_by_queue(shard: Shard) -> None:
+    heard: list[tuple[str, int, int]] = []
+    shard.on_due = lambda queue, count, due: heard.append(
+        (shard.queue_key(queue).domain, count, due)
+    )
+    await shard.append(pack(batch(["a@x.example", "b@y.example", "c@x.example"], due_at=NINE + 9)))
+    assert sorted(heard) == [("x.example", 2, NINE + 9), ("y.example", 1, NINE + 9)]
+
+
+async def test_the_same_key_is_the_same_acceptance(shard: Shard, tmp_path: Path) -> None:
+    first = await shard.append(pack(batch(key="k1", reply=b"first")))
+    again = await shard.append(pack(batch(key="k1", reply=b"second")))
+    assert again == Accepted(first.base_id, repeated=True, reply=b"first")
+    shard = await reopened(shard, tmp_path)
+    assert await shard.append(pack(batch(key="k1"))) == again
+    other_account = await shard.append(pack(batch(key="k1", account_id=9)))
+    assert not other_account.repeated
+    assert len(await everything(shard)) == 2
+    await shard.close()
+
+
+async def test_the_same_key_for_another_request_is_refused(shard: Shard) -> None:
+    await shard.append(pack(batch(key="k1")))
+    with pytest.raises(IdempotencyConflict, match="'k1' was used for a different request"):
+        await shard.append(pack(batch(key="k1", fingerprint=b"g")))
+    assert len(await everything(shard)) == 1
+
+
+async def test_the_same_key_many_times_at_once_is_stored_once(shard: Shard) -> None:
+    answers = await asyncio.gather(*(shard.append(pack(batch(key="k1"))) for _ in range(20)))
+    assert sorted(one.repeated for one in answers) == [False] + [True] * 19
+    assert len({one.base_id for one in answers}) == 1
+    assert len(await everything(shard)) == 1
+
+
+async def test_a_key_is_free_again_after_a_day(tmp_path: Path) -> None:
+    clock = MovableClock()
+    shard = Shard(tmp_path, 0, clock, reserve_bytes=0)
+    await shard.append(pack(batch(key="k1")))
+    clock.wall += 24 * 3_600_000
+    assert (await shard.append(pack(batch(key="k1")))).repeated
+    clock.wall += 1
+    assert not (await shard.append(pack(batch(key="k1", fingerprint=b"g")))).repeated
+    await shard.close()
+
+
+@pytest.mark.parametrize(
+    ("defect", "says"),
+    [
+        pytest.param(b"\xc1", "not a batch", id="no msgpack"),
+        pytest.param(pack([1, 2]), "not a batch", id="another shape"),
+        pytest.param(pack(batch([])), "at least one recipient", id="empty"),
+        pytest.param(pack(batch(["a@x.example"] * 2)).replace(b"\x00\xa9x.ex", b"\x05\xa9x.ex"),
+                     "must be 0 to 1", id="an id of the next batch"),
+        pytest.param(pack(batch(["a@x.example"] * 2)).replace(b"\x00\xa9x.ex", b"\x01\xa9x.ex"),
+                     "must rise", id="one id twice"),
+    ],
+)  # fmt: skip
+async def test_a_malformed_batch_is_refused_alone(shard: Shard, defect: bytes, says: str) -> None:
+    good, bad, also_good = await asyncio.gather(
+        shard.append(pack(batch())),
+        shard.append(defect),
+        shard.append(pack(batch())),
+        return_exceptions=True,
+    )
+    assert isinstance(bad, BatchRefused)
+    assert re.search(says, str(bad))
+    assert isinstance(good, Accepted)
+    assert isinstance(also_good, Accepted)
+    assert len(await everything(shard)) == 2
+
+
+async def test_what_only_sqlite_refuses_fails_alone(shard: Shard) -> None:
+    await shard.append(pack(batch()))
+    good, bad, also_good = await asyncio.gather(
+        shard.append(pack(batch())),
+        shard.append(pack(batch(due_at=1 << 63))),
+        shard.append(pack(batch())),
+        return_exceptions=True,
+    )
+    assert isinstance(bad, OverflowError)
+    assert isinstance(good, Accepted)
+    assert isinstance(also_good, Accepted)
+    assert len(await everything(shard)) == 3
+
+
+async def test_settled_messages_leave_with_their_event(shard: Shard, tmp_path: Path) -> None:
+    accepted = await shard.append(pack(batch(["a@x.example", "b@x.example"])))
+    await shard.settle([accepted.base_id], [], [delivered(accepted.base_id)])
+    assert await addresses(shard) == ["b@x.example"]
+    assert settled_in_journal(tmp_path / "spool") == [accepted.base_id]
+
+
+async def test_a_message_settles_once_however_often_it_is_said(
+    shard: Shard, tmp_path: Path
+) -> None:
+    ids = range(1, 4)
+    await shard.append(pack(batch(["a@x.example"] * 3)))
+    await asyncio.gather(*(shard.settle(list(ids), [], [delivered(n) for n in ids]) for _ in "ab"))
+    await shard.settle([1], [Postponed(2, FAR)], [delivered(1), delivered(2)])
+    assert await everything(shard) == []
+    assert settled_in_journal(tmp_path / "spool") == [1, 2, 3]
+    assert shard.status().waiting == 0
+
+
+async def test_a_postponed_message_keeps_its_place_in_time(shard: Shard) -> None:
+    await shard.append(pack(batch(["a@x.example", "b@x.example"])))
+    (queue_id,) = await shard.queues()
+    await shard.settle([], [Postponed(1, NINE + 60, last_ip="127.0.0.2", note="450 later\nplease")])
+    (other,) = await shard.due(queue_id, NINE + 59, 10)
+    assert other.message_id == 2
+    (message,) = await shard.due(queue_id, NINE + 60, 10, after=(NINE, 2))
+    assert (message.attempts, message.last_ip) == (1, "127.0.0.2")
+    assert message.note == "450 later please"
+    await shard.settle([], [Postponed(1, NINE + 90, attempted=False)])
+    (message,) = await shard.due(queue_id, FAR, 10, after=(NINE, 2))
+    assert (message.due_at, message.attempts, message.last_ip) == (NINE + 90, 1, "127.0.0.2")
+    assert message.note == "450 later please"
+
+
+async def test_content_lives_as_long_as_its_last_message(shard: Shard, tmp_path: Path) -> None:
+    await shard.append(pack(batch(["a@x.example", "b@x.example"], content=b"kecil")))
+    await shard.append(pack(batch(["c@x.example", "d@x.example"], content=b"b" * LARGE)))
+    folder = tmp_path / "spool" / "00"
+    assert [path.stat().st_size for path in folder.iterdir()] == [LARGE]
+    await shard.settle([1, 3])
+    assert await shard.content(1) == b"kecil"
+    assert await shard.content(2) == b"b" * LARGE
+    await shard.settle([2, 4])
+    assert list(folder.iterdir()) == []
+    for gone in (1, 2):
+        with pytest.raises(KeyError):
+            await shard.content(gone)
+
+
+async def test_numbers_are_never_used_twice(shard: Shard, tmp_path: Path) -> None:
+    """max(rowid) would give the same ids again once everything is settled and trimmed."""
+    await shard.append(pack(batch(["a@x.example", "b@y.example"])))
+    queues = set(await shard.queues())
+    await shard.settle([1, 2], [], [delivered(1), delivered(2)])
+    await shard.trim(2)
+    with snapshot(tmp_path / "spool", 0) as read:
+        assert read is not None
+        assert (read.last_seq, read.trimmed_seq, read.depths()) == (2, 2, [])
+    shard = await reopened(shard, tmp_path)
+    assert (await shard.append(pack(batch(["a@x.example", "c@z.example"])))).base_id == 3
+    assert {message.content_id for message in await everything(shard)} == {2}
+    assert max(await shard.queues()) > max(queues)
+    with snapshot(tmp_path / "spool", 0) as read:
+        assert read is not None
+        assert [row.seq for row in read.journal_after(0, 10)] == [3]
+    await shard.close()
+
+
+async def test_an_allowance_is_never_exceeded_also_after_a_restart(
+    shard: Shard, tmp_path: Path
+) -> None:
+    async def ask(day: int, block: int) -> int:
+        return await shard.reserve("127.0.0.2", day, block, limit=100)
+
+    assert await asyncio.gather(*(ask(20_000, 40) for _ in range(4))) == [40, 40, 20, 0]
+    assert await shard.reserve("127.0.0.3", 20_000, 5, limit=100) == 5
+    shard = await reopened(shard, tmp_path)
+    assert await ask(20_000, 1) == 0
+    assert await ask(20_001, 70) == 70
+    assert await ask(20_000, 70) == 30, "the day went back and began anew"
+    assert await shard.reserve("127.0.0.2", 20_001, 5, limit=60) == 0
+    await shard.close()
+
+
+async def test_trimming_takes_what_is_told_and_no_more(shard: Shard, tmp_path: Path) -> None:
+    for _ in range(450):
+        await shard.append(pack(batch(suppressed=[0])))
+    await shard.trim(440)
+    assert shard.status().journal_rows == 10
+    with snapshot(tmp_path / "spool", 0) as read:
+        assert read is not None
+        rows = read.journal_after(0, 100)
+    assert [row.seq for row in rows] == list(range(441, 451))
+    assert all(row.kind == JournalKind.INJECTION and row.base_id == row.seq for row in rows)
+    assert unpacker(Injection).decode(rows[0].payload).recipients[0].rcpt_to == "ani@gmail.com"
+
+
+async def test_large_batches_let_small_ones_through(shard: Shard) -> None:
+    await shard.append(pack(batch()))
+    many = pack(batch([f"user{n}@x.example" for n in range(5_000)]))
+    order: list[str] = []
+
+    async def append(name: str, data: bytes) -> None:
+        await shard.append(data)
+        order.append(name)
+
+    await asyncio.gather(*(append("large", many) for _ in range(4)), append("small", pack(batch())))
+    assert "small" in order[:2]
+
+
+async def test_a_shard_has_one_writer(shard: Shard, tmp_path: Path) -> None:
+    await shard.append(pack(batch()))
+    second = Shard(tmp_path / "spool", 0, SystemClock(), reserve_bytes=0)
+    with pytest.raises(ShardInUse, match="another process writes to shard 00"):
+        await second.append(pack(batch()))
+    with pytest.raises(ShardInUse):
+        await second.queues()
+    await second.close()
+    assert len(await everything(shard)) == 1
+
+
+async def test_a_closed_shard_refuses(shard: Shard) -> None:
+    await shard.append(pack(batch()))
+    await shard.close()
+    with pytest.raises(SpoolUnavailable, match="closed"):
+        await shard.append(pack(batch()))
+
+
+async def test_a_file_of_a_newer_version_is_left_alone(shard: Shard, tmp_path: Path) -> None:
+    import sqlite3
+
+    await shard.append(pack(batch()))
+    await shard.close()
+    with sqlite3.connect(tmp_path / "spool" / "00.sqlite3") as db:
+        db.execute("PRAGMA user_version = 99")
+    again = Shard(tmp_path / "spool", 0, SystemClock())
+    with pytest.raises(SpoolUnavailable, match="layout 99"):
+        await again.append(pack(batch()))
+    await again.close()
+
+
+async def test_the_nonce_is_the_files_own(shard: Shard, tmp_path: Path) -> None:
+    await shard.append(pack(batch()))
+    nonce = shard.nonce
+    assert re.fullmatch("[0-9a-f]{8}", nonce)
+    shard = await reopened(shard, tmp_path)
+    await shard.queues()
+    assert shard.nonce == nonce
+    await shard.close()
