@@ -163,6 +163,12 @@ def test_a_store_that_is_not_there_reads_as_empty(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_is_stored_survives_a_power_cut(tmp_path: Path) -> None:
+    """The journal is trimmed on our word, so our word must be on the disk."""
+    with EventStore(tmp_path / "events.sqlite3") as store:
+        assert store._db.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+
+
 def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "events.sqlite3"
     with EventStore(path):

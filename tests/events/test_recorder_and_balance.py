@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import signal
+import sqlite3
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,9 +19,10 @@ from merpati.adapters.clock import SystemClock
 from merpati.contracts.batch import Batch, Content, Mailbox, MessageRow, Recipient
 from merpati.contracts.event import Event, EventType, InjectedRecipient, Settlement
 from merpati.events.balance import BalanceRow, balance
+from merpati.events.digest import Tallies
 from merpati.events.recorder import Recorder
 from merpati.events.search import Wanted
-from merpati.events.store import reading
+from merpati.events.store import Cursor, reading, stored
 from merpati.spool.errors import SpoolUnavailable
 from merpati.spool.shapes import Postponed
 from merpati.spool.shard import Shard
@@ -199,6 +204,44 @@ async def test_events_come_out_once_however_often_the_recorder_starts(
     assert len({e["message_id"] for e in found}) == 8
 
 
+RECORD_TO_THE_END = """
+import sys
+from pathlib import Path
+from merpati.events.recorder import Recorder
+from merpati.spool.client import SpoolClient
+
+folder = Path(sys.argv[1])
+with Recorder(folder / "events.sqlite3", folder / "spool", SpoolClient(folder, 1)) as recorder:
+    while recorder.step():
+        pass
+"""
+
+
+@pytest.mark.parametrize("point", ["events.store.before_commit", "events.store.after_commit"])
+async def test_a_recorder_killed_at_its_commit_goes_on_where_the_store_ends(
+    engine: Engine, tmp_path: Path, point: str
+) -> None:
+    """D2 for the recorder: kill -9 before and after the write; nothing missing, nothing twice."""
+
+    async def record_in_a_process(**environ: str) -> int:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", RECORD_TO_THE_END, str(tmp_path)),
+            env=os.environ | environ,
+        )
+        return await process.wait()
+
+    for _ in range(2):
+        await engine.accept(0, NINE_O_CLOCK, sent=3, suppressed=1)
+        await engine.settle(2, Settlement.DELIVERED)
+        assert await record_in_a_process(MERPATI_FAULTS=f"{point}=kill") == -signal.SIGKILL
+        assert engine.balance() == engine.expected()
+    assert await record_in_a_process() == 0
+    assert engine.balance() == engine.expected()
+    with reading(engine.events) as db:
+        kinds = Counter(e["type"] for e in Wanted().newest(db, 100))
+    assert kinds == {"injection": 8, "bounce": 2 + 4}  # the engine of this test settles by bounces
+
+
 async def test_a_lost_message_shows_as_a_difference(engine: Engine, workers: Workers) -> None:
     """The balance must be able to fail: here a message leaves the spool without an outcome."""
     await engine.accept(0, NINE_O_CLOCK, sent=3)
@@ -249,6 +292,26 @@ async def test_the_balance_equals_the_books_after_every_step(
                         await asyncio.to_thread(record, engine, workers)
         assert engine.balance() == engine.expected()
         assert all(row.difference == 0 for row in engine.balance())
+
+
+async def test_a_journal_trimmed_between_store_and_shard_is_read_again(
+    engine: Engine, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await engine.accept(0, NINE_O_CLOCK, sent=3)
+    rounds = 0
+
+    def stored_then_trimmed(db: sqlite3.Connection, shard: int) -> tuple[Cursor, Tallies]:
+        nonlocal rounds
+        found = stored(db, shard)
+        if shard == 0:
+            rounds += 1
+            if rounds == 1:  # the worst moment: what we read is stored and trimmed behind our back
+                record(engine, workers)
+        return found
+
+    monkeypatch.setattr("merpati.events.balance.stored", stored_then_trimmed)
+    assert await asyncio.to_thread(engine.balance) == engine.expected()
+    assert rounds == 2
 
 
 async def test_the_balance_stays_exact_while_the_recorder_works(
