@@ -123,6 +123,24 @@ def test_prepared_literals_give_what_the_whole_text_would(
     assert signed == reference_relaxed(unstuffed(encoded.wire))
 
 
+@pytest.mark.parametrize(
+    ("source", "value", "encoding"),
+    [
+        pytest.param("a" * 990 + "{{v}}", "b" * 8, "7bit", id="longest line"),
+        pytest.param("a" * 990 + "{{v}}", "b" * 9, "quoted-printable", id="made too long"),
+        pytest.param("{{v}} b", "é" + "a" * 70, "quoted-printable", id="value fills its line"),
+        pytest.param("é{{v}}b", "a" * 76, "quoted-printable", id="plain value fills its line"),
+        pytest.param("é" + "a" * 70 + "{{v}}", "b", "quoted-printable", id="literal fills it"),
+    ],
+)
+def test_lines_stay_short_enough_with_values(source: str, value: str, encoding: str) -> None:
+    encoded = BodyPart(compile_template(source, Place.TEXT, "text")).render({"v": value})
+    assert encoded.encoding == encoding
+    assert decoded(encoded) == source.replace("{{v}}", value)
+    longest = 998 if encoding == "7bit" else 76
+    assert max(map(len, encoded.wire.split("\r\n"))) <= longest
+
+
 @given(st.lists(st.sampled_from(["Sari", "A1", "", " x", "x ", ".x", "a\tb", "é", "a  b"])))
 def test_usual_values_between_usual_literals(values: list[str]) -> None:
     source = "Hi {{v}},\n.\n{{v}}\n {{v}} \n{{v}}."

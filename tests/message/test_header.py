@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import email
 import email.policy
 from email.header import decode_header, make_header
@@ -83,6 +84,8 @@ def test_text_field_is_one_field_that_decodes_to_the_value(value: str) -> None:
     else:
         assert max(map(len, field.wire.split("\r\n"))) <= 76
         words = " ".join(line.strip() for line in value_of(field).split("\r\n"))
+        for word in words.split():
+            base64.b64decode(word[len("=?UTF-8?B?") : -len("?=")]).decode("utf-8")
         shown = str(make_header(decode_header(words)))
         kept = "".join(char for char in value if ord(char) not in {*range(32), 127} - {9})
         assert shown == kept.strip().encode("utf-8", "replace").decode()
@@ -106,6 +109,11 @@ def test_any_name_is_one_field_and_survives(name: str) -> None:
         assert address.addr_spec == "a@example.com"
         encoded = name.encode("utf-8", "replace").decode()
         assert "".join(address.display_name.split()) == "".join(encoded.split())
+
+
+def test_encoded_name_is_kept() -> None:
+    field = mailbox_field("To", NamedAddress("=?UTF-8?B?Wm/Dqw==?=", "a@x.example"))
+    assert value_of(field) == "=?UTF-8?B?Wm/Dqw==?= <a@x.example>"
 
 
 def test_long_text_is_folded() -> None:

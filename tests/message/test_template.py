@@ -28,6 +28,8 @@ DATA: dict[str, Any] = {
     "rows": [{"id": 1, "sub": [{"v": "p"}, {"v": "q"}]}, {"id": 2}],
     "yes": True,
     "ten": "10",
+    "nothing": {},
+    "loop_vars": {"x": "own"},
 }
 
 
@@ -107,6 +109,11 @@ def test_contract_vector_of_an_unclosed_statement() -> None:
         pytest.param("{{1 != 2}} {{nil == z}}", "true true", id="nil"),
         pytest.param("{{k[0]}}[{{k[3]}}][{{k['1']}}][{{n.x}}][{{k[1.5]}}]", "[][][][]"),
         pytest.param("{{rows[#rows].id}} {{k[1 + 1]}} {{k[loop]}}", "2 y ", id="computed index"),
+        pytest.param("{{k[1 - 1]}}[{{k[true]}}][{{k[p]}}]", "[][]", id="no such item"),
+        pytest.param("{{not #k}} {{not -num}}", "false false", id="signs from inside out"),
+        pytest.param("{{" + "+".join(["(1)"] * 40) + "}}", "40", id="many parentheses"),
+        pytest.param("{{each nothing}}x{{end}}", "", id="an empty object has no items"),
+        pytest.param("{{each k}}{{loop_vars.x}}{{end}}{{loop_vars.x}}", "own", id="own loop_vars"),
         pytest.param("{{#nope}} {{#n}}", "0 4", id="length"),
         pytest.param("{{empty(nope)}} {{empty(k)}} {{empty('')}}", "true false true", id="empty"),
         pytest.param("{{yes}} {{k}} {{o}}", 'true ["x","y"] {"city":"Depok"}', id="JSON"),
@@ -141,6 +148,7 @@ def test_expression(source: str, result: str | None) -> None:
         pytest.param("\n{{if n}}b{{end}}", "b", id="the newline before it goes"),
         pytest.param("{{if z}}x{{end}}\nc", "c", id="one newline from the start"),
         pytest.param("{{if z}}x{{end}}\n\nc", "\nc", id="only one"),
+        pytest.param("x{{if n}}b{{end}} \t", "xb", id="blanks at the end of the part"),
         pytest.param("x{{if n}} \nb{{end}}", "x\nb", id="blanks after, in the middle"),
         pytest.param("a\n{{if n}}{{if n}}b{{end}}{{end}} d", "ab d", id="two in one line"),
         pytest.param("a\n{{n}}\nb", "a\nSari\nb", id="a field changes nothing"),
