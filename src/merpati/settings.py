@@ -162,8 +162,13 @@ class DeliverySettings(msgspec.Struct, frozen=True):
     ] = 0
     port: Annotated[int, _about("port of mailbox providers' mail servers", ge=1, le=65_535)] = 25
     connections: Annotated[
-        int, _about("connections per sending IP and provider, at most", ge=1, le=1_000)
-    ] = 10
+        int,
+        _about(
+            "connections per sending IP and route, at most; to a mailbox provider never above 10",
+            ge=1,
+            le=1_000,
+        ),
+    ] = 20
     retry_seconds: Annotated[
         int, _about("wait before the first retry; doubles each time", ge=1, le=86_400)
     ] = 1_200

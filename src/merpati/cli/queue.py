@@ -21,6 +21,7 @@ from merpati.spool.files import SHARDS
 from merpati.spool.reading import snapshot
 
 ANSWER_SECONDS = 5.0
+COLUMN_WIDTH = 60
 _read_queues = unpacker(list[QueueStatus])
 
 
@@ -117,7 +118,7 @@ def _table(rows: list[QueueStatus], now: datetime) -> str:
             (
                 *(row.account_id, row.pool, row.provider, row.depth),
                 *(_due(row.oldest_due_at, now), row.in_flight, row.connections, row.pace),
-                *(row.last_reply[:60], _why(row)),
+                *(_cut(row.last_reply), _why(row, now)),
             )
             for row in rows
         ],
@@ -139,5 +140,11 @@ def _span(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def _why(row: QueueStatus) -> str:
-    return f"{row.reason} (until {_moment(row.until)})" if row.until else row.reason
+def _why(row: QueueStatus, now: datetime) -> str:
+    until = f" ({_due(row.until, now)})" if row.until else ""
+    return _cut(row.reason) + until
+
+
+def _cut(text: str) -> str:
+    """Return text short enough for a column; --json has all of it."""
+    return text if len(text) <= COLUMN_WIDTH else text[: COLUMN_WIDTH - 1] + "…"
