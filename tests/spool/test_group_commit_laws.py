@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,12 +17,14 @@ from hypothesis import strategies as st
 from merpati.adapters.clock import SystemClock
 from merpati.adapters.codec import pack
 from merpati.contracts.batch import Accepted
+from merpati.spool import draft
 from merpati.spool.errors import IdempotencyConflict
 from merpati.spool.reading import HOUR_MS, snapshot
 from merpati.spool.shapes import Postponed
 from merpati.spool.shard import Shard
-from tests.spool.samples import LARGE, NINE, batch, delivered, everything, settled_in_journal
+from tests.spool.samples import NINE, batch, delivered, everything, settled_in_journal
 
+IN_ROW = 3  # bytes of content kept in a row here, so that short ones make files too
 DOMAINS = ("gmail.com", "x.example", "y.example")
 
 
@@ -85,7 +88,7 @@ batches = st.builds(
     pool_id=st.sampled_from([1, 2]),
     due_at=st.integers(NINE, NINE + 3),
     injected_at=st.sampled_from([NINE, NINE + HOUR_MS]),
-    content=st.binary(max_size=5) | st.just(b"x" * LARGE),
+    content=st.binary(max_size=2 * IN_ROW),
     suppressed=st.sets(st.integers(0, 5)),
 )
 # Messages are chosen by a number that is only later taken as the place among all ids given so far.
@@ -109,10 +112,10 @@ groups = st.lists(appends | settles | reserves, min_size=1, max_size=8)
 histories = st.lists(groups | st.just("reopen"), min_size=1, max_size=8)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(histories)
 def test_a_shard_holds_what_the_model_says(history: list[Any]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, patch.object(draft, "INLINE_LIMIT", IN_ROW):
         asyncio.run(_play(history, Path(folder)))
 
 

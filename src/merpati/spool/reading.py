@@ -123,7 +123,10 @@ class ShardReader:
 
 @contextlib.contextmanager
 def snapshot(directory: Path, number: int) -> Iterator[ShardSnapshot | None]:
-    """Give one moment of a shard, None when it never held anything. Raises sqlite3.Error, OSError."""
+    """Give one moment of a shard, None when it never held anything.
+
+    Raises sqlite3.Error, OSError.
+    """
     reader = ShardReader(directory, number)
     try:
         with reader.snapshot() as shard:

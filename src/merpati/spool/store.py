@@ -33,6 +33,7 @@ from merpati.spool.shapes import Postponed, QueueDepth, QueueKey, SpooledMessage
 
 KEY_LIFE_MS = 24 * 3_600_000  # an idempotency key is kept this long
 STEP_ROWS = 200  # journal rows or keys removed in one commit
+RECHECK_BYTES = 1 << 20  # taken in since the disk's room was last looked at
 STEP_BYTES = 4 << 20  # of journal payloads
 INSERT_ROWS = 1024  # in one statement, at most
 
@@ -106,30 +107,31 @@ class Committed:
 
 
 class DiskReserve:
-    """Whether the disk still has room for new mail; asked of the system once a second at most."""
+    """Whether the disk still has room for new mail; looked at each second and each megabyte."""
 
     def __init__(self, directory: Path, reserve_bytes: int, clock: Clock) -> None:
         self._directory = directory
         self._reserve_bytes = reserve_bytes
         self._clock = clock
         self._asked_at = float("-inf")
-        self._free_bytes = 0
+        self._taken_bytes = 0  # since then
         self.is_short = False  # as last found
 
-    def check(self, db: sqlite3.Connection) -> None:
-        """Look again, unless that was done within the last second. Raises OSError.
+    def check(self, db: sqlite3.Connection, size_bytes: int) -> None:
+        """Look again before `size_bytes` more are taken in, if it is time to. Raises OSError.
 
         Free pages inside the file count as room: it does not shrink when mail leaves it, so without
         them a disk filled by a backlog would stay full. A quarter must be truly free, for the log
         and for settling.
         """
-        if self._clock.elapsed() - self._asked_at < 1.0:
+        self._taken_bytes += size_bytes
+        if self._taken_bytes < RECHECK_BYTES and self._clock.elapsed() - self._asked_at < 1.0:
             return
         disk = os.statvfs(self._directory)
         free = disk.f_bavail * disk.f_frsize
         (pages,) = db.execute("PRAGMA freelist_count").fetchone()
         (page_size,) = db.execute("PRAGMA page_size").fetchone()
-        self._asked_at = self._clock.elapsed()
+        self._asked_at, self._taken_bytes = self._clock.elapsed(), 0
         self.is_short = (
             free + pages * page_size < self._reserve_bytes or free < self._reserve_bytes // 4
         )
@@ -296,7 +298,7 @@ class Store:
             raise batch or BatchRefused("no batch")
         if (former := draft.repeated(batch)) is not None:
             return former
-        self.reserve.check(self._db)
+        self.reserve.check(self._db, len(batch.content) + len(batch.injection))
         if self.reserve.is_short:
             raise SpoolFull("the disk is below its reserve")
         return draft.append(batch)
