@@ -10,7 +10,7 @@ import pytest
 
 from merpati.contracts.batch import Batch, Content, Recipient
 from merpati.contracts.event import Injection
-from merpati.sending.models import SuppressionSource, SuppressionType
+from merpati.sending.models import SendingDomain, SuppressionSource, SuppressionType
 from merpati.sending.sending_ips import remove_sending_ip
 from merpati.sending.suppression import suppress
 from merpati.spool.errors import IdempotencyConflict, SpoolFull, SpoolUnavailable
@@ -53,7 +53,7 @@ def test_the_batch_carries_all_that_delivery_needs(acme: Customer, spool: Collec
             "substitution_data": {"n": 1},
             "metadata": {"m": [True, None]},
             "tags": [str(n) for n in range(12)],
-            "return_path": "bounces@acme.example",
+            "return_path": "x@bounces.acme.example",
         },
         sender={"name": None, "email": "news@ACME.example"},
         html="<p>Hi</p>",
@@ -84,7 +84,7 @@ def test_the_batch_carries_all_that_delivery_needs(acme: Customer, spool: Collec
         substitution_data={"n": 1},
         metadata={"m": [True, None]},
         tags=[str(n) for n in range(10)],
-        return_path="bounces@acme.example",
+        return_path="x@bounces.acme.example",
     )
     assert content.sender.email == "news@ACME.example"
     assert content.sender.name is None
@@ -234,6 +234,8 @@ REFUSED = [
         {"substitution_data": {"k": "x" * 102_500}}, 422, "2002", "substitution_data", id="data"
     ),
     pytest.param({"return_path": "x@rival.example"}, 400, "7001", "", id="foreign return path"),
+    pytest.param({"return_path": "x@notacme.example"}, 400, "7001", "", id="like ours"),
+    pytest.param({"return_path": "nobody"}, 422, "1300", "return_path", id="no return path"),
     pytest.param({"tracking_domain": "t.co"}, 400, "1200", "'t.co' is not a reg", id="tracking"),
     pytest.param({"options": {"ip_pool": "nope"}}, 422, "1603", "ip_pool 'nope'", id="pool"),
     pytest.param({"options": {"start_time": "soon"}}, 422, "1300", "start_time", id="no time"),
@@ -402,6 +404,18 @@ def test_a_templated_sender_is_checked_when_it_is_rendered(
     assert content_of(spool.last).sending_domain == "acme.example"
 
 
+def test_an_international_sender_domain_becomes_ascii(
+    acme: Customer, spool: CollectingSpool
+) -> None:
+    domain = {"domain": "bücher.example"}
+    assert acme.call("POST", "/api/v1/sending-domains", domain).status == 200
+    SendingDomain.objects.filter(domain="xn--bcher-kva.example").update(verified_at=NOW)
+    assert acme.send(transmission(sender="Ü <a@Bücher.example>")).status == 200
+    content = content_of(spool.last)
+    assert (content.sender.email, content.sender.name) == ("a@xn--bcher-kva.example", "Ü")
+    assert content.sending_domain == "xn--bcher-kva.example"
+
+
 def test_override_replaces_what_the_content_says(acme: Customer, spool: CollectingSpool) -> None:
     body = transmission(sender="Acme <a@acme.example>") | {
         "override": {"from": "b@acme.example", "reply_to": "c@x.co", "list_id": "news.acme"}
@@ -450,6 +464,7 @@ def test_nothing_is_acknowledged_that_is_not_durable(
     """D5."""
     spool.failure = failure
     answer = acme.send(transmission())
+    assert acme.send(transmission()).status == 503
     assert answer.status == 503
     assert answer.headers["Retry-After"]
     assert "fsync" not in str(answer.body)
@@ -471,7 +486,8 @@ def test_an_idempotency_key_goes_with_the_batch(
     assert spool.last.fingerprint != one.fingerprint
     acme.send(transmission())
     assert (spool.last.idempotency_key, spool.last.reply) == (None, b"")
-    assert acme.send(transmission(), HTTP_IDEMPOTENCY_KEY="k" * 256).status == 400
+    for unusable in ("k" * 256, "", "é"):
+        assert acme.send(transmission(), HTTP_IDEMPOTENCY_KEY=unusable).status == 400
 
 
 def test_a_key_used_for_another_request_is_a_conflict(

@@ -13,6 +13,7 @@ from django.db import DatabaseError
 
 from merpati.accounts.errors import AccountsError
 from merpati.api.errors import ApiError, ErrorItem, refusal
+from merpati.api.services import services
 from merpati.sending import errors as sending
 from merpati.sending import injection_errors as injection
 from merpati.sending.errors import SendingError
@@ -21,6 +22,7 @@ from merpati.spool.errors import IdempotencyConflict, SpoolUnavailable
 log = logging.getLogger(__name__)
 
 RETRY_AFTER = {"Retry-After": "1"}
+LOGGED_EVERY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def as_api_error(error: Exception, request_id: str) -> ApiError:
     if kind is not None and isinstance(error, (SendingError, AccountsError)):
         return _told(kind, error.message, error.field)
     if isinstance(error, (SpoolUnavailable, DatabaseError)):
-        log.error("unavailable request=%s error=%s: %s", request_id, type(error).__name__, error)
+        _log_unavailable(error, request_id)
         return refusal(
             503,
             "Service temporarily unavailable",
@@ -98,6 +100,18 @@ def as_api_error(error: Exception, request_id: str) -> ApiError:
         f"The failure is recorded under request id {request_id}.",
         problem="internal",
     )
+
+
+_logged_at: dict[str, float] = {}
+
+
+def _log_unavailable(error: Exception, request_id: str) -> None:
+    """Write one line a second for each kind: thousands would fill the very disk that is full."""
+    kind, now = type(error).__name__, services().clock.elapsed()
+    if now - _logged_at.get(kind, -LOGGED_EVERY_SECONDS) < LOGGED_EVERY_SECONDS:
+        return
+    _logged_at[kind] = now
+    log.error("unavailable request=%s error=%s: %s", request_id, kind, error)
 
 
 def _told(kind: _Kind, text: str, field: str = "") -> ApiError:

@@ -44,6 +44,17 @@ class SendingAccount:
         """Return the pool a request names, `default` for None; None when there is no such pool."""
         return self.pools.get(DEFAULT_POOL if name is None else name.strip().lower())
 
+    def owns(self, domain: str) -> bool:
+        """Return whether a domain is a verified one or lies below one, as `bounces.acme.example`.
+
+        So far a return path may be used; a sender's address must be in the very domain.
+        """
+        while domain:
+            if domain in self.verified_domains:
+                return True
+            domain = domain.partition(".")[2]
+        return False
+
 
 @dataclass(slots=True)
 class _Remembered:

@@ -29,7 +29,7 @@ from merpati.contracts.batch import (
     Recipient,
 )
 from merpati.contracts.event import InjectedRecipient, Injection
-from merpati.sending.address import breaks_a_line, envelope_address, routing_domain
+from merpati.sending.address import breaks_a_line, envelope_address
 from merpati.sending.directory import PoolEntry, SendingAccount
 from merpati.sending.injection_errors import (
     AccountSuspended,
@@ -147,7 +147,7 @@ def inject(
         raise AccountSuspended
     _check_headers(request)
     _check_sizes(request)
-    sending_domain = _sending_domain(request, account)
+    sender, sending_domain = _sender(request, account)
     pool = _pool(request, account)
     injected_at = _milliseconds(now)
     due_at = _due_at(request, now)
@@ -167,6 +167,7 @@ def inject(
             transmission_id=transmission_id,
             injected_at=injected_at,
             pool=pool,
+            sender=sender,
             sending_domain=sending_domain,
         ),
         messages=_rows(addressees, suppressed, due_at),
@@ -176,7 +177,7 @@ def inject(
                 transmission_id=transmission_id,
                 injected_at=injected_at,
                 ip_pool=pool.slug,
-                friendly_from=request.sender.email,
+                friendly_from=sender.email,
                 sending_domain=sending_domain,
                 subject=request.subject,
                 recipients=_injected(addressees, suppressed),
@@ -270,24 +271,27 @@ def _json_size(value: Any) -> int:
     return len(codec.json_bytes(value))
 
 
-def _sending_domain(request: TransmissionRequest, account: SendingAccount) -> str:
-    """Return the From domain; "" when an expression decides it, so that generation must check."""
+def _sender(request: TransmissionRequest, account: SendingAccount) -> tuple[Mailbox, str]:
+    """Return the From mailbox, its domain in ASCII, and that domain, which the account verified.
+
+    The domain is "" when an expression decides it: then generation must check.
+    """
     if request.return_path is not None:
         _check_return_path(request.return_path, account)
-    email = request.sender.email
-    if not email:
+    sender = request.sender
+    if not sender.email:
         raise FieldMissing("content.from is a required field", field="content.from")
-    if EXPRESSION in email:  # headers are rendered even without `perform_substitutions`
-        return ""
-    local, _, written = email.rpartition("@")
-    domain = routing_domain(written)
-    if not local or domain is None or envelope_address(f"{local}@{domain}") is None:
+    if EXPRESSION in sender.email:  # headers are rendered even without `perform_substitutions`
+        return sender, ""
+    found = envelope_address(sender.email)
+    if found is None:
         raise FieldInvalid(
-            f"content.from: '{email[:200]}' is not an email address", field="content.from"
+            f"content.from: '{sender.email[:200]}' is not an email address", field="content.from"
         )
+    email, domain = found
     if domain not in account.verified_domains:
         raise SenderUnverified(domain, "content.from")
-    return domain
+    return (sender if email == sender.email else Mailbox(email, sender.name)), domain
 
 
 def _check_return_path(address: str, account: SendingAccount) -> None:
@@ -296,7 +300,7 @@ def _check_return_path(address: str, account: SendingAccount) -> None:
         raise FieldInvalid(
             f"return_path: '{address[:200]}' is not an email address", field="return_path"
         )
-    if found[1] not in account.verified_domains:
+    if not account.owns(found[1]):
         raise SenderUnverified(found[1], "return_path")
 
 
@@ -372,7 +376,7 @@ def _wrong_with(recipient: Recipient, account: SendingAccount) -> str | None:
         return "address.header_to must not contain line breaks or control characters"
     if recipient.return_path is not None:
         found = envelope_address(recipient.return_path)
-        if found is None or found[1] not in account.verified_domains:
+        if found is None or not account.owns(found[1]):
             return f"return_path is not in a verified sending domain: {recipient.return_path[:320]}"
     return None
 
@@ -426,6 +430,7 @@ def _content(
     transmission_id: str,
     injected_at: int,
     pool: PoolEntry,
+    sender: Mailbox,
     sending_domain: str,
 ) -> bytes:
     content = Content(
@@ -435,7 +440,7 @@ def _content(
         pool_id=pool.pool_id,
         ip_pool=pool.slug,
         sending_domain=sending_domain,
-        sender=request.sender,
+        sender=sender,
         subject=request.subject,
         text=request.text,
         html=request.html,

@@ -54,15 +54,19 @@ def _reply(accepted: TransmissionAccepted, limit: int | None) -> bytes:
 
 
 def _idempotency_key(call: Call) -> str | None:
-    key = call.header("HTTP_IDEMPOTENCY_KEY")
-    if len(key) > IDEMPOTENCY_KEY_CHARACTERS or not key.isascii():
+    key: str | None = call.request.META.get("HTTP_IDEMPOTENCY_KEY")
+    if key is None:
+        return None
+    # Ignored instead, a key that cannot be used would protect from nothing, unnoticed. Bytes that
+    # are no text arrive as "".
+    if not 0 < len(key) <= IDEMPOTENCY_KEY_CHARACTERS or not key.isascii():
         raise refusal(
             400,
             "invalid params",
-            f"Idempotency-Key must be at most {IDEMPOTENCY_KEY_CHARACTERS} ASCII characters",
+            f"Idempotency-Key must be 1 to {IDEMPOTENCY_KEY_CHARACTERS} ASCII characters",
             "1200",
         )
-    return key or None
+    return key
 
 
 def _errors_wanted(call: Call) -> int | None:
