@@ -296,9 +296,9 @@ def _sender(request: TransmissionRequest, account: SendingAccount) -> tuple[Mail
 
 def _check_return_path(address: str, account: SendingAccount) -> None:
     found = envelope_address(address)
-    if found is None:
+    if found is None or not address.isascii():
         raise FieldInvalid(
-            f"return_path: '{address[:200]}' is not an email address", field="return_path"
+            f"return_path: '{address[:200]}' is not an ASCII email address", field="return_path"
         )
     if not account.owns(found[1]):
         raise SenderUnverified(found[1], "return_path")
@@ -376,7 +376,8 @@ def _wrong_with(recipient: Recipient, account: SendingAccount) -> str | None:
         return "address.header_to must not contain line breaks or control characters"
     if recipient.return_path is not None:
         found = envelope_address(recipient.return_path)
-        if found is None or not account.owns(found[1]):
+        ascii_only = recipient.return_path.isascii()
+        if found is None or not ascii_only or not account.owns(found[1]):
             return f"return_path is not in a verified sending domain: {recipient.return_path[:320]}"
     return None
 
