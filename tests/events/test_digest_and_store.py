@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from merpati.adapters.codec import DecodeError
+from merpati.adapters.codec import DecodeError, pack
 from merpati.contracts.event import EventType, InjectedRecipient, JournalKind, Settlement
 from merpati.events import ids
 from merpati.events.digest import COLUMNS, Digest, tallies_of
@@ -104,9 +104,19 @@ def test_records_taken_before_add_nothing(journal: Journal) -> None:
     assert (rest.events, rest.messages, rest.tallies) == ([], [], {})
 
 
-def test_a_record_that_cannot_be_read_is_refused() -> None:
+@pytest.mark.parametrize(
+    "payload",
+    [
+        pytest.param(b"\xc1", id="no msgpack"),
+        pytest.param(
+            pack([["bounce", 1, 1, 1, "7000", 1, "a@x.example", "vanished"]]),
+            id="an outcome without a column",
+        ),
+    ],
+)
+def test_a_record_that_cannot_be_read_is_refused(payload: bytes) -> None:
     with pytest.raises(DecodeError):
-        digest_of([JournalRow(1, int(JournalKind.EVENTS), 0, b"\xc1")])
+        digest_of([JournalRow(1, int(JournalKind.EVENTS), 0, payload)])
 
 
 def test_stored_in_steps_or_at_once_is_the_same(journal: Journal, tmp_path: Path) -> None:

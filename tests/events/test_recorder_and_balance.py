@@ -10,6 +10,7 @@ import sqlite3
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -202,6 +203,36 @@ async def test_events_come_out_once_however_often_the_recorder_starts(
         found = Wanted().newest(db, 100)
     assert len(found) == len({e["event_id"] for e in found}) == 8
     assert len({e["message_id"] for e in found}) == 8
+
+
+async def test_a_backlog_is_recorded_in_steps_that_pass_over_no_shard(
+    engine: Engine, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("merpati.events.recorder.STEP_EVENTS", 4)
+    for shard in SHARDS:
+        for _ in range(6):
+            await engine.accept(shard, NINE_O_CLOCK, sent=3)
+
+    def steps() -> list[int]:
+        with Recorder(engine.events, engine.spool, workers) as recorder:
+            return list(iter(recorder.step, 0))
+
+    taken = await asyncio.to_thread(steps)
+    assert sum(taken) == 36
+    assert max(taken) <= 4 + 2  # the last record is taken whole
+    assert engine.balance() == engine.expected()
+
+
+async def test_a_record_nobody_can_read_stops_its_shard_alone(
+    engine: Engine, workers: Workers
+) -> None:
+    """It stays in the journal: no event is dropped."""
+    for shard in SHARDS:
+        await engine.accept(shard, NINE_O_CLOCK, sent=2)
+    with closing(sqlite3.connect(engine.spool / "00.sqlite3")) as db, db:
+        db.execute("UPDATE journal SET payload = x'c1'")
+    assert await asyncio.to_thread(record, engine, workers, 3) == 2
+    assert engine.shards[0].status().journal_rows == 1
 
 
 RECORD_TO_THE_END = """

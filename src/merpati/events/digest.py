@@ -29,7 +29,7 @@ COLUMNS = ("accepted", *(str(settlement) for settlement in Settlement))
 
 _ACCEPTED = COLUMNS.index("accepted")
 _SUPPRESSED = COLUMNS.index(Settlement.SUPPRESSED)
-_COLUMN_OF = {str(settlement): COLUMNS.index(settlement) for settlement in Settlement}
+_COLUMN_OF = {settlement: COLUMNS.index(settlement) for settlement in Settlement}
 
 Tallies = dict[tuple[int, int], list[int]]
 """(account, hour of injection in hours since the epoch) → one count per column."""
@@ -55,7 +55,7 @@ class _Head(msgspec.Struct, frozen=True, array_like=True, gc=False):
     transmission_id: str
     injected_at: int
     rcpt_to: str
-    settlement: str | None = None
+    settlement: Settlement | None = None
 
 
 _read_heads = codec.unpacker(list[_Head])

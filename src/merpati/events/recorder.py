@@ -13,15 +13,15 @@ from typing import Protocol, Self
 
 from merpati.adapters.codec import DecodeError
 from merpati.events.digest import Digest
-from merpati.events.store import NOTHING_STORED, EventStore
+from merpati.events.store import NOTHING_STORED, Cursor, EventStore
 from merpati.spool.errors import SpoolError
 from merpati.spool.files import SHARDS
 from merpati.spool.reading import ShardReader, ShardSnapshot
 
 log = logging.getLogger(__name__)
 
-STEP_EVENTS = 20_000  # of one shard in one transaction, about: a record is never split
-STEP_RECORDS = 2_000
+STEP_EVENTS = 20_000  # in one transaction, about: a record is never split
+STEP_RECORDS = 2_000  # of one shard
 
 
 class Trimmer(Protocol):
@@ -38,6 +38,7 @@ class Recorder:
         """Open the store. Raises sqlite3.Error."""
         self._store = EventStore(events_file)
         self._readers = [ShardReader(spool, number) for number in range(SHARDS)]
+        self._next_shard = 0  # each step begins where the one before ran out of room
         self._trimmer = trimmer
         # What a run before this one stored and may not have had trimmed.
         self._to_trim = {shard: cursor.seq for shard, cursor in self._store.cursors().items()}
@@ -56,25 +57,30 @@ class Recorder:
         Raises sqlite3.Error and OSError when the store or a shard fails: nothing of the step is
         stored then, and the next one tries the same again.
         """
-        cursors = self._store.cursors()
-        digests = []
-        for number, reader in enumerate(self._readers):
-            cursor = cursors.get(number, NOTHING_STORED)
-            with reader.snapshot() as shard:
-                if shard is None:
-                    continue
-                if cursor.nonce not in {"", shard.nonce}:
-                    log.error("shard_replaced shard=%d: its old events give way", number)
-                    cursor = NOTHING_STORED
-                digest = Digest(number, cursor.seq)
-                _take(digest, shard)
-            if digest.last_seq > cursor.seq:
-                digests.append((digest, shard.nonce))
+        digests = self._digest_some()
         if digests:
             self._store.add(digests)
             self._to_trim |= {digest.shard: digest.last_seq for digest, _ in digests}
         self._trim()
         return sum(len(digest.events) for digest, _ in digests)
+
+    def _digest_some(self) -> list[tuple[Digest, str]]:
+        """Return what is new in the shards, up to a step's limit, with each shard file's nonce."""
+        cursors = self._store.cursors()
+        digests = []
+        room = STEP_EVENTS
+        for _ in range(SHARDS):
+            number = self._next_shard
+            with self._readers[number].snapshot() as shard:
+                if shard is not None:
+                    digest = _digest(number, shard, cursors.get(number, NOTHING_STORED), room)
+                    if digest is not None:
+                        digests.append((digest, shard.nonce))
+                        room -= len(digest.events)
+            if room <= 0:
+                break  # the next step goes on with this shard, and then with the others
+            self._next_shard = (number + 1) % SHARDS
+        return digests
 
     def _trim(self) -> None:
         for shard, seq in list(self._to_trim.items()):
@@ -86,15 +92,23 @@ class Recorder:
                 del self._to_trim[shard]
 
 
-def _take(digest: Digest, shard: ShardSnapshot) -> None:
-    """Fill a digest, to its limits; a record nobody can read stays, and all behind it."""
-    for record in shard.journal_after(digest.last_seq, STEP_RECORDS):
+def _digest(number: int, shard: ShardSnapshot, cursor: Cursor, room: int) -> Digest | None:
+    """Return the digest of the next records, for at least `room` events if there are as many.
+
+    None when there is nothing new. A record nobody can read stays, and all behind it.
+    """
+    if cursor.nonce not in {"", shard.nonce}:
+        log.error("shard_replaced shard=%d: its old events give way", number)
+        cursor = NOTHING_STORED
+    digest = Digest(number, cursor.seq)
+    for record in shard.journal_after(cursor.seq, STEP_RECORDS):
         try:
             digest.take(record)
         except DecodeError as error:
             log.error(  # noqa: TRY400 - its text says all there is
-                "record_unreadable shard=%d seq=%d error=%s", digest.shard, record.seq, error
+                "record_unreadable shard=%d seq=%d error=%s", number, record.seq, error
             )
-            return
-        if len(digest.events) >= STEP_EVENTS:
-            return
+            break
+        if len(digest.events) >= room:
+            break
+    return digest if digest.last_seq > cursor.seq else None

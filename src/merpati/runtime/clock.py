@@ -30,6 +30,7 @@ NICENESS = 10
 BUSY_SECONDS = 0.2  # between steps that stored something: larger steps cost less an event
 IDLE_SECONDS = 0.4
 SICK_SECONDS = 2.0
+TRIM_SECONDS = 5.0  # a worker that answers later is asked again
 POLICY_SECONDS = 1.0
 STOP_SECONDS = 5.0  # for storing what is left
 
@@ -60,10 +61,11 @@ class RecorderLoop:
                 with Recorder(self._folder.events, self._folder.spool, self._spool) as recorder:
                     self._step_until_stopped(recorder)
                 return
-            except (sqlite3.Error, OSError) as error:
+            except Exception as error:
                 # Nothing is lost: the journals keep what is not stored.
-                self.trouble = str(error)
-                log.error("recorder_waits error=%s", error)  # noqa: TRY400 - the disk, not us
+                self.trouble = f"{type(error).__name__}: {error}"
+                sick = isinstance(error, sqlite3.Error | OSError)  # the disk, not a defect of ours
+                log.error("recorder_waits error=%s", self.trouble, exc_info=not sick)
             if self._stop.wait(SICK_SECONDS):
                 return
 
@@ -81,7 +83,7 @@ class RecorderLoop:
 async def clock(folder: DataFolder, settings: Settings) -> None:
     """Run until SIGTERM. Raises OSError when the status socket cannot be made."""
     stop = stop_event()
-    recorder = RecorderLoop(folder, SpoolClient(folder.run, settings.worker_count))
+    recorder = RecorderLoop(folder, SpoolClient(folder.run, settings.worker_count, TRIM_SECONDS))
 
     async def status(_: bytes) -> bytes:
         return pack({"recorded": recorder.recorded, "trouble": recorder.trouble})
