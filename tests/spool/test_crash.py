@@ -27,9 +27,7 @@ from tests.spool.samples import (
     LARGE,
     addresses,
     batch,
-    delivered,
     everything,
-    read_recipient,
     settled_in_journal,
 )
 

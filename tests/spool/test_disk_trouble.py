@@ -117,16 +117,13 @@ async def test_a_body_that_cannot_be_written_leaves_no_file(
 
 async def test_what_waits_is_announced_when_the_shard_is_back(shard: Shard, arm: Arm) -> None:
     await shard.append(pack(batch(["a@x.example", "b@x.example"])))
-    heard: list[tuple[int, int]] = []
-    shard.on_due = lambda queue, count, _due: heard.append((queue, count))
+    heard: asyncio.Queue[tuple[int, int]] = asyncio.Queue()
+    shard.on_due = lambda queue, count, _due: heard.put_nowait((queue, count))
     arm("spool.commit=error")
     with pytest.raises(SpoolUnavailable):
         await shard.append(pack(batch(["c@x.example"])))
     arm("")
-    give_up_at = time.monotonic() + LIMIT_SECONDS
-    while not heard and time.monotonic() < give_up_at:
-        await asyncio.sleep(0.02)
-    assert heard == [(1, 2)]
+    assert await asyncio.wait_for(heard.get(), LIMIT_SECONDS) == (1, 2)
 
 
 async def test_a_locked_file_refuses_within_its_deadline(

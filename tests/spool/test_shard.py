@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,7 @@ async def test_nothing_is_made_by_asking_what_waits(tmp_path: Path) -> None:
     shard = Shard(tmp_path / "spool", 4, SystemClock())
     assert await shard.queues() == {}
     await shard.close()
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240
 
 
 async def test_due_pages_through_equal_moments_in_order(shard: Shard) -> None:
@@ -307,8 +308,6 @@ async def test_a_closed_shard_refuses(shard: Shard) -> None:
 
 
 async def test_a_file_of_a_newer_version_is_left_alone(shard: Shard, tmp_path: Path) -> None:
-    import sqlite3
-
     await shard.append(pack(batch()))
     await shard.close()
     with sqlite3.connect(tmp_path / "spool" / "00.sqlite3") as db:

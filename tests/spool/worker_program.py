@@ -1,4 +1,4 @@
-"""A worker with nothing but a shard: `worker_program.py FOLDER`; prints "ready", serves until killed."""
+"""A worker with nothing but a shard in FOLDER; prints "ready", then serves until it is killed."""
 
 from __future__ import annotations
 
