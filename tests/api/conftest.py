@@ -82,7 +82,7 @@ class Customer:
     domain: str
     client: Client = field(default_factory=lambda: Client(raise_request_exception=False))
 
-    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+    def call(self, method: str, path: str, body: Any = None, **headers: Any) -> Answer:
         """headers: as in CGI; HTTP_AUTHORIZATION is the key unless given."""
         data = body if isinstance(body, (bytes, str)) else json.dumps(body)
         headers.setdefault("HTTP_AUTHORIZATION", self.key)
@@ -93,7 +93,7 @@ class Customer:
         parsed = json.loads(response.content) if response.content else None
         return Answer(response.status_code, parsed, response.headers)
 
-    def send(self, body: Any, query: str = "", **headers: str) -> Answer:
+    def send(self, body: Any, query: str = "", **headers: Any) -> Answer:
         return self.call("POST", f"/api/v1/transmissions{query}", body, **headers)
 
     def key_with(self, *grants: str) -> str:

@@ -116,7 +116,13 @@ def test_a_body_that_is_not_utf8_is_1305(acme: Customer) -> None:
 
 def test_a_body_over_the_limit_is_413(acme: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(call, "BODY_BYTES", 100)
-    answer = acme.send(transmission())
+    assert acme.send(transmission()).status == 413
+
+    class Untouched:
+        def read(self, size: int) -> bytes:
+            raise AssertionError("a body known to be too large is not read")
+
+    answer = acme.send(b"{}", CONTENT_LENGTH="101", **{"wsgi.input": Untouched()})
     assert answer.status == 413
 
 
@@ -152,6 +158,7 @@ def test_own_paths_answer_problem_documents(acme: Customer) -> None:
 
 def test_healthz_needs_no_key(acme: Customer) -> None:
     assert acme.call("GET", "/healthz", HTTP_AUTHORIZATION="").body == {"status": "ok"}
+    assert acme.call("HEAD", "/healthz", HTTP_AUTHORIZATION="").status == 200
 
 
 NAMES = (
