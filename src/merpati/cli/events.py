@@ -76,8 +76,7 @@ def events(
 def _follow(folder: DataFolder, wanted: Wanted, as_json: bool) -> None:
     with reading(folder.events) as db:
         seen = positions(db)
-    if not as_json:
-        say("waiting for events; Ctrl-C ends")
+    say("waiting for events; Ctrl-C ends")
     while True:
         with reading(folder.events) as db:
             found, seen = wanted.after(db, seen, FOLLOW_LIMIT)

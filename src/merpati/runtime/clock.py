@@ -65,7 +65,7 @@ class RecorderLoop:
                 # Nothing is lost: the journals keep what is not stored.
                 self.trouble = f"{type(error).__name__}: {error}"
                 sick = isinstance(error, sqlite3.Error | OSError)  # the disk, not a defect of ours
-                log.error("recorder_waits error=%s", self.trouble, exc_info=not sick)
+                log.exception("recorder_waits error=%s", self.trouble, exc_info=not sick)
             if self._stop.wait(SICK_SECONDS):
                 return
 

@@ -1,0 +1,132 @@
+"""What operators look at: events, queue and balance, while nothing else runs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.service import MERPATI, wait_until
+from merpati.adapters.clock import SystemClock
+from merpati.adapters.codec import pack
+from merpati.contracts.batch import Batch, MessageRow, Recipient
+from merpati.events.recorder import Recorder
+from merpati.runtime.paths import DataFolder
+from merpati.spool.errors import SpoolUnavailable
+from merpati.spool.shard import Shard
+from tests.support.journal import NINE_O_CLOCK, injection
+
+
+class NoWorkers:
+    def trim(self, shard: int, seq: int) -> None:
+        raise SpoolUnavailable("no worker runs")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> DataFolder:
+    merpati(tmp_path, "events")
+    return DataFolder(tmp_path)
+
+
+def merpati(data: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [MERPATI, *words, "--data", str(data)], capture_output=True, text=True, check=False
+    )
+
+
+def accept(folder: DataFolder, *recipients: str, waiting: int) -> None:
+    """Accept mail for some recipients, of whom only `waiting` get a row: the others are lost."""
+
+    async def append() -> None:
+        shard = Shard(folder.spool, 1, SystemClock())
+        rows = [
+            MessageRow(n, "x.example", NINE_O_CLOCK, pack(Recipient(address)))
+            for n, address in enumerate(recipients[:waiting])
+        ]
+        told = pack(injection(*recipients))
+        batch = Batch(1, "7000", 9, 1, NINE_O_CLOCK, len(recipients), pack({}), rows, told)
+        await shard.append(pack(batch))
+        await shard.close()
+
+    asyncio.run(append())
+
+
+def record(folder: DataFolder) -> None:
+    with Recorder(folder.events, folder.spool, NoWorkers()) as recorder:
+        recorder.step()
+
+
+def test_a_balance_that_holds_ends_with_0(folder: DataFolder) -> None:
+    accept(folder, "a@x.example", "b@x.example", waiting=2)
+    done = merpati(folder.root, "accounts", "balance", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    nothing = dict.fromkeys(
+        ("delivered", "bounced", "suppressed", "expired", "cancelled", "failed", "difference"), 0
+    )
+    assert json.loads(done.stdout) == {
+        "rows": [
+            {"account_id": 1, "hour": "2026-11-22T09:00:00Z", "accepted": 2, "waiting": 2} | nothing
+        ]
+    }
+
+
+@pytest.mark.parametrize("is_recorded", [False, True])
+def test_a_balance_that_does_not_hold_ends_with_1_and_names_the_hour(
+    folder: DataFolder, is_recorded: bool
+) -> None:
+    accept(folder, "a@x.example", "b@x.example", waiting=1)
+    if is_recorded:
+        record(folder)
+    done = merpati(folder.root, "accounts", "balance", "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["rows"][0]["difference"] == 1
+    assert done.stderr == ("account 1, hour 2026-11-22 09:00 UTC: 2 accepted, +1 unaccounted for\n")
+
+
+def test_the_queue_of_a_stopped_merpati_is_read_from_disk(folder: DataFolder) -> None:
+    accept(folder, "a@x.example", "b@x.example", waiting=2)
+    done = merpati(folder.root, "queue", "--json")
+    (row,) = json.loads(done.stdout)["queues"]
+    assert (row["provider"], row["depth"], row["reason"]) == ("x.example", 2, "stopped")
+    assert row["oldest_due_at"] == "2026-11-22T09:00:00.000+00:00"
+    assert done.stderr == "Merpati is stopped; this is what lies on disk\n"
+    assert merpati(folder.root, "queue", "--account", "2").stdout == "nothing waits\n"
+
+
+def test_events_are_shown_one_a_line(folder: DataFolder) -> None:
+    accept(folder, "a@x.example", "\x1b[31mred@x.example", waiting=2)
+    record(folder)
+    lines = merpati(folder.root, "events").stdout.splitlines()
+    assert len(lines) == 2
+    assert all("injection" in line for line in lines)
+    assert "\x1b" not in "".join(lines)  # what customers send does not steer a terminal
+
+
+@pytest.fixture
+def follower(folder: DataFolder) -> Iterator[subprocess.Popen[str]]:
+    accept(folder, "before@x.example", waiting=1)
+    record(folder)
+    words = [MERPATI, "events", "--follow", "--data", str(folder.root)]
+    with subprocess.Popen(
+        [*words, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        yield process
+        process.kill()
+
+
+def test_following_prints_new_events_as_lines_of_json(
+    folder: DataFolder, follower: subprocess.Popen[str]
+) -> None:
+    assert follower.stdout is not None
+    assert follower.stderr is not None
+    assert "waiting for events" in follower.stderr.readline()
+    accept(folder, "after@x.example", waiting=1)
+    record(folder)
+    assert json.loads(follower.stdout.readline())["rcpt_to"] == "after@x.example"
+    follower.send_signal(2)
+    wait_until(lambda: follower.poll() is not None, "the end", 10)
+    assert follower.returncode == 130

@@ -1,0 +1,121 @@
+"""The clock process by itself: it records what the shards hold, publishes, and stops clean."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.service import MERPATI, wait_until
+from merpati.adapters.clock import SystemClock
+from merpati.adapters.codec import pack, unpack_any
+from merpati.adapters.rpc import RpcClient, RpcUnavailable
+from merpati.contracts.batch import Batch
+from merpati.events.search import Wanted
+from merpati.events.store import reading
+from merpati.runtime.paths import DataFolder
+from merpati.spool.shard import Shard
+from tests.support.journal import NINE_O_CLOCK, injection
+
+
+class ClockProcess:
+    """One clock process on a data folder of its own."""
+
+    def __init__(self, folder: DataFolder) -> None:
+        self.folder = folder
+        environ = {name: value for name, value in os.environ.items() if "DJANGO" not in name}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "merpati.runtime.clock", "--data", str(folder.root)],
+            env=environ,
+        )
+        wait_until(lambda: self.status() is not None, "the clock to answer", 30)
+
+    def status(self) -> dict[str, Any] | None:
+        try:
+            answer = RpcClient(self.folder.clock_socket).call("status", b"")
+        except RpcUnavailable:
+            return None
+        found: dict[str, Any] = unpack_any(answer)
+        return found
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> DataFolder:
+    subprocess.run([MERPATI, "events", "--data", str(tmp_path)], check=True, capture_output=True)
+    return DataFolder(tmp_path)
+
+
+@pytest.fixture
+def started() -> Iterator[list[ClockProcess]]:
+    clocks: list[ClockProcess] = []
+    yield clocks
+    for clock in clocks:
+        clock.process.kill()
+        clock.process.wait()
+
+
+def accept_one(folder: DataFolder) -> None:
+    """Put one accepted message into a shard, as a worker would, and let go of it."""
+
+    async def accept() -> None:
+        shard = Shard(folder.spool, 1, SystemClock())
+        told = injection("a@x.example")
+        batch = Batch(1, "7000", 1, 1, NINE_O_CLOCK, 1, pack({}), [], pack(told))
+        await shard.append(pack(batch))
+        await shard.close()
+
+    asyncio.run(accept())
+
+
+def recorded(folder: DataFolder) -> int:
+    with reading(folder.events) as db:
+        return len(Wanted().newest(db, 100))
+
+
+def test_it_records_what_the_shards_hold(folder: DataFolder, started: list[ClockProcess]) -> None:
+    started.append(ClockProcess(folder))
+    accept_one(folder)
+    told = {"recorded": 1, "trouble": ""}
+    wait_until(lambda: started[0].status() == told, "the event", 10)
+    assert recorded(folder) == 1
+    assert os.getpriority(os.PRIO_PROCESS, started[0].process.pid) == 10
+
+
+def test_it_stores_what_was_written_last_before_it_stops(
+    folder: DataFolder, started: list[ClockProcess]
+) -> None:
+    started.append(ClockProcess(folder))
+    accept_one(folder)
+    assert started[0].stop() == 0
+    assert recorded(folder) == 1
+
+
+def test_it_waits_for_a_sick_store_and_goes_on_by_itself(
+    folder: DataFolder, started: list[ClockProcess]
+) -> None:
+    folder.events.mkdir()  # no file can be opened there
+    started.append(ClockProcess(folder))
+    accept_one(folder)
+    wait_until(lambda: (started[0].status() or {}).get("trouble"), "the trouble", 10)
+    folder.events.rmdir()
+    wait_until(lambda: recorded(folder) == 1, "the event", 10)
+    wait_until(lambda: not (started[0].status() or {})["trouble"], "all to be well", 10)
+
+
+def test_it_publishes_a_policy_that_is_missing(
+    folder: DataFolder, started: list[ClockProcess]
+) -> None:
+    started.append(ClockProcess(folder))
+    folder.policy.unlink()
+    wait_until(folder.policy.exists, "the policy", 5)
