@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 from typing import Any
 
 import pytest
@@ -118,8 +119,8 @@ def test_a_body_over_the_limit_is_413(acme: Customer, monkeypatch: pytest.Monkey
     monkeypatch.setattr(call, "BODY_BYTES", 100)
     assert acme.send(transmission()).status == 413
 
-    class Untouched:
-        def read(self, size: int) -> bytes:
+    class Untouched(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
             raise AssertionError("a body known to be too large is not read")
 
     answer = acme.send(b"{}", CONTENT_LENGTH="101", **{"wsgi.input": Untouched()})
