@@ -22,8 +22,8 @@ from demo.screen import Screen, save_picture
 
 QUIET_SECONDS = 60  # without a new message at the receiver for so long, the demonstration failed
 CLOSING = (
-    "Each message was accepted over https by an unmodified SparkPost client, made durable, rendered"
-    "\nfor its recipient, signed, and left from its own IP with its own HELO name."
+    "Each message was accepted over https by an unmodified SparkPost client, made durable,"
+    "\nrendered for its recipient, signed, and left from its own IP with its own HELO name."
 )
 
 
@@ -89,11 +89,12 @@ def main() -> int:
         screen = Screen(demo, options.messages)
         deliver(demo, screen, options.messages, console)
         good, line = balance(demo, options.messages)
-        console.print(line, highlight=False)
+        console.print()
+        console.print(line, highlight=False, soft_wrap=True)
         if not good:
             console.print("[red]The figures above do not agree: this is a defect.[/red]")
             return 1
-        console.print(f"\n{CLOSING}")
+        console.print(f"\n{CLOSING}", soft_wrap=True)
         if options.picture:
             save_picture(Path(options.picture), screen.drawn(), line)
         return 0

@@ -114,12 +114,14 @@ class Merpati:
         return process.returncode
 
 
-def wait_until(holds: Callable[[], Any], what: str, limit: float = START_LIMIT) -> None:
+def wait_until(
+    holds: Callable[[], Any], what: str | Callable[[], str], limit: float = START_LIMIT
+) -> None:
     """Poll until something holds; raises TimeoutError naming it after `limit` seconds."""
     end = time.monotonic() + limit
     while not holds():
         if time.monotonic() > end:
-            raise TimeoutError(f"waited {limit:.0f} s for {what}")
+            raise TimeoutError(f"waited {limit:.0f} s for {what() if callable(what) else what}")
         time.sleep(0.02)
 
 

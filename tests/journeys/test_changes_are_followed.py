@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from harness.service import wait_until
 from tests.journeys.conftest import Journey
 from tests.support.http_calls import send, transmission
+from tests.support.sink import sink
 
 FOLLOWED_WITHIN = 2.0  # seconds, the word
 
@@ -23,18 +26,18 @@ def test_a_new_key_works_and_a_revoked_one_stops(journey: Journey) -> None:
     wait_until(lambda: status() == 401, "the revocation", FOLLOWED_WITHIN)
 
 
-def test_a_removed_route_holds_mail_and_a_new_one_frees_it(journey: Journey) -> None:
-    journey.merpati.command("route", "remove", "*")
-    journey.merpati.command("route", "add", "held.example", "127.0.0.1:1")
-    body = transmission("a@held.example")
-    assert send(journey.http, journey.customer.api_key, body)[0] == 200
-    wait_until(
-        lambda: any(q["reason"] for q in journey.merpati.command("queue")["queues"]),
-        "the queue to say why it waits",
-    )
-    journey.merpati.command("route", "remove", "held.example")
-    journey.merpati.command("route", "add", "held.example", f"127.0.0.1:{journey.sink.port}")
-    wait_until(journey.sink.recipients, "the message by the new route")
+def test_a_new_route_takes_the_next_message(journey: Journey, tmp_path: Path) -> None:
+    key = journey.customer.api_key
+    assert send(journey.http, key, transmission("first@moved.example"))[0] == 200
+    wait_until(journey.sink.recipients, "the message by the old route")
+    folder = tmp_path / "second"
+    folder.mkdir()
+    with sink(folder) as second:
+        journey.merpati.command("route", "add", "moved.example", f"127.0.0.1:{second.port}")
+        assert send(journey.http, key, transmission("next@moved.example"))[0] == 200
+        wait_until(second.recipients, "the message by the new route", FOLLOWED_WITHIN)
+        assert second.recipients() == ["next@moved.example"]
+    assert journey.sink.recipients() == ["first@moved.example"]
 
 
 def test_commands_work_while_merpati_is_stopped(journey: Journey) -> None:

@@ -69,7 +69,10 @@ def test_mail_arrives_signed_from_both_ips_with_their_helo_names(tmp_path: Path)
             body = transmission("plain@receiver.example", subject="Over plain HTTP")
             status, answer = send(merpati.addresses["http"], customer.api_key, body)
             assert (status, answer["results"]["total_accepted_recipients"]) == (200, 1)
-            wait_until(lambda: len(receiver.messages()) > MESSAGES, "the mail at Postfix")
+            wait_until(
+                lambda: len(receiver.messages()) > MESSAGES,
+                lambda: f"the mail at Postfix:\n{receiver.log()}\n{merpati.command('queue')}",
+            )
             received = receiver.messages()
     finally:
         assert merpati.stop() == 0
