@@ -74,7 +74,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--workers", type=int, help="delivery workers (0: Merpati's own choice)")
     parser.add_argument("--quick", action="store_true", help="everything small")
     parser.add_argument("--no-peer", action="store_true", help="leave Postfix out")
-    parser.add_argument("--profile", action="store_true", help="sample Merpati's processes")
+    parser.add_argument(
+        "--profile",
+        nargs="?",
+        const="samples",
+        choices=["samples", "calls"],
+        help="of Merpati: samples of all threads (default), or all calls of the event loops",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the lines here")
     parser.add_argument(
         "--scratch",
@@ -96,7 +102,7 @@ def _options(wanted: argparse.Namespace) -> Options:
     }
     values = {**(QUICK if wanted.quick else {}), **given, "rows": rows}
     scratch = wanted.scratch.resolve()
-    environment = profile.environment(scratch / "profile") if wanted.profile else {}
+    environment = profile.environment(scratch / "profile", wanted.profile) if wanted.profile else {}
     values |= {"with_peer": not wanted.no_peer, "scratch": scratch, "environment": environment}
     return Options(**values)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import pstats
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -14,11 +16,15 @@ _TOP = 25
 _WORTH_SECONDS = 0.5  # a process that used less is not shown
 
 
-def environment(folder: Path) -> dict[str, str]:
-    """Return the variables that have every Python process below write samples to a folder."""
+def environment(folder: Path, kind: str = "samples") -> dict[str, str]:
+    """Return the variables that have every Python process below write a profile to a folder.
+
+    kind: "samples" or "calls", as in `profiling/sitecustomize.py`.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    return {FOLDER_VARIABLE: str(folder), "PYTHONPATH": str(_SAMPLER)}
+    variables = {FOLDER_VARIABLE: str(folder), "PYTHONPATH": str(_SAMPLER)}
+    return variables | ({"BENCH_PROFILE_CALLS": "1"} if kind == "calls" else {})
 
 
 def report(folder: Path) -> str:
@@ -26,7 +32,7 @@ def report(folder: Path) -> str:
     found = [json.loads(path.read_text()) for path in folder.glob("*.json")]
     busy = [one for one in found if one["process_seconds"] >= _WORTH_SECONDS]
     busy.sort(key=lambda one: -one["process_seconds"])
-    return "\n".join(_process(one) for one in busy)
+    return "\n".join([*map(_process, busy), *map(_calls, sorted(folder.glob("*.pstats")))])
 
 
 def _process(found: dict[str, Any]) -> str:
@@ -45,6 +51,15 @@ def _process(found: dict[str, Any]) -> str:
     lines += ["", "Lines, by their own time:", "", *_shares(itself, total)]
     lines += ["", "Functions, with all they call:", "", *_shares(below, total), ""]
     return "\n".join(lines)
+
+
+def _calls(file: Path) -> str:
+    written = io.StringIO()
+    stats = pstats.Stats(str(file), stream=written)
+    if stats.total_tt < _WORTH_SECONDS:  # type: ignore[attr-defined]  # missing in typeshed
+        return ""
+    stats.strip_dirs().sort_stats("tottime").print_stats(_TOP)
+    return f"### main thread of {file.stem}\n\n{written.getvalue()}"
 
 
 def _shares(spent: Counter[str], total: float) -> list[str]:

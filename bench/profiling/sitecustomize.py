@@ -1,13 +1,19 @@
-"""Samples the threads of the process that imports it, weighted by the CPU each has used.
+"""Profiles the process that imports it: samples of all threads, or every call of the main one.
 
 Python imports this module at start when its folder is on PYTHONPATH; it does nothing unless
-BENCH_PROFILE_FOLDER is set. Each sample charges a thread's CPU time since the last one to the
-stack it stands in. Every second the sums are written to FOLDER/PID.json, so a killed process is
-profiled too. A sample is taken when the interpreter lock changes hands: work in C that keeps the
-lock is charged to the next place at which it is given away, so read neighbours together.
+BENCH_PROFILE_FOLDER is set.
+
+Samples: each charges a thread's CPU time since the last one to the stack it stands in. Every second
+the sums are written to FOLDER/PID.json, so a killed process is profiled too. A sample is taken when
+the interpreter lock changes hands: work that keeps the lock is charged to the next place at which
+it is given away. So this is right between threads and coarse within the event loop.
+
+Calls (BENCH_PROFILE_CALLS=1): cProfile in the main thread, which runs the event loop, in CPU time;
+written to FOLDER/*.pstats at a clean end. It inflates small functions: read counts and order.
 """
 
 import atexit
+import cProfile
 import json
 import os
 import sys
@@ -24,7 +30,7 @@ _DEPTH = 40
 class _Sampler(threading.Thread):
     def __init__(self, folder: Path) -> None:
         super().__init__(name="bench-sampler", daemon=True)
-        self.file = folder / f"{os.getpid()}.json"
+        self.folder = folder
         self.stacks: dict[tuple[str, ...], float] = {}
         self.threads: dict[str, float] = {}
         self.used: dict[int, float] = {}
@@ -62,9 +68,9 @@ class _Sampler(threading.Thread):
             "process_seconds": time.process_time(),
             "stacks": [[list(stack), spent] for stack, spent in self.stacks.items()],
         }
-        partial = self.file.with_suffix(".partial")
+        partial = self.folder / f"{os.getpid()}.partial"
         partial.write_text(json.dumps(found))
-        partial.replace(self.file)
+        partial.replace(partial.with_suffix(".json"))
 
 
 def _stack(frame: FrameType | None) -> list[str]:
@@ -77,7 +83,23 @@ def _stack(frame: FrameType | None) -> list[str]:
     return calls[::-1]
 
 
-if _folder := os.environ.get("BENCH_PROFILE_FOLDER"):
-    _sampler = _Sampler(Path(_folder))
-    _sampler.start()
-    atexit.register(_sampler.write)
+def _start_sampling(folder: Path) -> None:
+    sampler = _Sampler(folder)
+    sampler.start()
+    atexit.register(sampler.write)
+
+
+def _count_calls(folder: Path) -> None:
+    profile = cProfile.Profile(time.thread_time)  # waiting costs nothing
+    atexit.register(
+        lambda: profile.dump_stats(folder / f"{Path(sys.orig_argv[-1]).name}-{os.getpid()}.pstats")
+    )
+    profile.enable()
+
+
+_folder = os.environ.get("BENCH_PROFILE_FOLDER")
+if _folder and os.environ.get("BENCH_PROFILE_CALLS"):
+    _count_calls(Path(_folder))
+elif _folder:
+    _start_sampling(Path(_folder))
+    os.register_at_fork(after_in_child=lambda: _start_sampling(Path(_folder)))
