@@ -14,9 +14,12 @@ from merpati.adapters.codec import pack, unpacker
 from merpati.contracts.batch import Accepted
 from merpati.contracts.event import Injection, JournalKind
 from merpati.spool.errors import BatchRefused, IdempotencyConflict, ShardInUse, SpoolUnavailable
+from merpati.spool.operations import Append, Settle, Sweep
 from merpati.spool.reading import snapshot
 from merpati.spool.shapes import Postponed, QueueKey
 from merpati.spool.shard import Shard
+from merpati.spool.store import KEY_LIFE_MS, Store
+from merpati.spool.writing import PURGE_KEYS
 from tests.spool.samples import (
     FAR,
     LARGE,
@@ -27,6 +30,8 @@ from tests.spool.samples import (
     everything,
     settled_in_journal,
 )
+
+MEGABYTE = 1 << 20
 
 
 async def reopened(shard: Shard, folder: Path) -> Shard:
@@ -165,8 +170,11 @@ async def test_a_malformed_batch_is_refused_alone(shard: Shard, defect: bytes, s
     assert len(await everything(shard)) == 2
 
 
-async def test_what_only_sqlite_refuses_fails_alone(shard: Shard) -> None:
+async def test_what_only_sqlite_refuses_fails_alone(shard: Shard, tmp_path: Path) -> None:
     await shard.append(pack(batch()))
+    with pytest.raises(OverflowError):
+        await shard.append(pack(batch(due_at=1 << 63, content=b"b" * LARGE)))
+    assert list((tmp_path / "spool" / "00").iterdir()) == []  # no body without a batch
     good, bad, also_good = await asyncio.gather(
         shard.append(pack(batch())),
         shard.append(pack(batch(due_at=1 << 63))),
@@ -316,6 +324,40 @@ async def test_a_file_of_a_newer_version_is_left_alone(shard: Shard, tmp_path: P
     with pytest.raises(SpoolUnavailable, match="layout 99"):
         await again.append(pack(batch()))
     await again.close()
+
+
+def test_housekeeping_drops_old_keys_and_empty_queues(tmp_path: Path) -> None:
+    clock = MovableClock()
+    store = Store(tmp_path, 0, clock, reserve_bytes=0, cache_bytes=MEGABYTE)
+
+    def counted(table: str) -> int:
+        with snapshot(tmp_path, 0) as read:
+            assert read is not None
+            found: int = read._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+            return found
+
+    keyed = [Append(pack(batch(["a@x.example"], key=f"k{n}"))) for n in range(PURGE_KEYS + 50)]
+    store.commit(keyed)
+    clock.wall += KEY_LIFE_MS
+    store.commit([Append(pack(batch(["b@y.example"], key="young")))])
+    assert store.commit([Sweep()]).answers == [False]
+    assert (counted("idempotency"), counted("queue")) == (PURGE_KEYS + 51, 2)
+    clock.wall += 1
+    assert store.commit([Sweep()]).answers == [True], "a step at a time"
+    assert store.commit([Sweep()]).answers == [False]
+    assert counted("idempotency") == 1
+    settled = list(range(1, PURGE_KEYS + 51))
+    store.commit([Settle(settled, [], [])])
+    store.commit([Sweep()])
+    store.forget_empty_queues()
+    assert counted("queue") == 1
+    assert [queue.key.domain for queue in store.queues().values()] == ["y.example"]
+    store.commit([Append(pack(batch(["c@x.example"])))])
+    assert sorted(queue.key.domain for queue in store.queues().values()) == [
+        "x.example",
+        "y.example",
+    ]
+    store.close()
 
 
 async def test_the_nonce_is_the_files_own(shard: Shard, tmp_path: Path) -> None:

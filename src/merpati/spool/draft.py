@@ -131,10 +131,8 @@ class Draft:
             self._record(JournalKind.EVENTS, 0, pack(list(events)))
 
     def postponements(self) -> Iterable[tuple[object, ...]]:
-        """Return (id, due_at, attempts made, last_ip, note) for each message that stays."""
+        """Return (id, due_at, attempts made, last_ip, note); some may be settled by now."""
         for message_id, changes in self.postponed.items():
-            if message_id not in self.live:
-                continue  # settled later in the same group
             last_ip = note = None
             for _, _, ip_now, note_now in changes:
                 last_ip = last_ip if ip_now is None else ip_now

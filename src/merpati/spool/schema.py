@@ -13,6 +13,7 @@ from pathlib import Path
 VERSION = 1
 BUSY_TIMEOUT_MS = 5_000  # how long a foreign lock (an operator's sqlite3 shell) is waited for
 CHECKPOINT_PAGES = 4_000  # 16 MB of log: fewer, larger checkpoints than SQLite's 1,000
+HEAP_BYTES = 64 << 20  # for all shards of a process: caches then reuse pages before they are full
 
 TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -65,9 +66,7 @@ CREATE TABLE allowance (
 def connect(path: Path, cache_bytes: int) -> sqlite3.Connection:
     """Open a shard for writing, with its tables; transactions are begun by hand.
 
-    Raises sqlite3.Error. Python's sqlite3 gives the interpreter lock away at each step of a
-    statement, and beside busy threads each time may cost a switch interval (5 ms): so all SQL here
-    is written to do much in few steps.
+    Raises sqlite3.Error.
     """
     db = sqlite3.connect(
         path,
@@ -80,6 +79,7 @@ def connect(path: Path, cache_bytes: int) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute(f"PRAGMA cache_size = -{cache_bytes >> 10}")
+        db.execute(f"PRAGMA soft_heap_limit = {HEAP_BYTES}")
         db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         db.execute(f"PRAGMA journal_size_limit = {4 * CHECKPOINT_PAGES * 4096}")
         db.execute("PRAGMA temp_store = MEMORY")

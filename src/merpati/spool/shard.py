@@ -8,7 +8,6 @@ SpoolUnavailable, the connection is closed, and the shard comes back by itself.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from merpati.adapters.clock import Clock
 from merpati.contracts.batch import Accepted
 from merpati.contracts.event import Event
 from merpati.spool.files import ShardLock, make_directory, shard_path
+from merpati.spool.operations import Append, Reserve, Settle, Trim
 from merpati.spool.shapes import (
     Postponed,
     QueueDepth,
@@ -23,7 +23,7 @@ from merpati.spool.shapes import (
     ShardStatus,
     SpooledMessage,
 )
-from merpati.spool.store import Append, Reserve, Settle, Store, Trim
+from merpati.spool.store import Store
 from merpati.spool.writer import Arrivals, Writer
 
 OnDue = Callable[[int, int, int], None]
@@ -171,7 +171,7 @@ class Shard:
 
     async def close(self) -> None:
         """Finish what waits and close the file."""
-        await asyncio.to_thread(self._writer.stop)
+        await self._writer.close()
 
     def _announce(self, arrivals: Arrivals) -> None:
         if self.on_due is not None:

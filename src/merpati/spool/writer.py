@@ -20,7 +20,8 @@ from typing import Any
 from merpati.adapters.clock import Clock
 from merpati.spool.errors import SpoolError, SpoolUnavailable
 from merpati.spool.files import ShardLock
-from merpati.spool.store import Append, Operation, Settle, Store, Sweep
+from merpati.spool.operations import Append, Operation, Settle, Sweep
+from merpati.spool.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -106,12 +107,12 @@ class Writer:
             raise SpoolUnavailable(self.trouble or "the shard is not open yet")
         return store
 
-    def stop(self) -> None:
-        """Finish what waits, close the file, give the lock back. Blocks; call it in a thread."""
-        self._stopping = True
+    async def close(self) -> None:
+        """Finish what waits, close the file, give the lock back."""
+        self._stopping = True  # on the loop, as in submit(): nothing can come behind the None
         if self._thread is not None:
             self._inbox.put(None)
-            self._thread.join()
+            await asyncio.to_thread(self._thread.join)
 
     # Everything below runs in the thread.
 
@@ -273,7 +274,7 @@ class Writer:
             self._fail(error)
             return
         store.forget_empty_queues()
-        self._sweep_at = self._clock.elapsed() + (1.0 if more else SWEEP_SECONDS)
+        self._sweep_at = self._clock.elapsed() + (0.0 if more else SWEEP_SECONDS)
 
     def _fail(self, error: BaseException, group: Iterable[Call] = ()) -> None:
         """Close the file, refuse the group and all that waits, and set the time of the next try."""

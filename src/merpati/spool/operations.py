@@ -1,0 +1,61 @@
+"""What a shard can be asked to write, and what a commit of such wishes comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from merpati.contracts.batch import Accepted
+from merpati.contracts.event import Event
+from merpati.spool.errors import SpoolError
+from merpati.spool.shapes import Postponed
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Answer: Accepted."""
+
+    batch: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Answer: None."""
+
+    settled: Sequence[int]
+    postponed: Sequence[Postponed]
+    events: Sequence[Event]
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """Answer: int, the attempts granted."""
+
+    sending_ip: str
+    day: int
+    block: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trim:
+    """Answer: bool, whether more is left to trim."""
+
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Housekeeping: old keys, empty queues. Answer: bool, whether more is left."""
+
+
+Operation = Append | Settle | Reserve | Trim | Sweep
+Answer = Accepted | int | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """Answers in the order of the operations, and what came into which queue."""
+
+    answers: list[Answer | SpoolError]
+    arrivals: list[tuple[int, int, int]]  # queue id, count, earliest due_at

@@ -1,0 +1,136 @@
+"""How a draft and the smaller wishes get into a shard's tables, inside the group's transaction.
+
+Everything raises sqlite3.Error, and then the whole group is rolled back.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+from merpati.adapters.faults import fault
+from merpati.spool.draft import Draft
+from merpati.spool.operations import Reserve
+from merpati.spool.statements import ask, delete, insert
+
+TRIM_ROWS = 200  # journal rows removed in one commit, at most
+TRIM_BYTES = 4 << 20  # of their payloads: injection records may hold a megabyte each
+PURGE_KEYS = 500  # in one commit, at most
+
+
+def write_draft(db: sqlite3.Connection, draft: Draft) -> list[int]:
+    """Write a draft; return the contents whose files nobody needs after the commit."""
+    if draft.contents:
+        fault("spool.append.before_insert")
+    _add(db, draft)
+    dropped = _remove(db, draft)
+    _postpone(db, draft)
+    if draft.journal:  # whatever takes numbers is journalled
+        new = draft.counters
+        db.execute(
+            "UPDATE counter SET message = ?, content = ?, queue = ?, journal = ?",
+            (new.message, new.content, new.queue, new.journal),
+        )
+    return dropped
+
+
+def reserve(db: sqlite3.Connection, wanted: Reserve) -> int:
+    """Count attempts against a sending IP's day; return how many are granted."""
+    row = db.execute(
+        "SELECT day, granted FROM allowance WHERE sending_ip = ?", (wanted.sending_ip,)
+    ).fetchone()
+    day, granted = row or (wanted.day, 0)
+    if wanted.day > day:  # a clock that steps back gets no second allowance
+        day, granted = wanted.day, 0
+    grant = max(0, min(wanted.block, wanted.limit - granted))
+    if grant:
+        db.execute(
+            "INSERT OR REPLACE INTO allowance VALUES (?, ?, ?)",
+            (wanted.sending_ip, day, granted + grant),
+        )
+    return grant
+
+
+def trim(db: sqlite3.Connection, seq: int) -> bool:
+    """Remove a step's worth of journal rows up to `seq`; return whether more are left to remove."""
+    sizes = ask(
+        db,
+        "SELECT json_group_array(json_array(seq, length(payload))) FROM"
+        " (SELECT seq, payload FROM journal WHERE seq <= ? ORDER BY seq LIMIT ?)",
+        (seq, TRIM_ROWS),
+    )
+    last, size_bytes = 0, 0
+    for row_seq, row_bytes in sizes:
+        if last and size_bytes + row_bytes > TRIM_BYTES:
+            break
+        last, size_bytes = row_seq, size_bytes + row_bytes
+    db.execute("DELETE FROM journal WHERE seq <= ?", (last,))
+    fault("spool.trim.before_commit")
+    (first,) = db.execute("SELECT min(seq) FROM journal").fetchone()
+    return first is not None and first <= seq
+
+
+def purge_keys(db: sqlite3.Connection, before: int) -> bool:
+    """Remove a step's worth of idempotency keys made before a moment; return whether to go on."""
+    purged = db.execute(
+        "DELETE FROM idempotency WHERE created_at < ? AND id IN"
+        " (SELECT id FROM idempotency ORDER BY id LIMIT ?)",
+        (before, PURGE_KEYS),
+    ).rowcount
+    return purged == PURGE_KEYS
+
+
+def _add(db: sqlite3.Connection, draft: Draft) -> None:
+    queues = [
+        (queue_id, key.account_id, key.pool_id, key.domain)
+        for key, queue_id in draft.new_queues.items()
+    ]
+    insert(db, "queue (id, account_id, pool_id, domain)", queues)
+    insert(
+        db,
+        "content (id, account_id, transmission_id, injected_at, policy_version, refs, in_file)",
+        draft.contents,
+    )
+    insert(db, "body (content_id, data)", draft.bodies)
+    insert(db, "message (id, queue_id, due_at, content_id, recipient)", draft.messages)
+    insert(db, "journal (seq, kind, base_id, payload)", draft.journal)
+    insert(
+        db,
+        "idempotency (key, account_id, fingerprint, base_id, reply, created_at)",
+        draft.keys,
+        verb="INSERT OR REPLACE",  # of a key past its life that was not yet purged
+    )
+
+
+def _remove(db: sqlite3.Connection, draft: Draft) -> list[int]:
+    if not draft.settled:
+        return []
+    delete(db, "message WHERE id", draft.settled)
+    released = json.dumps(list(draft.released.items()))
+    db.execute(
+        "UPDATE content SET refs = refs - json_extract(j.value, '$[1]') FROM json_each(?) j"
+        " WHERE content.id = json_extract(j.value, '$[0]')",
+        (released,),
+    )
+    unneeded = ask(
+        db,
+        "SELECT json_group_array(json_array(id, in_file)) FROM content WHERE refs = 0"
+        " AND id IN (SELECT json_extract(j.value, '$[0]') FROM json_each(?) j)",
+        (released,),
+    )
+    ids = [content_id for content_id, _ in unneeded]
+    delete(db, "content WHERE id", ids)
+    delete(db, "body WHERE content_id", ids)
+    return [content_id for content_id, in_file in unneeded if in_file]
+
+
+def _postpone(db: sqlite3.Connection, draft: Draft) -> None:
+    if changes := list(draft.postponements()):
+        db.execute(
+            "UPDATE message SET due_at = json_extract(j.value, '$[1]'),"
+            " attempts = attempts + json_extract(j.value, '$[2]'),"
+            " last_ip = coalesce(json_extract(j.value, '$[3]'), last_ip),"
+            " note = coalesce(json_extract(j.value, '$[4]'), note)"
+            " FROM json_each(?) j WHERE message.id = json_extract(j.value, '$[0]')",
+            (json.dumps(changes),),
+        )
