@@ -1,0 +1,226 @@
+"""Routes and MX lookups against a real DNS server."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from merpati.adapters.dns import LookupFailed, NameNotFound, Resolver, txt_records
+from merpati.contracts.sending_policy import Route
+from merpati.delivery.destinations import (
+    Destination,
+    Destinations,
+    Host,
+    Network,
+    RouteTable,
+    Undeliverable,
+    Unreachable,
+    is_global,
+    provider_of,
+)
+from tests.support.dns_server import DnsServer
+
+LOOPBACK: Network = ipaddress.ip_network("127.0.0.0/8")
+
+
+@pytest.fixture
+def dns() -> Iterator[DnsServer]:
+    with DnsServer() as server:
+        yield server
+
+
+def destinations(dns: DnsServer, *allowed: Network, deadline: float = 2.0) -> Destinations:
+    resolver = Resolver([dns.address], deadline)
+    return Destinations(resolver, time.monotonic, port=2525, allow_private=allowed)
+
+
+async def test_mx_hosts_come_by_preference(dns: DnsServer) -> None:
+    dns.add("a.example", "MX", "20 mx2.big.example.", "10 mx1.big.example.")
+    dns.add("mx1.big.example", "A", "192.88.99.1", "8.8.8.8")
+    dns.add("mx2.big.example", "A", "9.9.9.9")
+    dns.add("mx2.big.example", "AAAA", "2620:fe::fe")
+    found = await destinations(dns).find("a.example")
+    assert found == Destination(
+        "big.example",
+        (
+            Host("mx1.big.example", ("192.88.99.1", "8.8.8.8")),
+            Host("mx2.big.example", ("9.9.9.9", "2620:fe::fe")),
+        ),
+        2525,
+    )
+
+
+async def test_without_mx_the_domain_itself_is_the_host(dns: DnsServer) -> None:
+    dns.add("a.example", "A", "9.9.9.9")
+    found = await destinations(dns).find("a.example")
+    assert isinstance(found, Destination)
+    assert found.hosts == (Host("a.example", ("9.9.9.9",)),)
+
+
+@pytest.mark.parametrize(
+    ("records", "enhanced", "bounce_class"),
+    [
+        pytest.param([("MX", "0 .")], "5.1.10", 10, id="null MX"),
+        pytest.param([], "5.4.4", 21, id="no such domain"),
+        pytest.param([("TXT", '"x"')], "5.4.4", 21, id="neither MX nor address"),
+    ],
+)
+async def test_certain_refusals_bounce(
+    dns: DnsServer, records: list[tuple[str, str]], enhanced: str, bounce_class: int
+) -> None:
+    for kind, value in records:
+        dns.add("a.example", kind, value)
+    found = await destinations(dns).find("a.example")
+    assert isinstance(found, Undeliverable)
+    assert found.bounce.reply.enhanced == enhanced
+    assert found.bounce.bounce_class == bounce_class
+    assert "[internal]" in found.bounce.reply.text
+
+
+async def test_doubt_defers(dns: DnsServer) -> None:
+    dns.broken.add("a.example")
+    dns.add("b.example", "MX", "10 mx.b.example.")
+    dns.broken.add("mx.b.example")
+    dns.add("c.example", "MX", "10 mx.gone.example.")
+    dns.silent.add("d.example")
+    for domain in ("a.example", "b.example", "c.example", "d.example"):
+        found = await destinations(dns, deadline=0.3).find(domain)
+        assert isinstance(found, Unreachable), domain
+
+
+async def test_an_implicit_mx_whose_address_fails_defers(dns: DnsServer) -> None:
+    """No MX, and the A lookup fails: the domain may well exist."""
+    dns.add("a.example", "TXT", '"x"')
+    resolver = Resolver([dns.address], 0.5)
+
+    async def fails(host: str, record_type: str) -> object:
+        raise LookupFailed("down")
+
+    resolver.addresses = fails  # type: ignore[assignment,method-assign]
+    assert isinstance(await Destinations(resolver, time.monotonic).find("a.example"), Unreachable)
+
+
+async def test_addresses_that_are_not_public_are_refused_unless_allowed(dns: DnsServer) -> None:
+    dns.add("a.example", "MX", "10 mx.a.example.", "20 mx2.a.example.")
+    dns.add("mx.a.example", "A", "127.0.0.1", "10.0.0.1")
+    dns.add("mx2.a.example", "AAAA", "::ffff:192.168.0.1")
+    found = await destinations(dns).find("a.example")
+    assert isinstance(found, Unreachable)
+    assert "safety.allow_private" in found.reason
+    found = await destinations(dns, LOOPBACK).find("a.example")
+    assert isinstance(found, Destination)
+    assert found.hosts == (Host("mx.a.example", ("127.0.0.1",)),)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "0.0.0.0", "10.1.1.1", "169.254.169.254", "100.64.0.1", "224.0.0.1", "::1"]
+    + ["fe80::1", "fc00::1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "ff02::1"],
+)
+def test_not_global(address: str) -> None:
+    assert not is_global(ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize("address", ["9.9.9.9", "2620:fe::fe", "64:ff9b::909:909"])
+def test_global(address: str) -> None:
+    assert is_global(ipaddress.ip_address(address))
+
+
+async def test_answers_are_kept_and_failures_only_briefly(dns: DnsServer) -> None:
+    now = [0.0]
+    looked = Destinations(Resolver([dns.address], 1.0), lambda: now[0])
+    dns.add("a.example", "A", "9.9.9.9")
+    dns.broken.add("b.example")
+    assert looked.known("a.example") is None
+    found = await looked.find("a.example")
+    await looked.find("b.example")
+    assert looked.known("a.example") is found
+    now[0] = 30.0
+    assert looked.known("a.example") is found
+    assert looked.known("b.example") is None
+    now[0] = 61.0
+    assert looked.known("a.example") is None
+
+
+@pytest.mark.parametrize(
+    ("domain", "host"),
+    [
+        ("a.example", "exact"),
+        ("x.a.example", "under-a"),
+        ("y.x.a.example", "under-a"),
+        ("b.example", "under-example"),
+        ("other.test", "rest"),
+        ("example", "rest"),
+    ],
+)
+def test_the_most_specific_route_wins(domain: str, host: str) -> None:
+    patterns = {"*": "rest", "*.example": "under-example", "*.a.example": "under-a"}
+    patterns["a.example"] = "exact"
+    table = RouteTable(Route(pattern, name, 25) for pattern, name in patterns.items())
+    route = table.find(domain)
+    assert route is not None
+    assert route.host == host
+
+
+def test_no_route_is_no_route() -> None:
+    assert RouteTable([]).find("a.example") is None
+    assert RouteTable([Route("*.a.example", "h", 25)]).find("a.example") is None
+
+
+async def test_a_route_may_name_a_private_address_and_any_host(dns: DnsServer) -> None:
+    dns.add("relay.example", "A", "10.0.0.1")
+    looked = destinations(dns)
+    looked.use_routes(
+        [
+            Route("a.example", "127.0.0.1", 2599, connections=3, messages_per_minute=60),
+            Route("b.example", "relay.example", 25),
+            Route("c.example", "localhost", 25),
+            Route("d.example", "nowhere.invalid", 25),
+        ]
+    )
+    assert looked.known("a.example") == Destination(
+        "route:127.0.0.1:2599", (Host("127.0.0.1", ("127.0.0.1",)),), 2599, True, 3, 60
+    )
+    by_dns = await looked.find("b.example")
+    assert isinstance(by_dns, Destination)
+    assert by_dns.hosts == (Host("relay.example", ("10.0.0.1",)),)
+    by_system = await looked.find("c.example")
+    assert isinstance(by_system, Destination)
+    assert "127.0.0.1" in by_system.hosts[0].addresses
+    assert isinstance(await looked.find("d.example"), Unreachable)
+
+
+async def test_a_changed_route_is_followed(dns: DnsServer) -> None:
+    dns.add("a.example", "A", "9.9.9.9")
+    looked = destinations(dns)
+    await looked.find("a.example")
+    looked.use_routes([Route("*", "127.0.0.1", 2599)])
+    known = looked.known("a.example")
+    assert isinstance(known, Destination)
+    assert known.is_route
+    looked.use_routes([])
+    assert looked.known("a.example") is None
+
+
+@pytest.mark.parametrize(
+    ("host", "provider"),
+    [
+        ("gmail-smtp-in.l.google.com", "google.com"),
+        ("mx.example.co.uk", "example.co.uk"),
+        ("mx1.mail.example.de", "example.de"),
+        ("example.de", "example.de"),
+    ],
+)
+def test_provider_of_a_host(host: str, provider: str) -> None:
+    assert provider_of(host) == provider
+
+
+def test_txt_records(dns: DnsServer) -> None:
+    dns.add_txt("s1._domainkey.a.example", "v=DKIM1; p=" + "A" * 400)
+    found = txt_records("s1._domainkey.a.example", [dns.address])
+    assert found == ["v=DKIM1; p=" + "A" * 400]
+    with pytest.raises(NameNotFound):
+        txt_records("none.example", [dns.address])
