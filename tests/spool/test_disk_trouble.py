@@ -65,6 +65,8 @@ async def test_a_failed_write_refuses_the_group_and_heals(
     with pytest.raises(SpoolUnavailable, match="fault point"):
         await shard.due(1, 1 << 60, 10)  # D7: what cannot be settled is not handed out either
     assert "fault point" in shard.status().trouble
+    assert (shard.status().waiting, shard.queue_key(1).domain) == (1, "x.example")
+    assert shard.nonce
     arm("")
     await eventually(lambda: shard.append(pack(batch(["later@x.example"]))))
     assert shard._writer.store is not store_before, "a connection whose sync failed was used again"

@@ -361,6 +361,8 @@ def test_housekeeping_drops_old_keys_and_empty_queues(tmp_path: Path) -> None:
 
 
 async def test_the_nonce_is_the_files_own(shard: Shard, tmp_path: Path) -> None:
+    with pytest.raises(SpoolUnavailable, match="not open yet"):
+        print(shard.nonce)
     await shard.append(pack(batch()))
     nonce = shard.nonce
     assert re.fullmatch("[0-9a-f]{8}", nonce)

@@ -86,9 +86,9 @@ class Shard:
     def queue_key(self, queue_id: int) -> QueueKey:
         """Return what a queue id stands for; known as long as the queue holds messages.
 
-        Raises KeyError for others, SpoolUnavailable while the file is not open.
+        Raises KeyError for others, SpoolUnavailable before a call has opened the file.
         """
-        return self._writer.opened().keys[queue_id]
+        return self._writer.known().keys[queue_id]
 
     async def due(
         self, queue_id: int, now: int, limit: int, after: tuple[int, int] | None = None
@@ -148,8 +148,8 @@ class Shard:
             pass
 
     def status(self) -> ShardStatus:
-        """Return the shard's state from memory."""
-        store = self._writer.store
+        """Return the shard's state from memory, in trouble as last known."""
+        store = self._writer.latest
         if store is None:
             return ShardStatus(self.number, self._writer.trouble, 0, 0, 0, False)
         return ShardStatus(
@@ -165,9 +165,9 @@ class Shard:
     def nonce(self) -> str:
         """8 hex digits made with the file, for Message-IDs: unlike after a file is lost.
 
-        Known once a call has opened the file. Raises SpoolUnavailable before, and in trouble.
+        Known once a call has opened the file; raises SpoolUnavailable before.
         """
-        return self._writer.opened().nonce
+        return self._writer.known().nonce
 
     async def close(self) -> None:
         """Finish what waits and close the file."""

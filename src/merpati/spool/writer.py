@@ -66,7 +66,8 @@ class Writer:
         announce: Callable[[Arrivals], None],
     ) -> None:
         """announce: called on the loop with (queue_id, count, earliest_due_at) of what came."""
-        self.store: Store | None = None  # others may look at its counts, not at its file
+        self.store: Store | None = None  # while it is open
+        self.latest: Store | None = None  # the one opened last; others may look at its counts
         self.trouble = ""
         self._name = name
         self._clock = clock
@@ -100,12 +101,11 @@ class Writer:
         self._inbox.put(call)
         return call.future
 
-    def opened(self) -> Store:
-        """Return the open store, for what it has in memory. Raises SpoolUnavailable."""
-        store = self.store
-        if store is None:
+    def known(self) -> Store:
+        """Return the store opened last, for what it has in memory. Raises SpoolUnavailable."""
+        if self.latest is None:
             raise SpoolUnavailable(self.trouble or "the shard is not open yet")
-        return store
+        return self.latest
 
     async def close(self) -> None:
         """Finish what waits, close the file, give the lock back."""
@@ -189,7 +189,7 @@ class Writer:
         try:
             if self._lock is None:
                 self._lock = self._take_lock()
-            self.store = self._open_store()
+            self.store = self.latest = self._open_store()
         except (sqlite3.Error, OSError, SpoolUnavailable) as error:
             self._fail(error)
             return None
