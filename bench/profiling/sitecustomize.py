@@ -19,6 +19,7 @@ import os
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -102,4 +103,4 @@ if _folder and os.environ.get("BENCH_PROFILE_CALLS"):
     _count_calls(Path(_folder))
 elif _folder:
     _start_sampling(Path(_folder))
-    os.register_at_fork(after_in_child=lambda: _start_sampling(Path(_folder)))
+    os.register_at_fork(after_in_child=partial(_start_sampling, Path(_folder)))
