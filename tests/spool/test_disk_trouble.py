@@ -75,6 +75,21 @@ async def test_a_failed_write_refuses_the_group_and_heals(
     assert shard.status().trouble == ""
 
 
+async def test_a_body_that_cannot_be_read_is_no_trouble_of_the_shard(
+    shard: Shard, tmp_path: Path
+) -> None:
+    await shard.append(pack(batch(["a@x.example"], content=b"b" * LARGE)))
+    body = tmp_path / "spool" / "00" / "1"
+    body.rename(tmp_path / "aside")
+    answers = await asyncio.gather(
+        shard.next_due_at(1, 0), shard.content(1), shard.content(9), return_exceptions=True
+    )
+    assert [type(one) for one in answers] == [int, SpoolUnavailable, KeyError]
+    assert shard.status().trouble == ""
+    (tmp_path / "aside").rename(body)
+    assert await shard.content(1) == b"b" * LARGE
+
+
 async def test_a_failed_settle_keeps_message_and_journal_as_they_were(
     shard: Shard, arm: Arm, tmp_path: Path
 ) -> None:

@@ -279,6 +279,7 @@ async def test_trimming_takes_what_is_told_and_no_more(shard: Shard, tmp_path: P
     with snapshot(tmp_path / "spool", 0) as read:
         assert read is not None
         rows = read.journal_after(0, 100)
+        assert [row.seq for row in read.journal_after(445, 2)] == [446, 447]
     assert [row.seq for row in rows] == list(range(441, 451))
     assert all(row.kind == JournalKind.INJECTION and row.base_id == row.seq for row in rows)
     assert unpacker(Injection).decode(rows[0].payload).recipients[0].rcpt_to == "ani@gmail.com"

@@ -18,7 +18,7 @@ from merpati.adapters.faults import fault
 from merpati.contracts.batch import Accepted, Batch
 from merpati.spool.disk_reserve import DiskReserve
 from merpati.spool.draft import Counters, Draft, Live, UsedKey
-from merpati.spool.errors import BatchRefused, SpoolError, SpoolFull
+from merpati.spool.errors import BatchRefused, SpoolError, SpoolFull, SpoolUnavailable
 from merpati.spool.files import BodyFiles, make_directory, shard_path, sync_directory
 from merpati.spool.operations import (
     Answer,
@@ -138,7 +138,10 @@ class Store:
         return None if found is None else int(found)
 
     def content(self, content_id: int) -> bytes:
-        """Return a batch's content. Raises KeyError, OSError."""
+        """Return a batch's content. Raises KeyError; SpoolUnavailable if its file is unreadable.
+
+        That is one batch's trouble, not the shard's.
+        """
         row = self._db.execute(
             "SELECT in_file, (SELECT data FROM body WHERE content_id = id) FROM content"
             " WHERE id = ?",
@@ -146,7 +149,12 @@ class Store:
         ).fetchone()
         if row is None:
             raise KeyError(content_id)
-        return self._files.read(content_id) if row[0] else bytes(row[1])
+        if not row[0]:
+            return bytes(row[1])
+        try:
+            return self._files.read(content_id)
+        except OSError as error:
+            raise SpoolUnavailable(f"content {content_id} is unreadable: {error}") from error
 
     # What is written.
 

@@ -230,17 +230,15 @@ class Writer:
         return wanted
 
     def _serve(self, store: Store, calls: list[Call]) -> None:
-        answers = []
-        try:
-            for call in calls:
-                answers.append(_Answer(call))
-                try:
-                    answers[-1].value = call.work(store)  # type: ignore[operator]
-                except KeyError as error:
-                    answers[-1].error = error
-        except (sqlite3.Error, OSError) as error:
-            answers.pop()
-            self._fail(error, calls[len(answers) :])
+        answers: list[_Answer] = []
+        for call in calls:
+            try:
+                answers.append(_Answer(call, call.work(store)))  # type: ignore[operator]
+            except (sqlite3.Error, OSError) as error:
+                self._fail(error, calls[len(answers) :])
+                break
+            except Exception as error:  # the caller's own, as KeyError for content that is gone
+                answers.append(_Answer(call, error=error))
         self._post(answers)
 
     def _commit(self, store: Store, group: list[Call]) -> None:
