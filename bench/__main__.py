@@ -53,13 +53,23 @@ def main() -> None:
     lines: list[Figures] = []
     for row in options.rows:
         say(f"{row} …")
-        lines += ROWS[row](options)
+        lines += _measured(row, options)
+    if not wanted.keep:
+        options.clear()
     _keep(lines, about, wanted.json)
     print(markdown(lines, about))
     if wanted.profile:
         print(profile.report(Path(options.environment[profile.FOLDER_VARIABLE])))
     if any("error" in line for line in lines):
         sys.exit(1)
+
+
+def _measured(row: str, options: Options) -> list[Figures]:
+    try:
+        return ROWS[row](options)
+    except Exception as failure:  # one row that fails must not cost the figures of the others
+        say(f"{row} failed: {failure!r}")
+        return [{"row": row, "variant": "all", "round": 0, "error": repr(failure)}]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -82,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         help="of Merpati: samples of all threads (default), or all calls of the event loops",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the lines here")
+    parser.add_argument("--keep", action="store_true", help="keep data folders and logs")
     parser.add_argument(
         "--scratch",
         type=Path,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+_FOLDERS = "rows"
 Figures = dict[str, Any]  # one line of JSON: "row", "variant", "round" and what was measured
 
 
@@ -38,11 +39,16 @@ class Options:
 
     def folder(self, name: str) -> Path:
         """Return an empty scratch folder that every account may enter."""
-        path = self.scratch / name
+        path = self.scratch / _FOLDERS / name
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir(parents=True)
-        path.chmod(0o755)
+        for entered in (path, path.parent):
+            entered.chmod(0o755)
         return path
+
+    def clear(self) -> None:
+        """Remove all scratch folders that rows were given."""
+        shutil.rmtree(self.scratch / _FOLDERS, ignore_errors=True)
 
 
 def say(text: str) -> None:

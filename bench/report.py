@@ -70,6 +70,8 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("queued", "messages"),
         Column("ready after s", "ready_seconds", 2),
         Column("first delivery after s", "first_delivery_seconds", 2),
+        Column("worker peak MB before", "worker_peak_mb_loaded"),
+        Column("and after", "worker_peak_mb"),
     ),
 }
 
@@ -167,6 +169,8 @@ def markdown(lines: list[Figures], machine: dict[str, str]) -> str:
     ]
     for row, variants in rows.items():
         parts.append(f"### {row}\n\n{_table(row, variants)}")
+    if failures := [line for line in lines if "error" in line]:
+        parts.append("\n".join(f"- {x['row']} {x['variant']}: {x['error']}" for x in failures))
     parts.append(f"### Aims\n\n{_aims(rows)}")
     return "\n\n".join(parts) + "\n"
 

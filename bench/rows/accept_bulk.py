@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from bench import machine
 from bench.backlog import in_the_future
 from bench.load import Injector, newsletter_body
@@ -22,7 +24,7 @@ def measure(options: Options) -> list[Figures]:
                 server.set_up(sink.port)
                 for variant in ("idle", "delivering"):
                     line = {"row": "accept-bulk", "variant": variant, "round": number}
-                    line |= _stretch(options, server, sink, variant)
+                    line |= _stretch(options, folder, server, sink, variant)
                     say(f"accept-bulk {variant}: {line['recipients_per_second']} recipients/s")
                     lines.append(line)
             finally:
@@ -30,11 +32,13 @@ def measure(options: Options) -> list[Figures]:
     return lines
 
 
-def _stretch(options: Options, server: MerpatiServer, sink: CountingSink, variant: str) -> Figures:
+def _stretch(
+    options: Options, folder: Path, server: MerpatiServer, sink: CountingSink, variant: str
+) -> Figures:
     recipients = options.per_call * options.accept_calls
     when = ["--start-time", in_the_future(3600)] if variant == "idle" else []
     injector = Injector(
-        options.scratch / "accept-bulk" / "injector.log",
+        folder / "injector.log",
         *("http", server.address, str(recipients), "--per-call", str(options.per_call), *when),
         key=server.key,
     )

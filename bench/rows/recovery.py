@@ -24,6 +24,7 @@ def measure(options: Options) -> list[Figures]:
         try:
             server.set_up(sink.port)
             backlog = load_backlog(server, options.depth_messages, options.per_call)
+            loaded_peak = server.peak_worker_bytes()
             server.kill()
             backlog.wait_until_due()
             arrivals: list[float | None] = []
@@ -33,6 +34,7 @@ def measure(options: Options) -> list[Figures]:
             server.start()
             ready = time.monotonic() - started
             watcher.join()
+            peak = server.peak_worker_bytes()
         finally:
             server.stop()
     first = arrivals[0]
@@ -41,6 +43,8 @@ def measure(options: Options) -> list[Figures]:
         "variant": "kill -9",
         "round": 0,
         "messages": options.depth_messages,
+        "worker_peak_mb_loaded": round(loaded_peak / 1e6),
+        "worker_peak_mb": round(peak / 1e6),
         "ready_seconds": round(ready, 2),
         "first_delivery_seconds": None if first is None else round(first - started, 2),
     }

@@ -44,7 +44,9 @@ def test_a_failed_round_is_counted_and_leaves_the_median_alone() -> None:
     failed = {"row": "bulk", "variant": "Merpati", "round": 3, "error": "only 5 of 10 arrived"}
     ours = medians([*LINES, failed])["bulk"]["Merpati"]
     assert (ours["rounds"], ours["failed_rounds"]) == (3, 1)
-    assert "3 (and 1 failed)" in markdown([*LINES, failed], MACHINE)
+    text = markdown([*LINES, failed], MACHINE)
+    assert "3 (and 1 failed)" in text
+    assert "- bulk Merpati: only 5 of 10 arrived" in text
 
 
 def test_aims_say_reached_and_missed() -> None:
