@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+import ipaddress
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import dkim
+import pytest
 
-from merpati.contracts.event import EventType, Settlement
-from merpati.contracts.sending_policy import SendingIp
-from tests.support.smtp_sink import SmtpSink
-from tests.support.worker import key_pair, policy, worker
+from merpati.contracts.event import Event, EventType, Settlement
+from merpati.contracts.sending_policy import Account, Pool, Route, SendingIp
+from merpati.delivery.allowance import DAY_MS
+from merpati.delivery.retry import MINUTE_MS
+from merpati.spool.errors import SpoolUnavailable
+from merpati.spool.shapes import Postponed
+from merpati.spool.shard import Shard
+from tests.support.dns_server import DnsServer
+from tests.support.smtp_sink import CLOSE, SmtpSink
+from tests.support.worker import ACCOUNT, POOL, QUICK, StepClock, key_pair, policy, worker
 
-TWO = (
-    SendingIp("127.0.0.2", "mta-2.kirim.example"),
-    SendingIp("127.0.0.3", "mta-3.kirim.example"),
-)
+ONE = SendingIp("127.0.0.2", "mta-2.kirim.example")
+OTHER = SendingIp("127.0.0.3", "mta-3.kirim.example")
+TWO = (ONE, OTHER)
+ABSENT = SendingIp("192.0.2.77", "mta-77.kirim.example")
+LIFE_MS = QUICK.retry.life_ms
 
 
 def some(count: int, domain: str = "x.example") -> list[str]:
@@ -41,10 +54,550 @@ async def test_a_batch_is_rendered_signed_and_delivered(tmp_path: Path) -> None:
     assert event.size_bytes == len(next(r for r in sink.received if r.rcpt == event.rcpt_to).data)
 
 
+async def test_what_was_on_disk_before_the_start_is_delivered(tmp_path: Path) -> None:
+    async with SmtpSink().running() as sink:
+        async with worker(tmp_path, None) as w:
+            await w.inject(*some(1200), *some(5, "y.example"))
+        async with worker(tmp_path, policy(sink.port)) as w:
+            await w.settled(1205)
+    assert Counter(r.rcpt for r in sink.received) == Counter([*some(1200), *some(5, "y.example")])
+
+
 async def test_both_ips_of_a_pool_are_used_each_with_its_own_name(tmp_path: Path) -> None:
     async with SmtpSink().running() as sink, worker(tmp_path, policy(sink.port, ips=TWO)) as w:
         await w.inject(*some(10))
         await w.settled(10)
     assert {(r.peer, r.helo) for r in sink.received} == {(ip.address, ip.hostname) for ip in TWO}
-    counts = [sum(r.peer == ip.address for r in sink.received) for ip in TWO]
-    assert counts == [5, 5]
+    assert Counter(r.peer for r in sink.received) == {ONE.address: 5, OTHER.address: 5}
+
+
+async def test_content_cannot_end_the_message_early(tmp_path: Path) -> None:
+    """S6: stray line ends are replaced, dots stuffed; the far end sees one message."""
+    text = "a\n.\nMAIL FROM:<evil@x>\r.\r\nRCPT\r\n.\r\n..\r\nend\n.\r"
+    async with SmtpSink().running() as sink, worker(tmp_path, policy(sink.port)) as w:
+        await w.inject("a@x.example", text=text)
+        await w.settled(1)
+    assert len(sink.received) == 1
+    data = sink.received[0].data
+    assert data.count(b"\n") == data.count(b"\r") == data.count(b"\r\n")
+    assert b"\r\n..\r\nMAIL FROM:<evil@x>" in data
+
+
+# Retries.
+
+
+async def test_a_deferred_message_is_tried_again_from_the_same_ip(tmp_path: Path) -> None:
+    """Greylisting providers want to see the same address."""
+    clock = StepClock()
+    sink = SmtpSink()
+    seen: set[str] = set()
+
+    def greylist(c: object, line: str) -> str:
+        if line in seen:
+            return "250 ok"
+        seen.add(line)
+        return "450 4.2.0 greylisted"
+
+    sink.on_rcpt = greylist
+    async with sink.running(), worker(tmp_path, policy(sink.port, ips=TWO), clock=clock) as w:
+        await w.inject(*some(12))
+        await w.until(lambda: len(w.events()) == 12)
+        assert {(e.type, e.code, e.enhanced, e.attempts) for e in w.events()} == {
+            (EventType.DELAY, 450, "4.2.0", 0)
+        }
+        assert w.waiting() == 12
+        clock.ahead_ms = 20 * MINUTE_MS
+        events = await w.settled(12)
+    first = {e.rcpt_to: e.sending_ip for e in events if e.type == EventType.DELAY}
+    second = {e.rcpt_to: (e.sending_ip, e.attempts) for e in events if e.settlement}
+    assert second == {rcpt: (ip, 1) for rcpt, ip in first.items()}
+    assert set(first.values()) == {ONE.address, OTHER.address}
+
+
+async def test_a_message_that_never_gets_through_expires(tmp_path: Path) -> None:
+    clock, sink = StepClock(), SmtpSink()
+    sink.on_rcpt = lambda c, line: "451 4.7.1 not now"
+    async with sink.running(), worker(tmp_path, policy(sink.port), clock=clock) as w:
+        await w.inject("a@x.example")
+        for attempt, minutes in enumerate([20, 60, 140, 300, 620, 1260, 2540, 4320]):
+            await w.until(lambda n=attempt: len(w.events()) > n)
+            clock.ahead_ms = minutes * MINUTE_MS + 50 * (attempt + 1)
+        events = await w.settled(1)
+    assert [event.type for event in events] == [EventType.DELAY] * 8 + [EventType.BOUNCE]
+    last = events[-1]
+    assert (last.settlement, last.bounce_class, last.attempts) == (Settlement.EXPIRED, 24, 8)
+    assert (last.code, last.enhanced) == (554, "5.4.7")
+    assert last.text == "[internal] message timeout (last transfail: 451 4.7.1 not now)"
+
+
+async def test_mail_that_cannot_be_tried_expires_too(tmp_path: Path) -> None:
+    clock = StepClock()
+    async with worker(tmp_path, policy(1, ips=()), clock=clock) as w:
+        await w.inject(*some(3))
+        await w.reason("no sending IP")
+        clock.ahead_ms = LIFE_MS + 1
+        events = await w.settled(3)
+    assert {(e.settlement, e.bounce_class) for e in events} == {(Settlement.EXPIRED, 24)}
+    assert "no sending IP" in events[0].text
+
+
+async def test_after_a_long_outage_mail_gets_its_last_attempt(tmp_path: Path) -> None:
+    """D14: found late by days, it is sent rather than dropped unseen."""
+    clock = StepClock()
+    async with SmtpSink().running() as sink:
+        async with worker(tmp_path, None, clock=clock) as w:
+            await w.inject("a@x.example")
+        clock.ahead_ms = LIFE_MS + DAY_MS
+        async with worker(tmp_path, policy(sink.port), clock=clock) as w:
+            events = await w.settled(1)
+    assert [event.settlement for event in events] == [Settlement.DELIVERED]
+
+
+async def test_scheduled_mail_waits_for_its_time(tmp_path: Path) -> None:
+    clock = StepClock()
+    async with SmtpSink().running() as sink:
+        async with worker(tmp_path, policy(sink.port), clock=clock) as w:
+            await w.inject("later@x.example", due_at=clock.now() + 3_600_000)
+            await w.inject("now@x.example")
+            await w.settled(1)
+            assert [r.rcpt for r in sink.received] == ["now@x.example"]
+            clock.ahead_ms = 3_600_100
+            await w.settled(2)
+    assert sink.received[1].rcpt == "later@x.example"
+
+
+# Which IP, and how fast.
+
+
+async def test_an_ip_missing_from_the_host_is_skipped(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """T7: the mail leaves by the pool's other address, and the operator is told."""
+    first = policy(0, ips=(ABSENT, ONE))
+    async with SmtpSink().running() as sink:
+        first = policy(sink.port, ips=(ABSENT, ONE))
+        async with worker(tmp_path, first) as w:
+            await w.inject(*some(20))
+            events = await w.settled(20)
+    assert {event.sending_ip for event in events} == {ONE.address}
+    assert sum("sending_ip_missing address=192.0.2.77" in text for text in caplog.messages) == 1
+
+
+async def test_without_a_usable_ip_mail_waits_and_says_why(tmp_path: Path) -> None:
+    async with SmtpSink().running() as sink:
+        async with worker(tmp_path, policy(sink.port, ips=(ABSENT,))) as w:
+            await w.inject("a@x.example")
+            await w.reason("192.0.2.77")
+            assert not sink.connections
+            w.engine.use_policy(policy(sink.port, version=2, ips=(ABSENT, ONE)))
+            await w.settled(1)
+    assert sink.received[0].peer == ONE.address
+
+
+async def test_a_warming_ip_never_exceeds_its_day(tmp_path: Path) -> None:
+    """Across restarts too; then the mail waits for the next UTC day."""
+    clock = StepClock()
+    warming = policy(0, ips=(replace_ip(ONE, 50),))
+    async with SmtpSink().running() as sink:
+        warming = policy(sink.port, ips=(replace_ip(ONE, 50),))
+        for round_ in range(3):
+            async with worker(tmp_path, warming, clock=clock) as w:
+                await w.inject(*some(30, f"x{round_}.example"))
+                if round_ == 0:
+                    await w.settled(30)
+                else:
+                    await w.reason("allowance")
+                    status = (await w.engine.queues())[0]
+                    assert status.until is not None
+                    assert status.until % DAY_MS == 0
+        sent = len(sink.received)
+        assert 30 < sent <= 50
+        clock.ahead_ms += DAY_MS
+        async with worker(tmp_path, warming, clock=clock) as w:
+            await w.until(lambda: not w.waiting())
+    assert len(sink.received) == 90
+
+
+async def test_retries_and_refusals_count_as_attempts(tmp_path: Path) -> None:
+    clock, sink = StepClock(), SmtpSink()
+    sink.on_rcpt = lambda c, line: "450 4.2.0 later"
+    async with (
+        sink.running(),
+        worker(tmp_path, policy(sink.port, ips=(replace_ip(ONE, 25),)), clock=clock) as w,
+    ):
+        await w.inject(*some(20))
+        await w.until(lambda: len(w.events()) == 20)
+        clock.ahead_ms = 20 * MINUTE_MS
+        if clock.now() // DAY_MS != (clock.now() - clock.ahead_ms) // DAY_MS:
+            pytest.skip("midnight UTC passes in this test")
+        await w.reason("allowance")
+    mails = sum(line.startswith("MAIL") for c in sink.connections for line in c.lines)
+    assert mails == 25
+
+
+async def test_a_spent_allowance_flows_to_the_overflow_pool(tmp_path: Path) -> None:
+    async with SmtpSink().running() as sink:
+        pools = [
+            Pool(POOL, ACCOUNT, "default", [replace_ip(ONE, 10)], overflow_pool_id=12),
+            Pool(12, ACCOUNT, "warm", [OTHER]),
+        ]
+        async with worker(tmp_path, policy(sink.port, pools=pools)) as w:
+            await w.inject(*some(40))
+            await w.settled(40)
+    assert Counter(r.peer for r in sink.received) == {ONE.address: 10, OTHER.address: 30}
+
+
+async def test_overflow_never_uses_another_accounts_pool(tmp_path: Path) -> None:
+    async with SmtpSink().running() as sink:
+        pools = [
+            Pool(POOL, ACCOUNT, "default", [replace_ip(ONE, 10)], overflow_pool_id=12),
+            Pool(12, 17, "theirs", [OTHER]),
+        ]
+        accounts = [Account(ACCOUNT, 1, POOL), Account(17, 1, 12)]
+        first = policy(sink.port, pools=pools, accounts=accounts)
+        async with worker(tmp_path, first) as w:
+            await w.inject(*some(15))
+            await w.reason("allowance")
+    assert Counter(r.peer for r in sink.received) == {ONE.address: 10}
+
+
+async def test_a_block_is_not_answered_by_overflow(tmp_path: Path) -> None:
+    """Refused mail does not hop to another of our IPs: it waits."""
+    sink = SmtpSink()
+    sink.banner = lambda c, line: "554 5.7.1 blocked" if c.peer == ONE.address else "220 hello"
+    async with sink.running():
+        pools = [
+            Pool(POOL, ACCOUNT, "default", [replace_ip(ONE, 1000)], overflow_pool_id=12),
+            Pool(12, ACCOUNT, "warm", [OTHER]),
+        ]
+        async with worker(tmp_path, policy(sink.port, pools=pools)) as w:
+            await w.inject(*some(5))
+            await w.reason("554 5.7.1 blocked")
+    assert {c.peer for c in sink.connections} == {ONE.address}
+
+
+async def test_no_more_connections_than_allowed(tmp_path: Path) -> None:
+    async with SmtpSink().running() as sink:
+        first = policy(sink.port, ips=TWO, connections=3)
+        async with worker(tmp_path, first) as w:
+            await w.inject(*some(300))
+            await w.settled(300)
+    assert sink.most_open <= 6
+    assert {c.peer for c in sink.connections} == {ONE.address, OTHER.address}
+
+
+async def test_a_rate_is_kept(tmp_path: Path) -> None:
+    async with SmtpSink().running() as sink:
+        first = policy(sink.port, messages_per_minute=600)
+        async with worker(tmp_path, first) as w:
+            start = w.clock.elapsed()
+            await w.inject(*some(30))
+            await w.settled(30)
+            took = w.clock.elapsed() - start
+    assert took >= (30 - 20) / 10 * 0.95  # a burst of two seconds' worth goes at once
+
+
+async def test_a_provider_that_takes_few_messages_a_connection_gets_all(tmp_path: Path) -> None:
+    sink = SmtpSink()
+    sink.on_mail = lambda c, line: "421 4.7.0 enough" if c.messages >= 3 else "250 ok"
+    async with sink.running(), worker(tmp_path, policy(sink.port, connections=1)) as w:
+        await w.inject(*some(10))
+        events = await w.settled(10)
+    assert [event.type for event in events] == [EventType.DELIVERY] * 10
+    assert len(sink.connections) == 4
+
+
+async def test_a_small_memory_budget_only_slows(tmp_path: Path) -> None:
+    options = replace(QUICK, in_flight_bytes=2_000)
+    async with SmtpSink().running() as sink:
+        async with worker(tmp_path, policy(sink.port, ips=TWO), options=options) as w:
+            await w.inject(*some(100))
+            await w.inject(*some(100, "y.example"))
+            await w.settled(200)
+            await w.until(lambda: w.engine.budget.used_bytes == 0)
+
+
+# A far end in trouble.
+
+
+async def test_a_dead_route_holds_mail_and_a_changed_route_frees_it(tmp_path: Path) -> None:
+    async with SmtpSink().running() as sink, worker(tmp_path, policy(1)) as w:
+        await w.inject(*some(5))
+        await w.reason("refused")
+        assert w.events() == []  # a short outage costs nobody a retry
+        w.engine.use_policy(policy(sink.port, version=2))
+        await w.settled(5)
+
+
+async def test_a_restarted_receiver_gets_everything(tmp_path: Path) -> None:
+    async with SmtpSink().running() as sink:
+        port = sink.port
+    async with worker(tmp_path, policy(port)) as w:
+        await w.inject(*some(5))
+        await w.reason("refused")
+        async with SmtpSink().running(port=port) as sink:
+            await w.settled(5)
+    assert len(sink.received) == 5
+
+
+async def test_a_long_outage_shows_as_delays(tmp_path: Path) -> None:
+    options = replace(QUICK, first_backoff=0.01, longest_backoff=0.02)
+    async with worker(tmp_path, policy(1), options=options) as w:
+        await w.inject(*some(5))
+        await w.until(lambda: len(w.events()) >= 3)
+        events = w.events()
+        assert {event.type for event in events} == {EventType.DELAY}
+        assert "refused" in events[0].text
+        assert w.waiting() == 5
+
+
+async def test_a_lost_answer_is_repeated_as_the_same_message(tmp_path: Path) -> None:
+    clock, sink = StepClock(), SmtpSink()
+    sink.on_dot = lambda c, rcpt: CLOSE if not copies else "250 ok"
+    copies: list[str] = []
+    dialogue = sink.on_data
+
+    def note(c: object, line: str) -> str:
+        return dialogue(c, line)  # type: ignore[arg-type]
+
+    sink.on_data = note
+    async with sink.running(), worker(tmp_path, policy(sink.port), clock=clock) as w:
+        await w.inject("a@x.example")
+        await w.until(w.events)
+        assert w.events()[0].type == EventType.DELAY
+        assert w.engine.uncertain == 1
+        copies.append("taken")
+        clock.ahead_ms = 20 * MINUTE_MS
+        await w.settled(1)
+    assert len(sink.received) == 1
+
+
+MX_TROUBLES = ["421 4.3.2 busy", "554 5.7.1 no", CLOSE, "garbage", "", "dead"]
+
+
+@pytest.mark.parametrize("trouble", MX_TROUBLES)
+async def test_the_next_mx_is_tried(tmp_path: Path, trouble: str) -> None:
+    """T1: dead, slow, 421 or 554 at the banner; no false bounce."""
+    first, second = SmtpSink(), SmtpSink()
+    first.banner = lambda c, line: trouble
+    quick = replace(QUICK.timeouts, banner=0.3, ehlo=0.3)
+    loopback = ipaddress.ip_network("127.0.0.0/8")
+    with DnsServer() as dns:
+        dns.add("x.example", "MX", "10 mx1.mail.example.", "20 mx2.mail.example.")
+        dns.add("mx1.mail.example", "A", "127.0.0.11")
+        dns.add("mx2.mail.example", "A", "127.0.0.12")
+        async with second.running("127.0.0.12"), asyncio.timeout(15):
+            options = replace(
+                QUICK,
+                dns_servers=(dns.address,),
+                port=second.port,
+                allow_private=(loopback,),
+                timeouts=quick,
+            )
+            if trouble == "dead":
+                async with worker(tmp_path, policy(0, routes=[]), options=options) as w:
+                    await w.inject(*some(3))
+                    events = await w.settled(3)
+            else:
+                async with first.running("127.0.0.11", second.port):
+                    async with worker(tmp_path, policy(0, routes=[]), options=options) as w:
+                        await w.inject(*some(3))
+                        events = await w.settled(3)
+    assert {(e.settlement, e.provider) for e in events} == {(Settlement.DELIVERED, "mail.example")}
+    assert events[0].remote == f"mx2.mail.example[127.0.0.12]:{second.port}"
+
+
+async def test_domains_of_one_provider_share_its_limits_and_slow_dns_holds_only_its_own(
+    tmp_path: Path,
+) -> None:
+    loopback = ipaddress.ip_network("127.0.0.0/8")
+    with DnsServer() as dns:
+        for domain in ("a.example", "b.example"):
+            dns.add(domain, "MX", "10 mx.mail.example.")
+        dns.add("mx.mail.example", "A", "127.0.0.1")
+        dns.silent.add("slow.example")
+        async with SmtpSink().running() as sink:
+            options = replace(
+                QUICK, dns_servers=(dns.address,), port=sink.port, allow_private=(loopback,)
+            )
+            async with worker(tmp_path, policy(0, routes=[]), options=options) as w:
+                await w.inject("u@slow.example", *some(20, "a.example"), *some(20, "b.example"))
+                await w.settled(40)
+                queues = await w.engine.queues()
+                assert [(q.provider, q.depth) for q in queues] == [("slow.example", 1)]
+    assert sink.most_open <= 10
+
+
+async def test_a_domain_without_mail_bounces(tmp_path: Path) -> None:
+    with DnsServer() as dns:
+        dns.add("null.example", "MX", "0 .")
+        options = replace(QUICK, dns_servers=(dns.address,))
+        async with worker(tmp_path, policy(0, routes=[]), options=options) as w:
+            await w.inject("a@null.example", "a@none.example")
+            events = {event.rcpt_to: event for event in await w.settled(2)}
+    assert events["a@null.example"].bounce_class == 10
+    assert events["a@null.example"].enhanced == "5.1.10"
+    assert events["a@none.example"].bounce_class == 21
+    assert {event.settlement for event in events.values()} == {Settlement.BOUNCED}
+
+
+async def test_a_private_mx_defers_and_tells_the_operator(tmp_path: Path) -> None:
+    with DnsServer() as dns:
+        dns.add("x.example", "A", "127.0.0.1")
+        options = replace(QUICK, dns_servers=(dns.address,))
+        async with worker(tmp_path, policy(0, routes=[]), options=options) as w:
+            await w.inject("a@x.example", "b@x.example")
+            await w.until(w.events)
+            assert w.events()[0].type == EventType.DELAY
+            assert "safety.allow_private" in w.events()[0].text
+            await w.reason("safety.allow_private")
+            assert w.waiting() == 2
+
+
+# A changed world (D11).
+
+
+async def test_mail_of_a_removed_pool_leaves_by_the_default_pool(tmp_path: Path) -> None:
+    async with SmtpSink().running() as sink, worker(tmp_path, policy(sink.port)) as w:
+        await w.inject("a@x.example", pool_id=999)
+        events = await w.settled(1)
+    assert (events[0].ip_pool, events[0].sending_ip) == ("default", ONE.address)
+
+
+async def test_mail_of_a_removed_account_fails_with_a_reason(tmp_path: Path) -> None:
+    async with worker(tmp_path, policy(1, accounts=[], pools=[])) as w:
+        await w.inject(*some(700))
+        events = await w.settled(700)
+        await w.until(lambda: not w.waiting())
+    assert {(e.settlement, e.bounce_class) for e in events} == {(Settlement.FAILED, 25)}
+
+
+async def test_mail_of_a_domain_without_key_fails_with_a_reason(tmp_path: Path) -> None:
+    async with worker(tmp_path, policy(1, keys=[])) as w:
+        await w.inject(*some(20))
+        events = await w.settled(20)
+    assert {(e.type, e.settlement) for e in events} == {
+        (EventType.GENERATION_FAILURE, Settlement.FAILED)
+    }
+    assert "kirim.example" in events[0].text
+
+
+async def test_a_message_that_cannot_be_made_fails_alone(tmp_path: Path) -> None:
+    async with SmtpSink().running() as sink, worker(tmp_path, policy(sink.port)) as w:
+        await w.inject("a@x.example", "b@x.example", text="{{#broken")
+        await w.inject("c@x.example")
+        events = await w.settled(3)
+    assert Counter(event.settlement for event in events) == {
+        Settlement.FAILED: 2,
+        Settlement.DELIVERED: 1,
+    }
+
+
+async def test_a_batch_of_a_newer_policy_waits_for_it(tmp_path: Path) -> None:
+    async with SmtpSink().running() as sink, worker(tmp_path, policy(sink.port)) as w:
+        await w.inject("new@x.example", policy_version=3)
+        await w.reason("version 3")
+        await w.inject("old@y.example", policy_version=1)
+        await w.settled(1)
+        w.engine.use_policy(policy(sink.port, version=2))
+        w.engine.use_policy(policy(sink.port, version=3, ips=(OTHER,)))
+        await w.settled(2)
+    assert [(r.rcpt, r.peer) for r in sink.received] == [
+        ("old@y.example", ONE.address),
+        ("new@x.example", OTHER.address),
+    ]
+
+
+async def test_a_policy_that_changes_under_load_loses_and_repeats_nothing(tmp_path: Path) -> None:
+    async with SmtpSink().running() as sink, worker(tmp_path, policy(sink.port)) as w:
+        await w.inject(*some(600))
+        for version in range(2, 12):
+            await w.until(lambda n=version: len(sink.received) > n * 40)
+            ips = (ONE, OTHER) if version % 2 else (OTHER,)
+            w.engine.use_policy(policy(sink.port, version=version, ips=ips))
+        await w.settled(600)
+        await w.until(lambda: not w.waiting())
+        await w.until(lambda: w.engine.budget.used_bytes == 0)
+    assert Counter(r.rcpt for r in sink.received) == Counter(some(600))
+
+
+# A sick disk, and stopping.
+
+
+class FailingShard(Shard):
+    """Refuses to settle while told to."""
+
+    sick = False
+    refused = 0
+
+    async def settle(
+        self,
+        settled: Sequence[int],
+        postponed: Sequence[Postponed] = (),
+        events: Sequence[Event] = (),
+    ) -> None:
+        if self.sick:
+            self.refused += 1
+            raise SpoolUnavailable("disk I/O error")
+        await super().settle(settled, postponed, events)
+
+
+async def test_delivery_pauses_while_outcomes_cannot_be_stored(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """D7: no repeat sends, no further sends, and all goes on by itself."""
+    clock = StepClock()
+    shard = FailingShard(tmp_path / "spool", 1, clock)
+    async with SmtpSink().running() as sink:
+        first = policy(sink.port, ips=TWO)
+        async with worker(tmp_path, first, wrap=lambda _: shard, clock=clock) as w:
+            shard.sick = True
+            await w.inject(*some(1000))
+            await w.reason("disk I/O error")
+            await w.until(lambda: shard.refused >= 3)
+            so_far = len(sink.received)
+            assert 0 < so_far < 900
+            await w.until(lambda: shard.refused >= 4)
+            assert len(sink.received) == so_far
+            shard.sick = False
+            await w.settled(1000)
+    assert Counter(r.rcpt for r in sink.received) == Counter(some(1000))
+    assert sum("settle_failed" in text for text in caplog.messages) == 1
+
+
+async def test_a_stop_under_load_loses_and_repeats_nothing(tmp_path: Path) -> None:
+    """D16."""
+    async with SmtpSink().running() as sink:
+        for round_ in range(4):
+            async with worker(tmp_path, policy(sink.port, ips=TWO)) as w:
+                if round_ == 0:
+                    await w.inject(*some(1000))
+                await w.until(lambda n=round_: len(sink.received) > n * 200)
+        async with worker(tmp_path, policy(sink.port, ips=TWO)) as w:
+            await w.until(lambda: not w.waiting())
+    assert Counter(r.rcpt for r in sink.received) == Counter(some(1000))
+    assert all(c.lines[-1] == "QUIT" for c in sink.connections)
+
+
+async def test_a_stop_does_not_wait_longer_than_its_grace(tmp_path: Path) -> None:
+    sink = SmtpSink()
+
+    async def hang(c: object) -> None:
+        await asyncio.sleep(60)
+
+    sink.converse = hang  # type: ignore[assignment]
+    async with sink.running():
+        clock = StepClock()
+        start = clock.elapsed()
+        async with worker(tmp_path, policy(sink.port), grace=0.3) as w:
+            await w.inject("a@x.example")
+            await w.until(lambda: sink.connections)
+        assert clock.elapsed() - start < 5
+
+
+def replace_ip(ip: SendingIp, messages_per_day: int) -> SendingIp:
+    return SendingIp(ip.address, ip.hostname, messages_per_day)
+
+
+def test_routes_are_used_in_these_tests() -> None:
+    assert policy(1).routes == [Route("*", "127.0.0.1", 1)]

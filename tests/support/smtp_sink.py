@@ -101,7 +101,7 @@ class SmtpSink:
         self.most_open = max(self.most_open, self.open)
         try:
             await self.converse(connection)
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
             self.open -= 1

@@ -31,6 +31,7 @@ from merpati.spool.shard import Shard
 ACCOUNT, POOL, DOMAIN = 1, 11, "kirim.example"
 QUICK = Options(
     sweep_interval=0.05,
+    longest_sleep=0.05,
     first_backoff=0.1,
     timeouts=Timeouts(connect=1.0, banner=2.0, ehlo=2.0, mail=2.0, rcpt=2.0, data=2.0, dot=2.0),
 )
@@ -161,7 +162,7 @@ class Worker:
     async def until(self, condition: Callable[[], object], seconds: float = 8.0) -> None:
         """Wait for a condition, at most so long."""
         async with asyncio.timeout(seconds):
-            while not condition():
+            while not condition():  # noqa: ASYNC110 - other processes and threads are watched
                 await asyncio.sleep(0.01)
 
     async def settled(self, count: int) -> list[Event]:

@@ -66,7 +66,6 @@ from merpati.spool.shapes import Postponed, SpooledMessage
 
 log = logging.getLogger(__name__)
 
-LONGEST_SLEEP = 5.0  # seconds
 READ_AGAIN_SECONDS = 1.0
 LOOK_AGAIN_SECONDS = FAILURE_TTL + 0.5  # the failed lookup is forgotten then
 DRAIN_POLL_SECONDS = 0.02
@@ -242,9 +241,7 @@ class Engine:
 
     def ip_missing(self, ip: LocalIp) -> None:
         """Take note that an address may not be on this host."""
-        if ip.look(self.clock.elapsed(), self.options.missing_ip_recheck):
-            for queue in self._queues.values():
-                self.wake(queue)
+        self._look_for(ip, self.clock.elapsed())
 
     def replace(self, feed: Feed) -> None:
         """Find out anew where a feed's mail goes."""
@@ -275,11 +272,6 @@ class Engine:
 
     def ended(self, line: Line, remote: str, message: Prepared, ending: Ending) -> None:
         """Settle or postpone a message after an attempt."""
-        if isinstance(ending, Returned) and not message.returned:
-            message.returned = True
-            message.queue.again(message)
-            self.wake(message.queue)
-            return
         self._free(message.cost_bytes)
         lane = line.lane
         way = Way(message.queue.pool.name, lane.ip.address, lane.provider, remote)
@@ -512,6 +504,7 @@ class Engine:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            await asyncio.sleep(0)  # a queue that wakes itself must not keep all else waiting
             woken, self._woken = self._woken, {}
             for queue in woken:
                 try:
@@ -527,7 +520,7 @@ class Engine:
             for home in self._homes:
                 home.fall_due(now)
             timers = [at for home in self._homes if (at := home.next_timer_at()) is not None]
-            wait = min([LONGEST_SLEEP, *((at - now) / 1000 for at in timers)])
+            wait = min([self.options.longest_sleep, *((at - now) / 1000 for at in timers)])
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(wait, 0.001)):
                     await self._timer.wait()
@@ -542,7 +535,7 @@ class Engine:
                     session.check(now)
             for ip in self._policy.ips.values():
                 if now >= ip.recheck_at:
-                    ip.look(now, self.options.missing_ip_recheck)
+                    self._look_for(ip, now)
             for queue_id, queue in list(self._queues.items()):
                 if queue.is_unused:
                     queue.retire()
@@ -550,6 +543,15 @@ class Engine:
                 elif queue.reason:
                     self.wake(queue)
             self._forget_unused_lanes()
+
+    def _look_for(self, ip: LocalIp, now: float) -> None:
+        if not ip.look(now, self.options.missing_ip_recheck):
+            return
+        for line in self._lines():
+            if line.lane.ip is ip:
+                line.kick()  # gives back what it cannot send
+        for queue in self._queues.values():
+            self.wake(queue)
 
     def _forget_unused_lanes(self) -> None:
         self._leaving = [lane for lane in self._leaving if not lane.is_unused]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import os
 from collections import deque
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MOST_ADDRESSES = 10  # tried in one go before the line backs off
+MOST_RETURNS = 3  # of one message by connections that ended before it; then it is deferred
 
 
 class LaneHost(Protocol):
@@ -160,7 +162,8 @@ class Line:
 
     def kick(self) -> None:
         """Use idle connections for what is assigned, and open further ones if need be."""
-        if not self.assigned or self._host.is_stopping:
+        now = self._host.clock.elapsed()
+        if self._host.is_stopping or not self._may_send(now):
             return
         if self.idle:
             idle, self.idle = self.idle, []
@@ -169,42 +172,46 @@ class Line:
                     session.start_next()
                 elif session.is_open:
                     self.idle.append(session)
-        now = self._host.clock.elapsed()
+        if self.assigned and not self.idle:
+            self._open_connections(now)
+
+    def _may_send(self, now: float) -> bool:
+        """Return whether the next message may go out now; if not, see that it is looked at later.
+
+        Idle connections are asked only when this holds: asking them in vain would wake the ready
+        queues, which would ask them again.
+        """
+        if not self.assigned or self.assigned[0].feed.home.is_sick:
+            return False
+        allowance = self._ip.allowance
+        if self._ip.is_missing or (allowance is not None and allowance.left == 0):
+            self._host.wants_allowance(self._ip)
+            self.give_back()  # another IP may be able to send it
+            return False
         bucket = self.lane.bucket
-        if self.sessions and (self.idle or (bucket is not None and bucket.wait(now) > 0)):
-            return
-        self._open_connections(now)
+        if bucket is not None and (wait := bucket.wait(now)) > 0:
+            self._look_again_in(wait)
+            return False
+        return True
 
     # What the sessions tell and ask (SessionOwner).
 
     def next_message(self, session: Session) -> Outgoing | None:
         """Return the message whose MAIL goes out now; its allowance and rate are used up here."""
-        assigned = self.assigned
-        if not assigned or self._host.is_stopping or self._ip.is_missing:
-            self._wake_customers()
+        now = self._host.clock.elapsed()
+        if self._host.is_stopping or not self._may_send(now):
             return None
-        message = assigned[0]
-        if message.feed.home.is_sick:
-            return None
+        message = self.assigned.popleft()
+        self._ip.promised -= 1
+        self.in_flight += 1
+        if self.lane.bucket is not None:
+            self.lane.bucket.take(now)
         allowance = self._ip.allowance
-        if allowance is not None and allowance.left == 0:
-            self._host.wants_allowance(self._ip)
-            self.give_back()  # another IP may have some left
-            return None
-        bucket = self.lane.bucket
-        if bucket is not None:
-            now = self._host.clock.elapsed()
-            if not bucket.take(now):
-                self._look_again_in(bucket.wait(now))
-                return None
         if allowance is not None:
             allowance.take()
             if allowance.wants_refill():
                 self._host.wants_allowance(self._ip)
-        assigned.popleft()
-        self._ip.promised -= 1
-        self.in_flight += 1
-        if not self._has_asked and len(assigned) <= self.lane.connections_limit:
+        if not self._has_asked and len(self.assigned) <= self.lane.connections_limit:
             self._has_asked = True
             self._wake_customers()
         return message
@@ -222,12 +229,26 @@ class Line:
                 self.last_reply = reason
             case _:
                 self.last_reply = str(getattr(ending, "reply", "")) or self.last_reply
-        self._host.ended(self, session.remote, cast(Prepared, message), ending)
+        prepared = cast(Prepared, message)
+        if isinstance(ending, Returned) and prepared.returned < MOST_RETURNS:
+            prepared.returned += 1
+            self._take_back(prepared)
+        else:
+            self._host.ended(self, session.remote, prepared, ending)
+
+    def _take_back(self, message: Prepared) -> None:
+        """Send a message that a connection gave back before all others, on the next one."""
+        if message.queue.is_retired or self._host.is_stopping:
+            message.queue.put_back(message)
+        else:
+            self.assigned.appendleft(message)
+            self._ip.promised += 1
 
     def session_idle(self, session: Session) -> None:
         """Keep a connection for what comes next."""
         self.idle.append(session)
-        self._wake_customers()
+        if not self.assigned:
+            self._wake_customers()
 
     def session_closed(self, session: Session, reason: str | None) -> None:
         """Forget a connection; one that broke before it was of any use makes the line back off."""
@@ -237,7 +258,7 @@ class Line:
         self.lane.connections -= 1
         if reason is not None and not session.answered:
             self._failed(f"{reason} (with {session.remote})", None)
-        elif self.assigned:
+        else:
             self.kick()
         self._wake_customers()
 
@@ -350,7 +371,8 @@ class Line:
         except OSError as error:
             if error.errno == errno.EADDRNOTAVAIL:
                 self._host.ip_missing(self._ip)
-            words = (error.strerror or str(error)).lower()
+            # asyncio puts words of its own into strerror.
+            words = os.strerror(error.errno).lower() if error.errno else str(error)
             raise GreetingFailed(f"connecting to {remote} failed: {words}") from None
         try:
             async with asyncio.timeout(timeouts.banner + 2 * timeouts.ehlo):

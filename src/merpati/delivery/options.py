@@ -8,7 +8,6 @@ from merpati.delivery.destinations import Network
 from merpati.delivery.retry import RetrySchedule
 from merpati.delivery.session import Timeouts
 
-
 PROVIDER_CONNECTIONS = 10  # more per sending IP no mailbox provider likes unasked
 
 
@@ -17,6 +16,7 @@ class Options:
     """Durations in seconds, sizes in bytes.
 
     connections, messages_per_connection: per sending IP and provider, unless a route says its own.
+    longest_sleep: between looks at what is due, since the wall clock may be set meanwhile.
     missing_ip_recheck: how often an address that is not on the host is looked for again.
     patience: failed connection attempts in a row before the message at the head is deferred; until
     then mail only waits, so that a receiver's restart costs nobody a retry of 20 minutes.
@@ -36,6 +36,7 @@ class Options:
     settle_interval: float = 0.02
     settle_most: int = 500
     sweep_interval: float = 1.0
+    longest_sleep: float = 5.0
     missing_ip_recheck: float = 30.0
     patience: int = 5
     first_backoff: float = 1.0

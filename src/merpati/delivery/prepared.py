@@ -20,7 +20,7 @@ class Prepared:
     """A composed message.
 
     chunks: CRLF lines, dot-stuffed, ending in CRLF, without the final dot. cost_bytes: what the
-    message holds of the budget. returned: a connection gave it back once already.
+    message holds of the budget. returned: how often a connection gave it back, untried.
     """
 
     __slots__ = (
@@ -52,7 +52,7 @@ class Prepared:
                 for index, chunk in enumerate(self.chunks)
                 if index == 0 or len(chunk) < SHARED_BYTES
             )
-        self.returned = False
+        self.returned = 0
 
 
 class Budget:

@@ -139,13 +139,6 @@ class ReadyQueue:
         else:
             feed.placed_in.has_rows(feed)
 
-    def again(self, message: Prepared) -> None:
-        """Send a message that a connection gave back, before others."""
-        if self.is_retired:
-            self.put_back(message)
-        else:
-            self.ready.appendleft(message)
-
     def retire(self) -> None:
         """Undo all picks: the policy changed, so everything is placed anew."""
         self.is_retired = True
