@@ -117,8 +117,11 @@ async def test_addresses_that_are_not_public_are_refused_unless_allowed(dns: Dns
 
 @pytest.mark.parametrize(
     "address",
-    ["127.0.0.1", "0.0.0.0", "10.1.1.1", "169.254.169.254", "100.64.0.1", "224.0.0.1", "::1"]
-    + ["fe80::1", "fc00::1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "ff02::1"],
+    [
+        *("127.0.0.1", "0.0.0.0", "10.1.1.1", "169.254.169.254", "100.64.0.1", "224.0.0.1"),
+        *("::1", "fe80::1", "fc00::1", "ff02::1", "::ffff:10.0.0.1"),
+        *("64:ff9b::7f00:1", "2002:7f00:1::"),
+    ],
 )
 def test_not_global(address: str) -> None:
     assert not is_global(ipaddress.ip_address(address))

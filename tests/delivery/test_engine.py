@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 from collections import Counter
 from collections.abc import Sequence
@@ -13,14 +14,14 @@ import dkim
 import pytest
 
 from merpati.contracts.event import Event, EventType, Settlement
-from merpati.contracts.sending_policy import Account, Pool, Route, SendingIp
+from merpati.contracts.sending_policy import Account, Pool, SendingIp
 from merpati.delivery.allowance import DAY_MS
 from merpati.delivery.retry import MINUTE_MS
 from merpati.spool.errors import SpoolUnavailable
 from merpati.spool.shapes import Postponed
 from merpati.spool.shard import Shard
 from tests.support.dns_server import DnsServer
-from tests.support.smtp_sink import CLOSE, SmtpSink
+from tests.support.smtp_sink import CLOSE, Connection, SmtpSink
 from tests.support.worker import ACCOUNT, POOL, QUICK, StepClock, key_pair, policy, worker
 
 ONE = SendingIp("127.0.0.2", "mta-2.kirim.example")
@@ -155,14 +156,13 @@ async def test_after_a_long_outage_mail_gets_its_last_attempt(tmp_path: Path) ->
 
 async def test_scheduled_mail_waits_for_its_time(tmp_path: Path) -> None:
     clock = StepClock()
-    async with SmtpSink().running() as sink:
-        async with worker(tmp_path, policy(sink.port), clock=clock) as w:
-            await w.inject("later@x.example", due_at=clock.now() + 3_600_000)
-            await w.inject("now@x.example")
-            await w.settled(1)
-            assert [r.rcpt for r in sink.received] == ["now@x.example"]
-            clock.ahead_ms = 3_600_100
-            await w.settled(2)
+    async with SmtpSink().running() as sink, worker(tmp_path, policy(sink.port), clock=clock) as w:
+        await w.inject("later@x.example", due_at=clock.now() + 3_600_000)
+        await w.inject("now@x.example")
+        await w.settled(1)
+        assert [r.rcpt for r in sink.received] == ["now@x.example"]
+        clock.ahead_ms = 3_600_100
+        await w.settled(2)
     assert sink.received[1].rcpt == "later@x.example"
 
 
@@ -173,7 +173,6 @@ async def test_an_ip_missing_from_the_host_is_skipped(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """T7: the mail leaves by the pool's other address, and the operator is told."""
-    first = policy(0, ips=(ABSENT, ONE))
     async with SmtpSink().running() as sink:
         first = policy(sink.port, ips=(ABSENT, ONE))
         async with worker(tmp_path, first) as w:
@@ -184,20 +183,21 @@ async def test_an_ip_missing_from_the_host_is_skipped(
 
 
 async def test_without_a_usable_ip_mail_waits_and_says_why(tmp_path: Path) -> None:
-    async with SmtpSink().running() as sink:
-        async with worker(tmp_path, policy(sink.port, ips=(ABSENT,))) as w:
-            await w.inject("a@x.example")
-            await w.reason("192.0.2.77")
-            assert not sink.connections
-            w.engine.use_policy(policy(sink.port, version=2, ips=(ABSENT, ONE)))
-            await w.settled(1)
+    async with (
+        SmtpSink().running() as sink,
+        worker(tmp_path, policy(sink.port, ips=(ABSENT,))) as w,
+    ):
+        await w.inject("a@x.example")
+        await w.reason("192.0.2.77")
+        assert not sink.connections
+        w.engine.use_policy(policy(sink.port, version=2, ips=(ABSENT, ONE)))
+        await w.settled(1)
     assert sink.received[0].peer == ONE.address
 
 
 async def test_a_warming_ip_never_exceeds_its_day(tmp_path: Path) -> None:
     """Across restarts too; then the mail waits for the next UTC day."""
     clock = StepClock()
-    warming = policy(0, ips=(replace_ip(ONE, 50),))
     async with SmtpSink().running() as sink:
         warming = policy(sink.port, ips=(replace_ip(ONE, 50),))
         for round_ in range(3):
@@ -309,12 +309,14 @@ async def test_a_provider_that_takes_few_messages_a_connection_gets_all(tmp_path
 
 async def test_a_small_memory_budget_only_slows(tmp_path: Path) -> None:
     options = replace(QUICK, in_flight_bytes=2_000)
-    async with SmtpSink().running() as sink:
-        async with worker(tmp_path, policy(sink.port, ips=TWO), options=options) as w:
-            await w.inject(*some(100))
-            await w.inject(*some(100, "y.example"))
-            await w.settled(200)
-            await w.until(lambda: w.engine.budget.used_bytes == 0)
+    async with (
+        SmtpSink().running() as sink,
+        worker(tmp_path, policy(sink.port, ips=TWO), options=options) as w,
+    ):
+        await w.inject(*some(100))
+        await w.inject(*some(100, "y.example"))
+        await w.settled(200)
+        await w.until(lambda: w.engine.budget.used_bytes == 0)
 
 
 # A far end in trouble.
@@ -353,23 +355,22 @@ async def test_a_long_outage_shows_as_delays(tmp_path: Path) -> None:
 
 async def test_a_lost_answer_is_repeated_as_the_same_message(tmp_path: Path) -> None:
     clock, sink = StepClock(), SmtpSink()
-    sink.on_dot = lambda c, rcpt: CLOSE if not copies else "250 ok"
-    copies: list[str] = []
-    dialogue = sink.on_data
+    taken: list[bytes] = []
 
-    def note(c: object, line: str) -> str:
-        return dialogue(c, line)  # type: ignore[arg-type]
+    def lose_the_first_answer(c: Connection, rcpt: str) -> str:
+        return CLOSE if len(taken) == 1 else "250 ok"
 
-    sink.on_data = note
+    sink.on_message = taken.append
+    sink.on_dot = lose_the_first_answer
     async with sink.running(), worker(tmp_path, policy(sink.port), clock=clock) as w:
         await w.inject("a@x.example")
         await w.until(w.events)
-        assert w.events()[0].type == EventType.DELAY
+        assert [event.type for event in w.events()] == [EventType.DELAY]
         assert w.engine.uncertain == 1
-        copies.append("taken")
         clock.ahead_ms = 20 * MINUTE_MS
         await w.settled(1)
-    assert len(sink.received) == 1
+    assert len(taken) == 2
+    assert taken[0] == taken[1]
 
 
 MX_TROUBLES = ["421 4.3.2 busy", "554 5.7.1 no", CLOSE, "garbage", "", "dead"]
@@ -386,7 +387,10 @@ async def test_the_next_mx_is_tried(tmp_path: Path, trouble: str) -> None:
         dns.add("x.example", "MX", "10 mx1.mail.example.", "20 mx2.mail.example.")
         dns.add("mx1.mail.example", "A", "127.0.0.11")
         dns.add("mx2.mail.example", "A", "127.0.0.12")
-        async with second.running("127.0.0.12"), asyncio.timeout(15):
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(second.running("127.0.0.12"))
+            if trouble != "dead":
+                await stack.enter_async_context(first.running("127.0.0.11", second.port))
             options = replace(
                 QUICK,
                 dns_servers=(dns.address,),
@@ -394,15 +398,11 @@ async def test_the_next_mx_is_tried(tmp_path: Path, trouble: str) -> None:
                 allow_private=(loopback,),
                 timeouts=quick,
             )
-            if trouble == "dead":
-                async with worker(tmp_path, policy(0, routes=[]), options=options) as w:
-                    await w.inject(*some(3))
-                    events = await w.settled(3)
-            else:
-                async with first.running("127.0.0.11", second.port):
-                    async with worker(tmp_path, policy(0, routes=[]), options=options) as w:
-                        await w.inject(*some(3))
-                        events = await w.settled(3)
+            w = await stack.enter_async_context(
+                worker(tmp_path, policy(0, routes=[]), options=options)
+            )
+            await w.inject(*some(3))
+            events = await w.settled(3)
     assert {(e.settlement, e.provider) for e in events} == {(Settlement.DELIVERED, "mail.example")}
     assert events[0].remote == f"mx2.mail.example[127.0.0.12]:{second.port}"
 
@@ -597,7 +597,3 @@ async def test_a_stop_does_not_wait_longer_than_its_grace(tmp_path: Path) -> Non
 
 def replace_ip(ip: SendingIp, messages_per_day: int) -> SendingIp:
     return SendingIp(ip.address, ip.hostname, messages_per_day)
-
-
-def test_routes_are_used_in_these_tests() -> None:
-    assert policy(1).routes == [Route("*", "127.0.0.1", 1)]

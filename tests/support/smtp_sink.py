@@ -80,6 +80,7 @@ class SmtpSink:
         self.on_rcpt: Answer = lambda c, line: "250 2.1.5 ok"
         self.on_data: Answer = lambda c, line: "354 go on" if c.rcpt else "554 5.5.1 no recipient"
         self.on_dot: Answer = lambda c, line: f"250 2.0.0 queued as {len(self.received)}"
+        self.on_message: Callable[[bytes], None] = lambda data: None  # taken or not
         self.converse: Callable[[Connection], Awaitable[None]] = self.dialogue
 
     @contextlib.asynccontextmanager
@@ -130,7 +131,7 @@ class SmtpSink:
             if not await self._answer(c, self._command(c, verb, line)):
                 return
 
-    def _command(self, c: Connection, verb: str, line: str) -> str:
+    def _command(self, c: Connection, verb: str, line: str) -> str:  # noqa: PLR0911 - a table
         match verb:
             case "EHLO":
                 c.helo = line[5:]
@@ -169,6 +170,7 @@ class SmtpSink:
             mail = c.mail.split("<", 1)[1].split(">")[0]
             rcpt = c.rcpt.split("<", 1)[1].split(">")[0]
             received = Received(c.peer, c.helo, mail, rcpt, data)
+            self.on_message(data)
             answer = self.on_dot(c, rcpt)
             if answer.startswith("2"):
                 self.received.append(received)

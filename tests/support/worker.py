@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,7 @@ from merpati.delivery.session import Timeouts
 from merpati.spool.reading import snapshot
 from merpati.spool.shard import Shard
 
+NOON = 1_790_000_000_000 // 86_400_000 * 86_400_000 + 43_200_000
 ACCOUNT, POOL, DOMAIN = 1, 11, "kirim.example"
 QUICK = Options(
     sweep_interval=0.05,
@@ -125,12 +127,13 @@ def batch(
 
 @dataclass
 class StepClock(SystemClock):
-    """The system's clocks, whose wall time a test may move."""
+    """Monotonic time is the system's; wall time begins at a noon UTC, and a test may move it."""
 
     ahead_ms: int = 0
+    began: float = field(default_factory=time.monotonic)
 
     def now(self) -> int:
-        return super().now() + self.ahead_ms
+        return NOON + int((self.elapsed() - self.began) * 1000) + self.ahead_ms
 
 
 @dataclass
@@ -173,7 +176,7 @@ class Worker:
     async def reason(self, word: str) -> None:
         """Wait until some queue says why it waits with this word in it."""
         async with asyncio.timeout(8.0):
-            while not any(word in status.reason for status in await self.engine.queues()):
+            while not any(word in status.reason for status in await self.engine.queues()):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
 

@@ -71,6 +71,8 @@ def _status(scene: Scene, home: ShardFeeds, depth: QueueDepth) -> QueueStatus:
 def _trouble(scene: Scene, home: ShardFeeds) -> str:
     if reason := scene.settlers[home.shard.number].reason:
         return reason
+    if scene.policy.version == 0:
+        return "waits for the first sending policy"
     return f"the spool cannot be read: {home.trouble}" if home.trouble else ""
 
 
