@@ -91,7 +91,11 @@ def test_the_queue_of_a_stopped_merpati_is_read_from_disk(folder: DataFolder) ->
     accept(folder, "a@x.example", "b@x.example", waiting=2)
     done = merpati(folder.root, "queue", "--json")
     (row,) = json.loads(done.stdout)["queues"]
-    assert (row["provider"], row["depth"], row["reason"]) == ("x.example", 2, "stopped")
+    assert (row["provider"], row["depth"], row["reason"]) == (
+        "x.example",
+        2,
+        "Merpati is stopped",
+    )
     assert row["oldest_due_at"] == "2026-11-22T09:00:00.000+00:00"
     assert done.stderr == "Merpati is stopped; this is what lies on disk\n"
     assert merpati(folder.root, "queue", "--account", "2").stdout == "nothing waits\n"

@@ -49,16 +49,17 @@ def _queues(folder: DataFolder) -> Iterator[QueueStatus]:
     if workers is None:
         say("Merpati is stopped; this is what lies on disk")
     for worker in range(workers or 1):
-        shards = range(worker, SHARDS, workers or 1)
+        reason = "Merpati is stopped"
         if workers is not None:
             try:
                 client = RpcClient(folder.deliver_socket(worker), ANSWER_SECONDS)
                 yield from _read_queues.decode(client.call("queues", b""))
                 continue
             except (RpcUnavailable, RpcRefused) as error:
+                reason = f"the worker does not tell: {error}"
                 say(f"worker {worker} does not answer ({error}); its queues are read from disk")
-        for shard in shards:
-            yield from _on_disk(folder, shard)
+        for shard in range(worker, SHARDS, workers or 1):
+            yield from _on_disk(folder, shard, reason)
 
 
 def _workers(folder: DataFolder) -> int | None:
@@ -71,7 +72,7 @@ def _workers(folder: DataFolder) -> int | None:
     return int(state["workers"]) if Path(f"/proc/{state['pid']}").exists() else None
 
 
-def _on_disk(folder: DataFolder, number: int) -> Iterator[QueueStatus]:
+def _on_disk(folder: DataFolder, number: int, reason: str) -> Iterator[QueueStatus]:
     from merpati.sending.policy import published_policy  # noqa: PLC0415 - needs Django set up
 
     with snapshot(folder.spool, number) as shard:
@@ -92,7 +93,7 @@ def _on_disk(folder: DataFolder, number: int) -> Iterator[QueueStatus]:
             connections=0,
             last_reply="",
             pace="",
-            reason="stopped",
+            reason=reason,
             until=None,
         )
 
