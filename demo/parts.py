@@ -60,7 +60,7 @@ class Demo:
         """Start `merpati run` and wait until all parts accept connections."""
         self.merpati.start()
         address = self.merpati.addresses["https"]
-        self.steps.append(f"merpati runs: https://{address} (data in {self.merpati.data})")
+        self.steps.append(f"merpati runs: https://{address}")
 
     def set_up(self) -> None:
         """Create account, IPs and domain, and route all mail to the receiver."""
@@ -83,7 +83,9 @@ class Demo:
         threading.Thread(target=self._listen, daemon=True).start()
         wait_until(lambda: answers(port), "the receiver")
         self.merpati.command("route", "add", "*", f"127.0.0.1:{port}")
-        self.steps.append(f"receiver on port {port} (aiosmtpd) verifies each signature (dkimpy)")
+        self.steps.append(
+            f"receiver on port {port} (aiosmtpd) verifies each signature (dkimpy); it sets the pace"
+        )
 
     def send(self, messages: int) -> None:
         """Send through python-sparkpost; `accepted` counts what was answered 2xx."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from pathlib import Path
 
@@ -85,4 +86,6 @@ def save_picture(file: Path, *content: RenderableType) -> None:
     console = Console(record=True, width=PICTURE_WIDTH, file=io.StringIO(), force_terminal=True)
     for part in content:
         console.print(part, highlight=False)
-    file.write_text(console.export_svg(title="make demo"))
+    picture = console.export_svg(title="make demo")
+    # Without rich's web fonts: it must not fetch anything when somebody looks at it.
+    file.write_text(re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL))
