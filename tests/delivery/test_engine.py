@@ -101,14 +101,16 @@ async def test_a_deferred_message_is_tried_again_from_the_same_ip(tmp_path: Path
 
     sink.on_rcpt = greylist
     async with sink.running(), worker(tmp_path, policy(sink.port, ips=TWO), clock=clock) as w:
-        await w.inject(*some(12))
-        await w.until(lambda: len(w.events()) == 12)
+        await w.inject(*some(7))
+        await w.until(lambda: len(w.events()) == 7)
         assert {(e.type, e.code, e.enhanced, e.attempts) for e in w.events()} == {
             (EventType.DELAY, 450, "4.2.0", 0)
         }
-        assert w.waiting() == 12
+        assert w.waiting() == 7
+        # In turn, the other way round: only their own memory brings them to the same address.
+        w.engine.use_policy(policy(sink.port, version=2, ips=(OTHER, ONE)))
         clock.ahead_ms = 20 * MINUTE_MS
-        events = await w.settled(12)
+        events = await w.settled(7)
     first = {e.rcpt_to: e.sending_ip for e in events if e.type == EventType.DELAY}
     second = {e.rcpt_to: (e.sending_ip, e.attempts) for e in events if e.settlement}
     assert second == {rcpt: (ip, 1) for rcpt, ip in first.items()}
@@ -454,6 +456,20 @@ async def test_a_private_mx_defers_and_tells_the_operator(tmp_path: Path) -> Non
             assert w.waiting() == 2
 
 
+async def test_mail_whose_domain_cannot_be_looked_up_expires(tmp_path: Path) -> None:
+    clock = StepClock()
+    with DnsServer() as dns:
+        dns.broken.add("x.example")
+        options = replace(QUICK, dns_servers=(dns.address,), dns_deadline=0.2)
+        async with worker(tmp_path, None, options=options, clock=clock) as w:
+            await w.inject(*some(5))
+        clock.ahead_ms = LIFE_MS
+        async with worker(tmp_path, policy(0, routes=[]), options=options, clock=clock) as w:
+            events = await w.settled(5)
+    assert {(e.settlement, e.bounce_class) for e in events} == {(Settlement.EXPIRED, 24)}
+    assert "MX lookup of x.example" in events[0].text
+
+
 # A changed world (D11).
 
 
@@ -506,6 +522,28 @@ async def test_a_batch_of_a_newer_policy_waits_for_it(tmp_path: Path) -> None:
         ("old@y.example", ONE.address),
         ("new@x.example", OTHER.address),
     ]
+
+
+async def test_an_older_batch_does_not_take_a_newer_one_with_it(tmp_path: Path) -> None:
+    async with SmtpSink().running() as sink, worker(tmp_path, policy(sink.port)) as w:
+        await w.inject("old@x.example", policy_version=1)
+        await w.inject("new@x.example", policy_version=2)
+        await w.settled(1)
+        await w.reason("version 2")
+        assert [r.rcpt for r in sink.received] == ["old@x.example"]
+        w.engine.use_policy(policy(sink.port, version=2))
+        await w.settled(2)
+
+
+async def test_what_was_not_begun_leaves_a_removed_ip(tmp_path: Path) -> None:
+    async with SmtpSink().running() as sink:
+        first = policy(sink.port, messages_per_minute=60)
+        async with worker(tmp_path, first) as w:
+            await w.inject(*some(6))
+            await w.until(lambda: len(sink.received) == 2)  # the burst; the rest is assigned
+            w.engine.use_policy(policy(sink.port, version=2, ips=(OTHER,)))
+            await w.settled(6)
+    assert Counter(r.peer for r in sink.received) == {ONE.address: 2, OTHER.address: 4}
 
 
 async def test_a_policy_that_changes_under_load_loses_and_repeats_nothing(tmp_path: Path) -> None:

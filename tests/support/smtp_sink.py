@@ -84,8 +84,11 @@ class SmtpSink:
         self.converse: Callable[[Connection], Awaitable[None]] = self.dialogue
 
     @contextlib.asynccontextmanager
-    async def running(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[SmtpSink]:
-        server = await asyncio.start_server(self._serve, host, port, limit=1 << 24)
+    async def running(
+        self, host: str = "127.0.0.1", port: int = 0, limit: int = 1 << 24
+    ) -> AsyncIterator[SmtpSink]:
+        """Listen until the block ends; limit: bytes read ahead of the script."""
+        server = await asyncio.start_server(self._serve, host, port, limit=limit)
         self.port = server.sockets[0].getsockname()[1]
         try:
             yield self
@@ -160,7 +163,7 @@ class SmtpSink:
                 return "500 5.5.2 what?"
 
     async def _take_data(self, c: Connection) -> bool:
-        data = b""
+        data = bytearray()
         while (line := await c.reader.readline()) != b".\r\n":
             if not line:
                 raise ConnectionResetError
@@ -169,8 +172,8 @@ class SmtpSink:
         if c.rcpt:
             mail = c.mail.split("<", 1)[1].split(">")[0]
             rcpt = c.rcpt.split("<", 1)[1].split(">")[0]
-            received = Received(c.peer, c.helo, mail, rcpt, data)
-            self.on_message(data)
+            received = Received(c.peer, c.helo, mail, rcpt, bytes(data))
+            self.on_message(received.data)
             answer = self.on_dot(c, rcpt)
             if answer.startswith("2"):
                 self.received.append(received)

@@ -1,0 +1,180 @@
+"""A line alone, with a host that only remembers: what it gives to connections, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any, cast
+
+from merpati.adapters.clock import Clock, SystemClock
+from merpati.delivery.destinations import Destination, Host
+from merpati.delivery.lane import Lane, Line
+from merpati.delivery.options import Options
+from merpati.delivery.outcome import Deferred, Delivered, Ending, Reply, Returned
+from merpati.delivery.prepared import Prepared
+from merpati.delivery.sending_ip import LocalIp
+from merpati.delivery.session import Session
+
+THERE = Destination("mail.example", (Host("mx.mail.example", ("127.0.0.1",)),), 25)
+
+
+class Home:
+    is_sick = False
+
+
+class Source:
+    def __init__(self) -> None:
+        self.home = Home()
+
+
+class Queue:
+    is_retired = False
+
+    def __init__(self) -> None:
+        self.back: list[Prepared] = []
+
+    def put_back(self, message: Prepared) -> None:
+        self.back.append(message)
+
+
+class Office:
+    """The host of a lane."""
+
+    def __init__(self) -> None:
+        self.clock: Clock = SystemClock()
+        self.options = Options(connections=3)
+        self.is_stopping = False
+        self.opened = 0
+        self.endings: list[Ending] = []
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        work.close()
+        self.opened += 1
+
+    def wake(self, queue: object) -> None:
+        return
+
+    def ended(self, line: Line, remote: str, message: Prepared, ending: Ending) -> None:
+        self.endings.append(ending)
+
+    def wants_allowance(self, ip: LocalIp) -> None:
+        return
+
+    def ip_missing(self, ip: LocalIp) -> None:
+        return
+
+
+class Talk:
+    """A session as far as a line looks at it."""
+
+    remote = "mx.mail.example[127.0.0.1]:25"
+    answered = 0
+    is_open = True
+
+    def quit(self) -> None:
+        return
+
+
+class Mail:
+    returned = 0
+
+    def __init__(self, source: Source, queue: Queue) -> None:
+        self.feed = source
+        self.queue = queue
+
+
+def line_with(count: int) -> tuple[Line, Office, Queue, Source]:
+    office, queue, source = Office(), Queue(), Source()
+    lane = Lane(cast(Any, office), LocalIp("127.0.0.2", "mta.example", None), THERE)
+    line = lane.line(THERE)
+    for _ in range(count):
+        line.assign(cast(Prepared, Mail(source, queue)))
+    return line, office, queue, source
+
+
+def talk() -> Session:
+    return cast(Session, Talk())
+
+
+def test_nothing_is_begun_while_outcomes_cannot_be_stored() -> None:
+    line, office, _, source = line_with(2)
+    source.home.is_sick = True
+    assert line.next_message(talk()) is None
+    line.kick()
+    assert office.opened == 0
+    source.home.is_sick = False
+    assert line.next_message(talk()) is not None
+    line.kick()
+    assert office.opened == 1
+
+
+def test_nothing_is_begun_while_stopping() -> None:
+    line, office, _, _ = line_with(2)
+    office.is_stopping = True
+    assert line.next_message(talk()) is None
+
+
+def test_mail_of_a_missing_ip_goes_back() -> None:
+    line, office, queue, _ = line_with(2)
+    line.lane.ip.is_missing = True
+    line.kick()
+    assert len(queue.back) == 2
+    assert office.opened == 0
+    assert line.lane.ip.promised == 0
+
+
+def test_one_connection_is_tried_before_others_are_opened() -> None:
+    line, office, _, _ = line_with(10)
+    line.kick()
+    line.kick()
+    assert office.opened == 1
+    line.sessions.add(talk())
+    line.kick()
+    assert office.opened == 3  # as many as allowed
+    assert line.lane.connections == 3
+
+
+def test_a_returned_message_goes_first_and_not_for_ever() -> None:
+    line, office, _, _ = line_with(2)
+    session = talk()
+    first = line.next_message(session)
+    assert first is not None
+    for _ in range(3):
+        line.message_ended(session, first, Returned("421 enough"))
+        assert line.next_message(session) is first
+    line.message_ended(session, first, Returned("421 enough"))
+    assert office.endings == [Returned("421 enough")]
+    assert line.in_flight == 0
+
+
+async def test_a_connection_that_ends_unused_makes_the_line_wait() -> None:
+    line, _, queue, _ = line_with(3)
+    session = talk()
+    line.sessions.add(session)
+    line.lane.connections += 1
+    line.session_closed(session, "421 4.7.0 go away")
+    assert not line.is_usable(line.lane.host.clock.elapsed())
+    assert "421 4.7.0 go away" in line.backoff.reason
+    assert len(queue.back) == 3
+
+
+async def test_a_connection_that_was_of_use_may_end_as_it_likes() -> None:
+    line, office, queue, _ = line_with(3)
+    session = talk()
+    line.sessions.add(session)
+    line.lane.connections += 1
+    message = line.next_message(session)
+    assert message is not None
+    cast(Any, session).answered = 1
+    line.message_ended(session, message, Delivered(Reply(250, None, "ok")))
+    line.session_closed(session, "connection closed by the far end")
+    assert line.is_usable(line.lane.host.clock.elapsed())
+    assert office.opened == 1
+    assert not queue.back
+
+
+def test_the_last_reply_is_kept_for_people() -> None:
+    line, _, _, _ = line_with(1)
+    message = line.next_message(talk())
+    assert message is not None
+    line.message_ended(talk(), message, Deferred("450 4.2.0 later"))
+    assert line.last_reply == "450 4.2.0 later"
