@@ -18,6 +18,7 @@ from harness.customer import SENDING_IPS, sign_up
 from harness.service import Merpati, wait_until
 from tests.support.http_calls import send, transmission
 from tests.support.postfix import missing, postfix
+from tests.support.sink import sink
 
 MESSAGES = 40
 CLIENT = """
@@ -96,6 +97,34 @@ def test_mail_arrives_signed_from_both_ips_with_their_helo_names(tmp_path: Path)
     (attached,) = first.iter_attachments()
     assert attached.get_filename() == "a.txt"
     assert attached.get_content() == "isi lampiran"
+
+
+def test_the_example_in_the_docs_runs(tmp_path: Path) -> None:
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "send-with-the-sparkpost-client.md"
+    (example,) = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    merpati = Merpati(tmp_path / "data", "--https", "127.0.0.1:0", "--workers", "1")
+    merpati.start()
+    try:
+        with sink(tmp_path) as receiver:
+            customer = sign_up(merpati)
+            merpati.command("route", "add", "*", f"127.0.0.1:{receiver.port}")
+            done = subprocess.run(
+                [sys.executable, "-c", example],
+                env={
+                    "REQUESTS_CA_BUNDLE": str(merpati.data / "tls" / "ca.pem"),
+                    "SPARKPOST_API_KEY": customer.api_key,
+                    "MERPATI_HTTPS": merpati.addresses["https"],
+                },
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+            assert re.fullmatch(r"\d{17,20} 2\n", done.stdout)
+            wait_until(lambda: len(receiver.recipients()) == 2, "both messages")
+            assert set(receiver.recipients()) == {"sari@receiver.example", "budi@receiver.example"}
+    finally:
+        assert merpati.stop() == 0
 
 
 def sender_of(message: EmailMessage) -> tuple[str, str]:
