@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from merpati.spool.shapes import SpooledMessage
@@ -58,11 +58,25 @@ class Prepared:
 class Budget:
     """Bytes of composed messages in memory, all queues together."""
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int, wake: Callable[[ReadyQueue], None]) -> None:
         self.limit_bytes = limit_bytes
         self.used_bytes = 0
+        self._wake = wake
+        self._waiting: dict[ReadyQueue, None] = {}  # in the order of asking
 
     @property
     def has_room(self) -> bool:
         """Return whether another hand-over may be composed; one more than the limit fits."""
         return self.used_bytes < self.limit_bytes
+
+    def wait(self, queue: ReadyQueue) -> None:
+        """Wake the queue once there is room."""
+        self._waiting[queue] = None
+
+    def free(self, size_bytes: int) -> None:
+        """Give memory back."""
+        self.used_bytes -= size_bytes
+        if self._waiting and self.has_room:
+            waiting, self._waiting = self._waiting, {}
+            for queue in waiting:
+                self._wake(queue)

@@ -69,8 +69,8 @@ class QueueHost(Protocol):
     def expire_overdue(self, feed: Feed, reason: str) -> None:
         """Give up the messages at the head of a feed whose life is over."""
 
-    def wait_for_budget(self, queue: ReadyQueue) -> None:
-        """Wake the queue once memory is free."""
+    def wake(self, queue: ReadyQueue) -> None:
+        """Have the queue pumped soon."""
 
 
 class ReadyQueue:
@@ -128,16 +128,22 @@ class ReadyQueue:
                 self.put_back(message)
         else:
             self.ready.extend(messages)
+            self._host.wake(self)
 
     def put_back(self, message: Prepared) -> None:
         """Undo a pick: the message is due as it was, and its memory is free."""
-        self._host.budget.used_bytes -= message.cost_bytes
-        feed = message.feed.home.current(message.feed)
-        feed.buffer.appendleft(message.row)
+        self._host.budget.free(message.cost_bytes)
+        self.undo_pick(message.feed, message.row)
+
+    def undo_pick(self, picked: Feed, row: SpooledMessage) -> None:
+        """Have a message picked again, wherever its feed is placed by now."""
+        feed = picked.home.current(picked)
+        feed.buffer.appendleft(row)
         if feed.placed_in is None:
             self._host.replace(feed)
         else:
             feed.placed_in.has_rows(feed)
+            self._host.wake(feed.placed_in)
 
     def retire(self) -> None:
         """Undo all picks: the policy changed, so everything is placed anew."""
@@ -261,7 +267,7 @@ class ReadyQueue:
         # Small hand-overs only when the pipeline would run dry.
         while want >= HAND_OVER or (want > 0 and self.composing == 0):
             if not self._host.budget.has_room:
-                self._host.wait_for_budget(self)
+                self._host.budget.wait(self)
                 return
             rows = self._take(min(want, HAND_OVER))
             if not rows:

@@ -1,0 +1,150 @@
+"""What becomes of messages: endings of attempts, and ends without one, on their way to the settler.
+
+An attempt delivers, bounces, or is postponed by the retry schedule until the message's life ends.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import assert_never
+
+from merpati.adapters import codec
+from merpati.adapters.clock import Clock
+from merpati.contracts.batch import Recipient
+from merpati.contracts.event import Settlement
+from merpati.delivery import events
+from merpati.delivery.events import Attempt, Way
+from merpati.delivery.feed import Feed
+from merpati.delivery.outcome import (
+    Bounced,
+    Deferred,
+    Delivered,
+    Ending,
+    Reply,
+    Returned,
+    Uncertain,
+)
+from merpati.delivery.prepared import Prepared
+from merpati.delivery.retry import (
+    Expired,
+    RetryAt,
+    RetrySchedule,
+    after_deferral,
+    has_expired,
+)
+from merpati.delivery.settling import Settler
+from merpati.spool.shapes import Postponed, SpooledMessage
+
+log = logging.getLogger(__name__)
+
+_read_recipient = codec.unpacker(Recipient)
+
+
+class Verdicts:
+    """Settles and postpones. uncertain: messages sent whole whose answer never came, so far."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        schedule: RetrySchedule,
+        settlers: Mapping[int, Settler],
+        is_stopping: Callable[[], bool],
+    ) -> None:
+        self.uncertain = 0
+        self._clock = clock
+        self._schedule = schedule
+        self._settlers = settlers
+        self._is_stopping = is_stopping
+
+    def ended(self, message: Prepared, way: Way, ending: Ending) -> None:
+        """Settle or postpone a message after an attempt."""
+        feed, row = message.feed, message.row
+        attempt = Attempt(row, message.rcpt_to, self._clock.now(), way, message.size_bytes)
+        match ending:
+            case Delivered():
+                settler = self._settlers[feed.home.shard.number]
+                settler.settle(row.message_id, events.delivered(attempt, ending))
+            case Bounced():
+                self.give_up(feed, attempt, ending, Settlement.BOUNCED)
+            case Returned() | Deferred(reply=None) if self._is_stopping():
+                pass  # cut off by us, not by them: it is due as it was, after the restart
+            case Deferred(reason, reply):
+                self.defer(feed, attempt, reason, reply)
+            case Uncertain(reason):
+                self.uncertain += 1
+                log.warning(
+                    "answer_lost shard=%d message=%d remote=%s effect=may_be_repeated",
+                    feed.home.shard.number,
+                    row.message_id,
+                    way.remote,
+                )
+                self.defer(feed, attempt, reason, None)
+            case Returned(reason):
+                self.defer(feed, attempt, f"[internal] {reason}", None)
+            case _:
+                assert_never(ending)
+
+    def defer(self, feed: Feed, attempt: Attempt, reason: str, reply: Reply | None) -> None:
+        """Postpone a message, or let it expire."""
+        row = attempt.row
+        note = reason if reply is None else str(reply)
+        match after_deferral(self._schedule, row.injected_at, row.attempts, attempt.at):
+            case Expired():
+                self.give_up(feed, attempt, events.expiry(note), Settlement.EXPIRED)
+            case RetryAt(due_at):
+                last_ip = attempt.way.sending_ip or None
+                put_off = Postponed(row.message_id, due_at, True, last_ip, note)
+                event = events.delayed(attempt, reason, reply)
+                self._settlers[feed.home.shard.number].postpone(feed.queue_id, put_off, event)
+
+    def give_up(
+        self, feed: Feed, attempt: Attempt, bounce: Bounced, settlement: Settlement
+    ) -> None:
+        """Settle a message that was refused for good, or that we stop trying."""
+        settler = self._settlers[feed.home.shard.number]
+        settler.settle(attempt.row.message_id, events.bounced(attempt, bounce, settlement))
+
+    def not_generated(self, feed: Feed, row: SpooledMessage, ip_pool: str, reason: str) -> None:
+        """Settle a message that could not be made."""
+        attempt = self._without_try(row)._replace(way=Way(ip_pool))
+        settler = self._settlers[feed.home.shard.number]
+        settler.settle(row.message_id, events.not_generated(attempt, reason))
+
+    def give_up_all(
+        self, feed: Feed, bounce: Bounced, settlement: Settlement, policy_version: int
+    ) -> None:
+        """Settle what a feed has in memory, as far as this policy knows of it."""
+        while feed.buffer and feed.buffer[0].policy_version <= policy_version:
+            if feed.home.is_sick:
+                return
+            self.give_up(feed, self._without_try(feed.buffer.popleft()), bounce, settlement)
+        feed.home.read_ahead(feed)
+        feed.home.discard_if_empty(feed)
+
+    def expire_overdue(self, feed: Feed, reason: str) -> None:
+        """Give up the messages at the head of a feed whose life is over.
+
+        Only for mail that cannot be tried: whatever can gets its last attempt first.
+        """
+        now = self._clock.now()
+        buffer = feed.buffer
+        while buffer and has_expired(self._schedule, buffer[0].injected_at, now):
+            if feed.home.is_sick:
+                return
+            row = buffer.popleft()
+            end = events.expiry(row.note or reason)
+            self.give_up(feed, self._without_try(row), end, Settlement.EXPIRED)
+        feed.home.read_ahead(feed)
+
+    def defer_head(self, feed: Feed, reason: str) -> None:
+        """Count a failed lookup as an attempt of the oldest message, so that it shows and ends."""
+        self.expire_overdue(feed, reason)
+        if feed.buffer and not feed.home.is_sick:
+            attempt = self._without_try(feed.buffer.popleft())
+            self.defer(feed, attempt, f"[internal] {reason}", None)
+            feed.home.read_ahead(feed)
+
+    def _without_try(self, row: SpooledMessage) -> Attempt:
+        rcpt_to = _read_recipient.decode(row.recipient).rcpt_to
+        return Attempt(row, rcpt_to, self._clock.now())
