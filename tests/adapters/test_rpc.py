@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import stat
@@ -96,6 +97,26 @@ async def test_threads_wait_side_by_side(client: RpcClient, operations: Handlers
     assert await asyncio.gather(*calls) == [b"0", b"1", b"2", b"3"]
 
 
+async def test_callers_share_a_connection_and_pass_each_other(
+    server: RpcServer, client: RpcClient, operations: Handlers
+) -> None:
+    slow = asyncio.create_task(asyncio.to_thread(client.call, "wait", b"slow"))
+    await until(lambda: operations.waiting == 1)
+    assert await asyncio.to_thread(client.call, "echo", b"quick") == b"quick"
+    assert len(server._connections) == 1
+    operations.release.set()
+    assert await slow == b"slow"
+
+
+async def test_everybody_gets_their_own_answer(client: RpcClient) -> None:
+    def calls(caller: int) -> None:
+        for n in range(100):
+            payload = b"%d-%d" % (caller, n) * (1 + 5_000 * (n % 20 == 0))
+            assert client.call("echo", payload) == payload
+
+    await asyncio.gather(*(asyncio.to_thread(calls, caller) for caller in range(16)))
+
+
 async def test_a_late_answer_is_not_taken_for_the_next(
     server: RpcServer, operations: Handlers, tmp_path: Path
 ) -> None:
@@ -109,56 +130,74 @@ async def test_a_late_answer_is_not_taken_for_the_next(
     assert await asyncio.to_thread(two_calls) == b"next"
 
 
-async def test_a_request_nobody_waits_for_is_cancelled(
+async def test_a_request_nobody_waits_for_is_cancelled_alone(
     server: RpcServer, operations: Handlers, tmp_path: Path
 ) -> None:
-    hasty = RpcClient(tmp_path / "it.sock", timeout_seconds=0.1)
+    hasty = RpcClient(tmp_path / "it.sock", timeout_seconds=0.3)
+    first = asyncio.create_task(asyncio.to_thread(hasty.call, "wait", b"first"))
+    await until(lambda: operations.waiting == 1)
+    hasty._timeout_seconds = 5.0
+    second = asyncio.create_task(asyncio.to_thread(hasty.call, "wait", b"second"))
     with pytest.raises(RpcUnavailable):
-        await asyncio.to_thread(hasty.call, "wait", b"")
+        await first
     await until(lambda: operations.cancelled == 1)
+    operations.release.set()
+    assert await second == b"second"
+    assert operations.waiting == 2
+
+
+async def test_a_lost_connection_cancels_what_was_under_way(
+    client: RpcClient, operations: Handlers
+) -> None:
+    calls = [asyncio.create_task(asyncio.to_thread(client.call, "wait", b"")) for _ in range(3)]
+    await until(lambda: operations.waiting == 3)
+    client.close()
+    for call in calls:
+        with pytest.raises(RpcUnavailable, match=r"it\.sock: the connection was closed by this"):
+            await call
+    await until(lambda: operations.cancelled == 3)
+    assert await asyncio.to_thread(client.call, "echo", b"again") == b"again"
 
 
 async def test_a_restarted_server_is_found_again(
     server: RpcServer, operations: Handlers, tmp_path: Path
 ) -> None:
-    client, results = RpcClient(tmp_path / "it.sock"), []
-    asked, go_on = threading.Event(), threading.Event()
-
-    def calls() -> None:  # one thread, so one connection
-        results.append(client.call("echo", b"1"))
-        asked.set()
-        go_on.wait(5)
-        results.append(client.call("echo", b"2"))
-
-    thread = threading.Thread(target=calls)
-    thread.start()
-    await asyncio.to_thread(asked.wait, 5)
+    client = RpcClient(tmp_path / "it.sock")
+    assert await asyncio.to_thread(client.call, "echo", b"1") == b"1"
     await server.close()
+    await until(lambda: "rpc-it" not in {thread.name for thread in threading.enumerate()})
+    with pytest.raises(RpcUnavailable, match="No such file"):
+        await asyncio.to_thread(client.call, "echo", b"nobody")
     again = RpcServer(tmp_path / "it.sock", operations.by_name())
     await again.start()
-    go_on.set()
-    await asyncio.to_thread(thread.join, 5)
-    assert results == [b"1", b"2"]
+    assert await asyncio.to_thread(client.call, "echo", b"2") == b"2"
     await again.close()
 
 
-async def test_a_server_that_dies_midway_leaves_it_unknown(tmp_path: Path) -> None:
+async def test_a_server_that_dies_midway_leaves_it_unknown_and_is_not_asked_again(
+    tmp_path: Path,
+) -> None:
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(tmp_path / "it.sock"))
     listener.listen()
+    listener.settimeout(0.2)
+    asked = []
 
     def die_midway() -> None:
-        connection, _ = listener.accept()
-        connection.recv(100)
-        connection.sendall(b"\x00\x00\x00\x09half")
-        connection.close()
+        with contextlib.suppress(TimeoutError):
+            while True:
+                connection, _ = listener.accept()
+                asked.append(connection.recv(100))
+                connection.sendall(b"\x00\x00\x00\x09half")
+                connection.close()
 
     dying = threading.Thread(target=die_midway)
     dying.start()
     with pytest.raises(RpcUnavailable, match="closed before the answer"):
         await asyncio.to_thread(RpcClient(tmp_path / "it.sock").call, "echo", b"")
-    dying.join()
+    await asyncio.to_thread(dying.join)
     listener.close()
+    assert len(asked) == 1
 
 
 async def test_nobody_there_is_unavailable(tmp_path: Path) -> None:

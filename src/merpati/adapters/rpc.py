@@ -1,8 +1,8 @@
 """Request and answer over a Unix socket: how the other processes reach a worker.
 
-A frame is a 32-bit big-endian length and a msgpack array: [operation, payload] one way,
-[payload, error kind or "", message] back. One request at a time on a connection; a caller that
-wants more opens more, so a frame needs no number. The socket is for our own user only (0600).
+`rpc_wire` says what a frame is, `rpc_line` is the caller's end of a connection. A request is sent
+once and never again: when its answer does not come, the caller is told that it does not know. The
+socket is for our own user only (0600).
 """
 
 from __future__ import annotations
@@ -18,33 +18,15 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
-import msgspec
-
-from merpati.adapters.codec import DecodeError, pack, unpacker
+from merpati.adapters.codec import DecodeError
+from merpati.adapters.rpc_line import AnswerTooLate, Line, LineBroken
+from merpati.adapters.rpc_wire import GIVE_UP, Answer, FrameReader, Request, framed
 
 log = logging.getLogger(__name__)
 
 Handler = Callable[[bytes], Awaitable[bytes]]
 
-MAX_FRAME_BYTES = 256 << 20  # above any batch; a longer one means the two ends lost step
-READ_BYTES = 256 << 10
-_LENGTH = struct.Struct(">I")
 _TIMEVAL = struct.Struct("@ll")  # seconds, microseconds
-
-
-class _Request(msgspec.Struct, frozen=True, array_like=True):
-    op: str
-    payload: bytes
-
-
-class _Answer(msgspec.Struct, frozen=True, array_like=True):
-    payload: bytes
-    kind: str = ""
-    message: str = ""
-
-
-_read_request = unpacker(_Request).decode
-_read_answer = unpacker(_Answer).decode
 
 
 class RpcError(Exception):
@@ -103,7 +85,7 @@ class RpcServer:
         self._server.close()
         self._server = None
         self._path.unlink(missing_ok=True)
-        running = [one.task for one in self._connections if one.task is not None]
+        running = [task for one in self._connections for task in one.running.values()]
         if running:
             await asyncio.wait(running, timeout=grace_seconds)
         for connection in list(self._connections):
@@ -111,15 +93,15 @@ class RpcServer:
 
 
 class _ServerConnection(asyncio.Protocol):
-    """One caller. Frames are cut here; what they mean is the handlers' affair."""
+    """One calling process and the requests it has under way."""
 
     def __init__(
         self, handlers: Mapping[str, Handler], connections: set[_ServerConnection]
     ) -> None:
-        self.task: asyncio.Task[None] | None = None
+        self.running: dict[int, asyncio.Task[None]] = {}
         self._handlers = handlers
         self._connections = connections
-        self._buffer = bytearray()
+        self._frames = FrameReader(Request)
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -127,149 +109,110 @@ class _ServerConnection(asyncio.Protocol):
         self._connections.add(self)
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        self._next()
+        try:
+            requests = self._frames.feed(data)
+        except DecodeError as error:
+            log.error("rpc malformed request: %s", error)  # noqa: TRY400
+            self.hang_up()
+            return
+        for request in requests:
+            if request.op == GIVE_UP:
+                self._give_up(request.number)
+            else:
+                self.running[request.number] = asyncio.create_task(self._serve(request))
 
     def connection_lost(self, error: Exception | None) -> None:
         self._connections.discard(self)
         self._transport = None
-        if self.task is not None:
-            self.task.cancel()  # what has not begun need not be done: nobody waits for it
+        for number in list(self.running):
+            self._give_up(number)
 
     def hang_up(self) -> None:
         if self._transport is not None:
             self._transport.close()
 
-    def _next(self) -> None:
-        if self.task is not None or len(self._buffer) < _LENGTH.size:
-            return
-        (size,) = _LENGTH.unpack_from(self._buffer)
-        end = _LENGTH.size + size
-        if size > MAX_FRAME_BYTES:
-            log.error("rpc frame_bytes=%d refused", size)
-            self.hang_up()
-            return
-        if len(self._buffer) < end:
-            return
-        with memoryview(self._buffer) as view:
-            try:
-                request = _read_request(view[_LENGTH.size : end])
-            except DecodeError as error:
-                log.error("rpc malformed request: %s", error)  # noqa: TRY400
-                self.hang_up()
-                return
-        del self._buffer[:end]
-        self.task = asyncio.create_task(self._serve(request))
+    def _give_up(self, number: int) -> None:
+        task = self.running.pop(number, None)
+        if task is not None:
+            task.cancel()  # what has not begun need not be done: nobody waits for it
 
-    async def _serve(self, request: _Request) -> None:
+    async def _serve(self, request: Request) -> None:
         answer = await self._answer(request)
-        frame = pack(answer)
+        self.running.pop(request.number, None)
         if self._transport is not None:
-            self._transport.write(_LENGTH.pack(len(frame)) + frame)
-        self.task = None
-        if self._buffer:
-            self._next()
+            self._transport.write(framed(answer))
 
-    async def _answer(self, request: _Request) -> _Answer:
+    async def _answer(self, request: Request) -> Answer:
+        number = request.number
         handler = self._handlers.get(request.op)
         if handler is None:
-            return _Answer(b"", "unknown_operation", f"no operation is called {request.op!r}")
+            return Answer(
+                number, b"", "unknown_operation", f"no operation is called {request.op!r}"
+            )
         try:
-            return _Answer(await handler(request.payload))
+            return Answer(number, await handler(request.payload))
         except RpcError as error:
-            return _Answer(b"", error.kind, error.message)
+            return Answer(number, b"", error.kind, error.message)
         except Exception:
             log.exception("rpc op=%s failed", request.op)
-            return _Answer(b"", "internal", "the worker failed; its log says how")
+            return Answer(number, b"", "internal", "the worker failed; its log says how")
 
 
 class RpcClient:
-    """Calls one server, from any number of threads; each has a connection of its own.
+    """Calls one server, from any number of threads over one connection, made when it is needed.
 
-    timeout_seconds: no single wait on the socket is longer.
+    timeout_seconds: how long a call waits for its answer, and how long for room to send.
     """
 
     def __init__(self, path: Path, timeout_seconds: float = 15.0) -> None:
         self._path = path
         self._timeout_seconds = timeout_seconds
-        self._timeval = _TIMEVAL.pack(int(timeout_seconds), int(timeout_seconds % 1 * 1_000_000))
-        self._mine = threading.local()
+        self._line: Line | None = None
+        self._connecting = threading.Lock()
 
     def call(self, op: str, payload: bytes) -> bytes:
         """Send one request and return its answer. Raises RpcUnavailable, RpcRefused."""
-        frame = pack(_Request(op, payload))
         try:
-            connection = self._connection()
-            connection.sendall(_LENGTH.pack(len(frame)) + frame)
-            answer = _read_answer(_receive_frame(connection))
-        except BlockingIOError:  # how SO_RCVTIMEO and SO_SNDTIMEO say it
-            self.close()  # a late answer must not be taken for that of the next request
+            answer = self._open_line().call(op, payload, self._timeout_seconds)
+        except AnswerTooLate:
             raise RpcUnavailable(
                 f"no answer from {self._path.name} within {self._timeout_seconds:g} s"
             ) from None
-        except (OSError, DecodeError) as error:
-            self.close()
+        except (OSError, LineBroken) as error:
             raise RpcUnavailable(f"{self._path.name}: {error}") from error
         if answer.kind:
             raise RpcRefused(answer.kind, answer.message)
         return answer.payload
 
     def close(self) -> None:
-        """Close this thread's connection; the next call makes a new one."""
-        connection: socket.socket | None = getattr(self._mine, "connection", None)
-        self._mine.connection = None
-        if connection is not None:
-            connection.close()
+        """Hang up; the next call connects again."""
+        with self._connecting:
+            if self._line is not None:
+                self._line.close()
+            self._line = None
 
-    def _connection(self) -> socket.socket:
-        connection: socket.socket | None = getattr(self._mine, "connection", None)
-        if connection is not None:
-            if _is_open(connection):
-                return connection
-            # Seen before anything was sent, so that trying again cannot do something twice.
-            self.close()
+    def _open_line(self) -> Line:
+        line = self._line
+        if line is not None and not line.is_broken:
+            return line
+        with self._connecting:
+            if self._line is None or self._line.is_broken:
+                self._line = Line(self._connect(), self._path.stem)
+            return self._line
+
+    def _connect(self) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            # Not settimeout(), which asks poll() before each call, MSG_DONTWAIT or not.
-            for limit in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-                connection.setsockopt(socket.SOL_SOCKET, limit, self._timeval)
+            # Not settimeout(), which asks poll() before each call. Reading has no limit.
+            limit = self._timeout_seconds
+            timeval = _TIMEVAL.pack(int(limit), int(limit % 1 * 1_000_000))
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
             with _address(self._path) as address:
                 connection.connect(address)
         except BaseException:
             connection.close()
             raise
-        self._mine.connection = connection
         return connection
-
-
-def _is_open(connection: socket.socket) -> bool:
-    try:
-        connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        return True  # nothing to read: as it must be between two requests
-    except OSError:
-        return False
-    return False  # closed, or an answer nobody asked for
-
-
-def _receive_frame(connection: socket.socket) -> bytearray:
-    data = bytearray(connection.recv(READ_BYTES))
-    while len(data) < _LENGTH.size:
-        data += _receive(connection)
-    (size,) = _LENGTH.unpack_from(data)
-    if size > MAX_FRAME_BYTES:
-        raise OSError(f"a frame of {size} bytes")
-    while len(data) < _LENGTH.size + size:
-        data += _receive(connection)
-    del data[: _LENGTH.size]
-    return data
-
-
-def _receive(connection: socket.socket) -> bytes:
-    data = connection.recv(READ_BYTES)
-    if not data:
-        raise ConnectionResetError("the connection was closed before the answer")
-    return data
 
 
 @contextlib.contextmanager
