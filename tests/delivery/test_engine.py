@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import ipaddress
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -563,10 +563,16 @@ async def test_a_policy_that_changes_under_load_loses_and_repeats_nothing(tmp_pa
 
 
 class FailingShard(Shard):
-    """Refuses to settle while told to."""
+    """Refuses to settle while told to; breaks as many reads of contents as told to."""
 
     sick = False
     refused = 0
+    content_failures: list[Exception] = []  # noqa: RUF012 - set by a test
+
+    async def content(self, content_id: int) -> bytes:
+        if self.content_failures:
+            raise self.content_failures.pop()
+        return await super().content(content_id)
 
     async def settle(
         self,
@@ -603,6 +609,31 @@ async def test_delivery_pauses_while_outcomes_cannot_be_stored(
     assert sum("settle_failed" in text for text in caplog.messages) == 1
 
 
+async def test_a_content_that_cannot_be_read_now_is_read_later(tmp_path: Path) -> None:
+    clock = StepClock()
+    shard = FailingShard(tmp_path / "spool", 1, clock)
+    shard.content_failures = [SpoolUnavailable("disk I/O error")]
+    async with SmtpSink().running() as sink:
+        first = policy(sink.port)
+        async with worker(tmp_path, first, wrap=lambda _: shard, clock=clock) as w:
+            await w.inject(*some(5))
+            events = await w.settled(5)
+            await w.until(lambda: w.engine.budget.used_bytes == 0)
+    assert {event.settlement for event in events} == {Settlement.DELIVERED}
+
+
+async def test_a_content_that_is_gone_fails_its_mail(tmp_path: Path) -> None:
+    clock = StepClock()
+    shard = FailingShard(tmp_path / "spool", 1, clock)
+    shard.content_failures = [KeyError(1)]
+    async with worker(tmp_path, policy(1), wrap=lambda _: shard, clock=clock) as w:
+        await w.inject(*some(5))
+        events = await w.settled(5)
+    assert {(e.type, e.settlement) for e in events} == {
+        (EventType.GENERATION_FAILURE, Settlement.FAILED)
+    }
+
+
 async def test_a_stop_under_load_loses_and_repeats_nothing(tmp_path: Path) -> None:
     """D16."""
     async with SmtpSink().running() as sink:
@@ -631,6 +662,37 @@ async def test_a_stop_does_not_wait_longer_than_its_grace(tmp_path: Path) -> Non
             await w.inject("a@x.example")
             await w.until(lambda: sink.connections)
         assert clock.elapsed() - start < 5
+
+
+async def test_what_a_stop_cuts_off_before_its_end_is_due_again_at_once(tmp_path: Path) -> None:
+    sink = SmtpSink()
+    waits = asyncio.Event()
+    dialogue = sink.dialogue
+
+    async def hang_in_data(c: Connection) -> None:
+        c.say = hang(c.say)  # type: ignore[method-assign]
+        await dialogue(c)
+
+    def hang(say: Callable[[str], Awaitable[None]]) -> Callable[[str], Awaitable[None]]:
+        async def slowly(text: str) -> None:
+            if text.startswith("354"):
+                waits.set()
+                await asyncio.sleep(60)
+            await say(text)
+
+        return slowly
+
+    sink.converse = hang_in_data  # type: ignore[assignment]
+    async with sink.running():
+        async with worker(tmp_path, policy(sink.port), grace=0.1) as w:
+            await w.inject("a@x.example")
+            async with asyncio.timeout(5):
+                await waits.wait()
+        assert w.events() == []
+        sink.converse = dialogue
+        async with worker(tmp_path, policy(sink.port)) as w:
+            events = await w.settled(1)
+    assert [(event.settlement, event.attempts) for event in events] == [(Settlement.DELIVERED, 0)]
 
 
 def replace_ip(ip: SendingIp, messages_per_day: int) -> SendingIp:

@@ -148,7 +148,7 @@ class Line:
         """Return how many messages may be assigned to it now."""
         lane = self.lane
         # Before the first greeting little: all of it comes back if there is none.
-        window = 2 * lane.connections_limit if self.sessions else 16
+        window = 4 * lane.connections_limit if self.sessions else 16
         if lane.bucket is not None:
             window = min(window, 1 + int(lane.bucket.per_second * 5))
         room = window - len(self.assigned)
