@@ -1,7 +1,8 @@
 """A supervisor over small programs: what its tests start instead of the whole service.
 
 `python small_programs.py DIR NAME=BEHAVIOUR…`: `serve` listens on DIR/run/NAME.sock and stops at
-SIGTERM; `deaf` never listens; `broken` says why and ends; `stubborn` ignores SIGTERM.
+SIGTERM; `chatty` says a megabyte first; `deaf` never listens; `broken` says why and ends;
+`stubborn` ignores SIGTERM. They are run by DIR/python where that exists.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ while True:
 """
 CODE = {
     "serve": SERVE.format(on_term="lambda *_: (print('told to stop', sys.argv[1]), sys.exit(0))"),
+    "chatty": "for _ in range(16_384): print(63 * 'x')\n" + SERVE.format(on_term="signal.SIG_DFL"),
     "stubborn": SERVE.format(on_term="signal.SIG_IGN"),
     "deaf": "import time; print('busy with something else', flush=True); time.sleep(100)",
     "broken": "import sys; sys.exit('the disk is on fire')",
@@ -41,6 +43,8 @@ def program(folder: DataFolder, stage: int, name: str, behaviour: str) -> Progra
 def main() -> int:
     folder = DataFolder(Path(sys.argv[1]))
     folder.run.mkdir(exist_ok=True)
+    if (interpreter := folder.root / "python").exists():
+        sys.executable = str(interpreter)
     set_up_log("run")
     wanted = [program(folder, stage, *word.split("=")) for stage, word in enumerate(sys.argv[2:])]
     nowhere = HostPort("127.0.0.1", 1)

@@ -20,14 +20,14 @@ SMALL_PROGRAMS = Path(__file__).with_name("small_programs.py")
 class Run:
     """One supervisor process and what it says."""
 
-    def __init__(self, folder: Path, *wanted: str) -> None:
+    def __init__(self, folder: Path, *wanted: str, log: Path | None = None) -> None:
         self.folder = folder
-        self.log = folder / "log"
-        with self.log.open("ab") as log:
+        self.log = log or folder / "log"
+        with self.log.open("ab") as stderr:
             self.process = subprocess.Popen(
                 [sys.executable, str(SMALL_PROGRAMS), str(folder), *wanted],
                 stdout=subprocess.PIPE,
-                stderr=log,
+                stderr=stderr,
                 text=True,
             )
 
@@ -57,8 +57,8 @@ def runs(tmp_path: Path) -> Iterator[list[Run]]:
         run.end()
 
 
-def start(runs: list[Run], folder: Path, *wanted: str) -> Run:
-    runs.append(Run(folder, *wanted))
+def start(runs: list[Run], folder: Path, *wanted: str, log: Path | None = None) -> Run:
+    runs.append(Run(folder, *wanted, log=log))
     return runs[-1]
 
 
@@ -90,6 +90,36 @@ def test_a_killed_child_is_restarted_and_said_so(runs: list[Run], tmp_path: Path
     wait_until(lambda: run.pids().get("a", before["a"]) != before["a"], "another a")
     assert run.pids()["b"] == before["b"]
     assert "a was killed by SIGKILL; it starts again in 0.2 s" in run.log.read_text()
+
+
+def test_a_log_that_cannot_be_written_holds_up_nobody(runs: list[Run], tmp_path: Path) -> None:
+    """D5: its disk is full. A child that says much must neither wait for ever nor go unwatched."""
+    run = start(runs, tmp_path, "a=chatty", log=Path("/dev/full"))
+    assert run.first_line() == "ready"
+    before = run.pids()["a"]
+    (tmp_path / "run" / "a.sock").unlink()
+    os.kill(before, signal.SIGKILL)
+    wait_until(lambda: run.pids().get("a", before) != before, "another a")
+    run.process.terminate()
+    run.process.wait(20)
+
+
+def test_a_process_that_cannot_be_started_again_is_tried_again(
+    runs: list[Run], tmp_path: Path
+) -> None:
+    """As when memory or process numbers have run out: no reason to stop all the others."""
+    interpreter = tmp_path / "python"
+    interpreter.symlink_to(sys.executable)
+    run = start(runs, tmp_path, "a=serve", "b=serve")
+    assert run.first_line() == "ready"
+    before = run.pids()
+    interpreter.rename(tmp_path / "aside")
+    os.kill(before["a"], signal.SIGKILL)
+    wait_until(lambda: "a cannot be started: No such file" in run.log.read_text(), "the attempt")
+    (tmp_path / "run" / "a.sock").unlink()
+    (tmp_path / "aside").rename(interpreter)
+    wait_until(lambda: run.pids().get("a", before["a"]) != before["a"], "another a")
+    assert run.pids()["b"] == before["b"]
 
 
 def test_a_child_that_ends_while_starting_ends_the_run(runs: list[Run], tmp_path: Path) -> None:

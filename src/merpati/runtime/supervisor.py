@@ -9,6 +9,7 @@ folder's lock, which every child holds with it, is free only when the last of th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import json
 import logging
@@ -226,12 +227,10 @@ class Supervisor:
         back_off = FIRST_BACK_OFF_SECONDS
         while not self._stopping.is_set():
             started = time.monotonic()
-            process = await self._start(child)
-            code = await process.wait()
-            _signal(process.pid, signal.SIGKILL, group=True)  # what it started holds its port
+            how = await self._run_once(child)
             if self._stopping.is_set():
                 return
-            name, how = child.program.name, _how_it_ended(code)
+            name = child.program.name
             if not self._is_ready:
                 raise RunError(f"{name} {how} while starting{_quoted(child.last_lines)}")
             if time.monotonic() - started > STEADY_SECONDS:
@@ -240,6 +239,16 @@ class Supervisor:
             await self._pause(back_off)
             back_off = min(back_off * 2, LONGEST_BACK_OFF_SECONDS)
             child.restarts += 1
+
+    async def _run_once(self, child: Child) -> str:
+        """Run one process to its end; return how it ended."""
+        try:
+            process = await self._start(child)
+        except OSError as error:  # no memory, no process number: that may pass
+            return f"cannot be started: {error.strerror}"
+        code = await process.wait()
+        _signal(process.pid, signal.SIGKILL, group=True)  # what it started holds its port
+        return _how_it_ended(code)
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -346,8 +355,10 @@ async def _forward(process: asyncio.subprocess.Process, last_lines: deque[str]) 
         *lines, rest = (rest + data).split(b"\n")
         if len(rest) > MOST_LINE_BYTES:
             lines, rest = [*lines, rest], b""
-        for line in lines:
-            text = line.decode(errors="replace")
-            last_lines.append(text)
-            sys.stderr.write(text + "\n")
-        sys.stderr.flush()
+        texts = [line.decode(errors="replace") for line in lines]
+        last_lines.extend(texts)
+        # Where our log cannot be written (a full disk, a terminal that is gone) its lines are lost:
+        # were we to stop reading, the child would soon wait for room in its pipe, and never end.
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write("".join(text + "\n" for text in texts))
+            sys.stderr.flush()
