@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import logging
 import os
 import signal
@@ -35,6 +36,18 @@ def set_up_log(process: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+def spare_collections() -> None:
+    """Keep the garbage collector from looking again and again at what start-up made for good.
+
+    Nearly all that a request or a message makes is freed by reference counts; cycles are few, so
+    that looking for them every 700 objects costs more than what it finds. Call it once, at the end
+    of start-up.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def stop_event() -> asyncio.Event:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from merpati.runtime.paths import DataFolder
-from merpati.runtime.process import die_with_parent, set_up_log
+from merpati.runtime.process import die_with_parent, set_up_log, spare_collections
 from merpati.runtime.tls import Certificate, certificate_in_use
 from merpati.settings import HostPort, Settings, load, parse_host_port
 
@@ -130,7 +130,9 @@ def _in_child(options: WebOptions, parent_pid: int) -> Application:
     """Set up granian's child, which does the serving, and return its application."""
     die_with_parent(parent_pid)
     set_up_log("web")
-    return build_application(options.data_dir, options.workers)
+    application = build_application(options.data_dir, options.workers)
+    spare_collections()
+    return application
 
 
 def worker_count(settings: Settings) -> int:
