@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import sqlite3
 from datetime import timedelta
+from unittest.mock import patch
 
 import pytest
+from django.db import DatabaseError, connection
 
 from merpati.accounts.models import AuditEntry
 from merpati.sending.errors import InvalidValue
@@ -82,11 +85,29 @@ def test_ten_thousand_addresses_cost_one_query(django_assert_num_queries) -> Non
     ]
 
 
-def plan_of(_sql: str) -> list[str]:
-    from django.db import connection  # noqa: PLC0415
+def test_one_address_is_searched_by_the_index() -> None:
+    make_account()
+    statements: list[str] = []
+    connection.ensure_connection()
+    connection.connection.set_trace_callback(statements.append)
+    assert suppressed_among(1, ["a@b.example"], transactional=True) == {}
+    connection.connection.set_trace_callback(None)
+    (statement,) = statements
+    assert plan_of(statement) == [
+        "SEARCH sending_suppression USING INDEX sqlite_autoindex_sending_suppression_1"
+    ]
 
-    from merpati.sending.suppression import _AMONG  # noqa: PLC0415
 
+@pytest.mark.parametrize("addresses", [["a@b.example"], ["a@b.example", "b@b.example"]])
+def test_trouble_with_the_database_is_told_as_djangos(addresses: list[str]) -> None:
+    connection.ensure_connection()
+    with patch.object(connection, "connection", sqlite3.connect(":memory:")):
+        with pytest.raises(DatabaseError, match="no such table"):
+            suppressed_among(1, addresses, transactional=True)
+        connection.errors_occurred = False
+
+
+def plan_of(statement: str) -> list[str]:
     with connection.cursor() as cursor:
-        cursor.execute("EXPLAIN QUERY PLAN " + _AMONG["sqlite"], ['["a"]', 1, "transactional"])
+        cursor.execute("EXPLAIN QUERY PLAN " + statement)
         return [row[3].partition(" (")[0] for row in cursor.fetchall()]

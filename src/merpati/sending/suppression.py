@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from merpati.accounts import audit
 from merpati.adapters.codec import json_text
@@ -35,6 +35,14 @@ _AMONG = {
 }
 
 
+# For one address on SQLite, by far the most frequent question: asked of the driver itself, since
+# Django's cursor takes twice as long as the answer.
+_ONE_ON_SQLITE = """
+    SELECT source FROM sending_suppression
+    WHERE account_id = ? AND recipient = ? AND type = ? AND list_id = ''
+"""
+
+
 def suppressed_among(
     account_id: int, addresses: Sequence[str], transactional: bool
 ) -> dict[str, str]:
@@ -44,9 +52,7 @@ def suppressed_among(
     """
     kind = SuppressionType.TRANSACTIONAL if transactional else SuppressionType.NON_TRANSACTIONAL
     matched = [_normal(address) for address in addresses]
-    with connection.cursor() as cursor:
-        cursor.execute(_AMONG[connection.vendor], [json_text(matched), account_id, kind.value])
-        sources: dict[str, str] = dict(cursor.fetchall())
+    sources = _sources(account_id, matched, kind.value)
     if not sources:
         return {}
     return {
@@ -54,6 +60,20 @@ def suppressed_among(
         for address, normal in zip(addresses, matched, strict=True)
         if normal in sources
     }
+
+
+def _sources(account_id: int, matched: Sequence[str], kind: str) -> dict[str, str]:
+    database = connections[DEFAULT_DB_ALIAS]  # this thread's
+    if len(matched) == 1 and database.vendor == "sqlite":
+        (address,) = matched
+        database.ensure_connection()
+        with database.wrap_database_errors:
+            wanted = (account_id, address, kind)
+            row = database.connection.execute(_ONE_ON_SQLITE, wanted).fetchone()
+        return {address: row[0]} if row else {}
+    with database.cursor() as cursor:
+        cursor.execute(_AMONG[database.vendor], [json_text(matched), account_id, kind])
+        return dict(cursor.fetchall())
 
 
 def suppress(
