@@ -108,6 +108,8 @@ def test_an_ip_moves_and_its_warm_up_steps_back(acme: Customer) -> None:
         refused = acme.call("PUT", f"{IPS}/127.0.0.2", wanted)
         assert refused.status == 400
         assert text in refused.error["message"]
+    half = acme.call("PUT", f"{IPS}/127.0.0.2", {"auto_warmup_stage": 1.5})
+    assert half.error["description"] == "auto_warmup_stage must be integer, not number"
     unknown = acme.call("PUT", f"{IPS}/127.0.0.2", {"ip_pool": "nope"})
     assert (unknown.status, unknown.error["code"]) == (422, "1603")
 

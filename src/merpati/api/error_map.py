@@ -87,8 +87,8 @@ def as_api_error(error: Exception, request_id: str) -> ApiError:
         return refusal(
             503,
             "Service temporarily unavailable",
-            "The request could not be stored durably, so it was not accepted. Try again; with the "
-            "same Idempotency-Key a repeat is safe.",
+            "There is no confirmation that the request was stored durably, so do not count on it. "
+            "Try again; with the same Idempotency-Key a repeat is safe.",
             "1500",
             "unavailable",
             headers=RETRY_AFTER,

@@ -17,6 +17,7 @@ _TYPES = {
     "array": "array",
     "null": "null",
 }
+_WANTED = _TYPES | {"int": "integer"}  # 1.5 is a number too
 
 
 def wrong_field(error: msgspec.ValidationError) -> tuple[str, str]:
@@ -27,7 +28,7 @@ def wrong_field(error: msgspec.ValidationError) -> tuple[str, str]:
     complaint = _COMPLAINT.search(text)
     if complaint is None:
         return field, f"{field or 'the body'}: {_PLACE.sub('', text)}"
-    wanted = [_TYPES.get(name, name) for name in complaint[1].split(" | ") if name != "null"]
+    wanted = [_WANTED.get(name, name) for name in complaint[1].split(" | ") if name != "null"]
     got = _TYPES.get(complaint[2], complaint[2])
     return field, f"{field or 'the body'} must be {_listed(wanted)}, not {got}"
 

@@ -51,6 +51,7 @@ METADATA_BYTES = 10 * 1024
 SUBSTITUTION_DATA_BYTES = 100 * 1024
 CONTENT_BYTES = 20 * 1024 * 1024
 FILE_NAME_BYTES = 255
+HEADER_NAME_CHARACTERS = 76  # as composing takes: with its colon it must fit a line of 78
 TAGS_PER_RECIPIENT = 10  # more are ignored, as SparkPost does
 SCHEDULED_AHEAD = timedelta(days=3)
 EXPRESSION = "{{"
@@ -225,6 +226,11 @@ def _check_header(name: str, value: str) -> None:
     field_name = f"content.headers.{shown}"
     if not name or not _TOKEN_CHARACTERS.issuperset(name):
         raise HeaderRefused(f"content.headers: '{shown}' is not a valid header name", field_name)
+    if len(name) > HEADER_NAME_CHARACTERS:
+        raise HeaderRefused(
+            f"content.headers: the name {shown}… has more than {HEADER_NAME_CHARACTERS} characters",
+            field_name,
+        )
     if breaks_a_line(value):
         raise HeaderRefused(
             f"{field_name} must not contain line breaks or control characters", field_name
@@ -307,7 +313,7 @@ def _check_return_path(address: str, account: SendingAccount) -> None:
 def _pool(request: TransmissionRequest, account: SendingAccount) -> PoolEntry:
     pool = account.pool(request.ip_pool)
     if pool is None:
-        raise PoolUnknown(request.ip_pool or "default")
+        raise PoolUnknown("default" if request.ip_pool is None else request.ip_pool)
     if not pool.has_ips:
         raise PoolWithoutIps(pool.slug)
     return pool
