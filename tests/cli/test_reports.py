@@ -101,6 +101,29 @@ def test_the_queue_of_a_stopped_merpati_is_read_from_disk(folder: DataFolder) ->
     assert merpati(folder.root, "queue", "--account", "2").stdout == "nothing waits\n"
 
 
+def test_reports_fit_80_columns_and_show_all_that_was_said(folder: DataFolder) -> None:
+    accept(folder, "a@x.example", "b@x.example", waiting=2)
+    queue = merpati(folder.root, "queue").stdout
+    assert "         waits: Merpati is stopped" in queue.splitlines()
+    balance = merpati(folder.root, "accounts", "balance").stdout
+    assert "suppressed" not in balance  # a column of zeros
+    assert "waiting" in balance
+    assert max(map(len, (queue + balance).splitlines())) <= 80
+
+
+def test_a_report_is_for_an_account_by_number_or_name(folder: DataFolder) -> None:
+    accept(folder, "a@x.example", waiting=1)
+    record(folder)
+    merpati(folder.root, "account", "create", "Toko Kirim", "--service-time-zone", "uk")
+    for words in (["queue"], ["events"], ["accounts", "balance"]):
+        by_number = merpati(folder.root, *words, "--account", "1")
+        by_name = merpati(folder.root, *words, "--account", "Toko Kirim")
+        assert by_name.stdout == by_number.stdout != ""
+        nobody = merpati(folder.root, *words, "--account", "Toko Kerim")
+        assert nobody.returncode == 1
+        assert "merpati account list" in nobody.stderr
+
+
 def test_events_are_shown_one_a_line(folder: DataFolder) -> None:
     accept(folder, "a@x.example", "\x1b[31mred@x.example", waiting=2)
     record(folder)

@@ -171,3 +171,16 @@ def test_the_audit_trail_names_who_gave_the_command(shell: Shell) -> None:
     trail = database.execute("SELECT actor, action, subject FROM accounts_auditentry").fetchall()
     database.close()
     assert trail[-1] == (f"cli:{getpass.getuser()}", "add_sending_ip", "127.0.0.2")
+
+
+@pytest.mark.parametrize("what", ["account", "key", "ip", "domain", "route"])
+def test_an_empty_list_says_how_to_make_one(tmp_path: Path, what: str) -> None:
+    shell = Shell(tmp_path / "data")
+    done = shell(what, "list")
+    assert done.returncode == 0
+    assert f"merpati {what} {'create' if what in ('account', 'key') else 'add'}" in done.stdout
+
+
+def test_a_wrong_host_name_is_named_as_such(shell: Shell) -> None:
+    said = shell.refused(*ADD_IP[:-1], "bad name")
+    assert said.startswith("Error: hostname: 'bad name' is not a full host name")

@@ -103,4 +103,6 @@ def list_accounts(data: Path, as_json: bool) -> None:
         for found in Account.objects.annotate(ip_count=Count("sending_ips")).order_by("pk")
     ]
     head = ("account_id", "name", "plan", "service_time_zone", "sending_ips", "created_at")
-    show({"accounts": rows}, table(head, [[row[name] for name in head] for row in rows]), as_json)
+    empty = "no accounts yet; make one: merpati account create NAME --service-time-zone uk"
+    text = table(head, [[row[name] for name in head] for row in rows], empty)
+    show({"accounts": rows}, text, as_json)

@@ -113,7 +113,8 @@ def list_domains(account: str | None, data: Path, as_json: bool) -> None:
         found = found.filter(account=find_account(account))
     documents = [_document(row, _records(row, data)) for row in found]
     head = ("domain", "account_id", "may_send", "dkim_status", "verified_at")
-    text = table(head, [[row[name] for name in head] for row in documents])
+    empty = "no sending domains; add one: merpati domain add DOMAIN --account A"
+    text = table(head, [[row[name] for name in head] for row in documents], empty)
     for row in found:
         text += f"\n\n{row.domain}\n{_records_text(_records(row, data))}"
     show({"domains": documents}, text, as_json)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from merpati.cli.output import Command, common_options, line, printable, say, show, style
+from merpati.cli.which_account import account_number
 from merpati.contracts.event import EventType
 from merpati.events.search import FlatEvent, Wanted, positions
 from merpati.events.store import reading
@@ -31,7 +32,7 @@ COLOURS = {"delivery": "green", "delay": "yellow", "bounce": "red", "generation_
 )
 @common_options
 @click.option("--follow", is_flag=True, help="Show events as they come, until Ctrl-C.")
-@click.option("--account", "account_id", type=int, metavar="A", help="Of this account only.")
+@click.option("--account", metavar="A", help="Only this account's: number or name.")
 @click.option(
     "--type",
     "kind",
@@ -52,7 +53,7 @@ def events(
     as_json: bool,
     *,
     follow: bool,
-    account_id: int | None,
+    account: str | None,
     kind: str | None,
     recipient: str | None,
     transmission: str | None,
@@ -64,7 +65,7 @@ def events(
     --follow --json one event a line (NDJSON), the oldest first.
     """
     folder = setup(data)
-    wanted = Wanted(account_id, kind, recipient, transmission)
+    wanted = Wanted(account_number(account), kind, recipient, transmission)
     if follow:
         _follow(folder, wanted, as_json)
         return

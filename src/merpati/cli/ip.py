@@ -95,7 +95,8 @@ def list_ips(account: str | None, data: Path, as_json: bool) -> None:
         found = found.filter(account=find_account(account))
     rows = [_document(row) for row in found]
     head = ("external_ip", "hostname", "account_id", "slot", "ip_pool", "auto_warmup_stage")
-    text = table(head, [[row.get(name) for name in head] for row in rows])
+    empty = "no sending IPs; add one: merpati ip add ADDRESS --account A --hostname H"
+    text = table(head, [[row.get(name) for name in head] for row in rows], empty)
     show({"sending_ips": rows}, text, as_json)
 
 

@@ -86,7 +86,9 @@ def list_keys(account: str | None, data: Path, as_json: bool) -> None:
         for row in found
     ]
     head = ("key_id", "account_id", "short_key", "label", "created_at", "revoked_at")
-    show({"keys": rows}, table(head, [[row[name] for name in head] for row in rows]), as_json)
+    empty = "no API keys; make one: merpati key create --account A --label TEXT"
+    text = table(head, [[row[name] for name in head] for row in rows], empty)
+    show({"keys": rows}, text, as_json)
 
 
 @key.command("revoke", examples=("merpati key revoke 3",))

@@ -111,8 +111,13 @@ def _indented(document: Any) -> str:
     return json.dumps(json.loads(json_bytes(document)), indent=2, ensure_ascii=False)
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return rows as aligned columns under a bold head; numbers to the right."""
+def table(head: Sequence[str], rows: Sequence[Sequence[object]], empty: str = "") -> str:
+    """Return rows as aligned columns under a bold head; numbers to the right.
+
+    empty: what is said instead when there are no rows: that there are none, and how to make one.
+    """
+    if empty and not rows:
+        return empty
     cells = [[_cell(value) for value in row] for row in rows]
     widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(head)]
     to_the_right = [

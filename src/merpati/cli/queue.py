@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +15,8 @@ import msgspec
 
 from merpati.adapters.codec import unpacker
 from merpati.adapters.rpc import RpcClient, RpcRefused, RpcUnavailable
-from merpati.cli.output import Command, common_options, say, show, table
+from merpati.cli.output import Command, common_options, printable, say, show, table
+from merpati.cli.which_account import account_number
 from merpati.delivery.status import QueueStatus
 from merpati.runtime.paths import DataFolder
 from merpati.runtime.setup import setup
@@ -21,20 +24,21 @@ from merpati.spool.files import SHARDS
 from merpati.spool.reading import snapshot
 
 ANSWER_SECONDS = 5.0
-COLUMN_WIDTH = 60
+INDENTED: dict[str, Any] = {"initial_indent": " " * 9, "subsequent_indent": " " * 11}
 _read_queues = unpacker(list[QueueStatus])
 
 
 @click.command(cls=Command, examples=("merpati queue", "merpati queue --account 1 --json"))
 @common_options
-@click.option("--account", "account_id", type=int, metavar="A", help="Of this account only.")
-def queue(data: Path, as_json: bool, account_id: int | None) -> None:
+@click.option("--account", metavar="A", help="Only this account's: number or name.")
+def queue(data: Path, as_json: bool, account: str | None) -> None:
     """Show what waits, how it moves and why not.
 
     By pool and mailbox provider, from the running workers: depth, oldest, last reply, pace. While
     Merpati is stopped, by pool and recipient domain, from the disk.
     """
     folder = setup(data)
+    account_id = account_number(account)
     found = [row for row in _queues(folder) if account_id is None or row.account_id == account_id]
     found.sort(key=lambda row: (-row.depth, row.pool, row.provider))
     show(
@@ -112,17 +116,35 @@ def _moment(at: int | None) -> str | None:
 
 
 def _table(rows: list[QueueStatus], now: datetime) -> str:
-    head = ("account", "pool", "provider", "depth", "due", "in flight", "conn", "pace")
-    return table(
-        (*head, "last reply", "why it waits"),
+    """Return one line a queue, and below it, indented, what is said of it in sentences."""
+    head = ("account", "pool", "provider", "depth", "due", "in flight", "conn")
+    first, *lines = table(
+        head,
         [
             (
                 *(row.account_id, row.pool, row.provider, row.depth),
-                *(_due(row.oldest_due_at, now), row.in_flight, row.connections, row.pace),
-                *(_cut(row.last_reply), _why(row, now)),
+                *(_due(row.oldest_due_at, now), row.in_flight, row.connections),
             )
             for row in rows
         ],
+    ).splitlines()
+    for row, line in zip(rows, lines, strict=True):
+        first += f"\n{line}{_sentences(row, now)}"
+    return first
+
+
+def _sentences(row: QueueStatus, now: datetime) -> str:
+    until = f" ({_due(row.until, now)})" if row.until else ""
+    said = {
+        "waits": row.reason and row.reason + until,
+        "last reply": row.last_reply if row.last_reply != row.reason else "",
+        "pace": row.pace,
+    }
+    width = shutil.get_terminal_size().columns
+    return "".join(
+        "\n" + textwrap.fill(printable(f"{name}: {text}"), width, **INDENTED)
+        for name, text in said.items()
+        if text
     )
 
 
@@ -139,13 +161,3 @@ def _span(seconds: float) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
     return f"{seconds:.0f} s"
-
-
-def _why(row: QueueStatus, now: datetime) -> str:
-    until = f" ({_due(row.until, now)})" if row.until else ""
-    return _cut(row.reason) + until
-
-
-def _cut(text: str) -> str:
-    """Return text short enough for a column; --json has all of it."""
-    return text if len(text) <= COLUMN_WIDTH else text[: COLUMN_WIDTH - 1] + "…"

@@ -82,7 +82,9 @@ def list_routes(data: Path, as_json: bool) -> None:
 
     rows = [_document(row) for row in StaticRoute.objects.order_by("pattern")]
     head = ("pattern", "target", "connections", "messages_per_minute")
-    show({"routes": rows}, table(head, [[row[name] for name in head] for row in rows]), as_json)
+    empty = "no routes: all mail goes by MX; add one: merpati route add PATTERN HOST:PORT"
+    text = table(head, [[row[name] for name in head] for row in rows], empty)
+    show({"routes": rows}, text, as_json)
 
 
 @route.command("remove", examples=("merpati route remove '*'",))

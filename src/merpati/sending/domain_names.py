@@ -34,7 +34,14 @@ def checked_domain(text: str, field: str = "domain") -> str:
 
 def checked_hostname(text: str, field: str = "hostname") -> str:
     """Return a host name as said in EHLO, RFC 5321 4.1.1.1. Raises InvalidValue."""
-    name = checked_domain(text, field)
+    try:
+        name = checked_domain(text, field)
+    except InvalidValue:
+        name = ""
     if not _HOSTNAME.fullmatch(name):
-        raise InvalidValue(f"{text!r} is not a host name: letters, digits, hyphens, dots.", field)
+        raise InvalidValue(
+            f"{field}: {text!r} is not a full host name, as mta1.example.com: labels of letters, "
+            "digits and hyphens, with dots between them.",
+            field,
+        )
     return name
