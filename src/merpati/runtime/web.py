@@ -85,10 +85,11 @@ def _services(folder: DataFolder, settings: Settings, workers: int) -> Services:
 
 
 def _dispatch(api: Application, site: Application) -> Application:
-    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
-        handler = api if path.startswith("/api/") or path == "/healthz" else site
-        response = handler(environ, start_response)
+        if path.startswith("/api/") or path == "/healthz":
+            return api(environ, start_response)
+        response = site(environ, start_response)
         try:
             # A list goes out in one write, an iterator through a channel, chunk by chunk.
             return [b"".join(response)]
