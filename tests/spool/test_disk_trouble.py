@@ -146,6 +146,7 @@ async def test_what_waits_is_announced_when_the_shard_is_back(shard: Shard, arm:
 async def test_a_locked_file_refuses_within_its_deadline(
     shard: Shard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """D6."""
     monkeypatch.setattr(schema, "BUSY_TIMEOUT_MS", 300)
     await shard.append(pack(batch(["first@x.example"])))
     operator = sqlite3.connect(tmp_path / "spool" / "00.sqlite3", isolation_level=None)
@@ -164,7 +165,7 @@ async def test_a_locked_file_refuses_within_its_deadline(
 
 
 async def test_who_waited_too_long_is_refused_and_not_done_late(tmp_path: Path, arm: Arm) -> None:
-    """A caller that was told "try again" must not find its mail accepted all the same."""
+    """D6: a caller that was told "try again" must not find its mail accepted all the same."""
 
     class Clock(SystemClock):
         ahead = 0.0

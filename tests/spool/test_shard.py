@@ -299,12 +299,15 @@ async def test_large_batches_let_small_ones_through(shard: Shard) -> None:
 
 
 async def test_a_shard_has_one_writer(shard: Shard, tmp_path: Path) -> None:
+    """D9, D10: another worker is not even handed the messages, so it cannot send them too."""
     await shard.append(pack(batch()))
     second = Shard(tmp_path / "spool", 0, SystemClock(), reserve_bytes=0)
     with pytest.raises(ShardInUse, match="another process writes to shard 00"):
         await second.append(pack(batch()))
     with pytest.raises(ShardInUse):
         await second.queues()
+    with pytest.raises(ShardInUse):
+        await second.due(1, FAR, 10)
     await second.close()
     assert len(await everything(shard)) == 1
 
