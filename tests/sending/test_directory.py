@@ -56,6 +56,21 @@ def test_a_change_is_seen_at_the_next_look_and_costs_nothing_until_then(
 
 
 @pytest.mark.django_db
+def test_what_this_process_changed_is_seen_at_once(
+    django_capture_on_commit_callbacks: Any, django_assert_num_queries: Any
+) -> None:
+    """Who adds an IP by one call and sends by the next is not told that the pool has none."""
+    account_id = create_account("acme", "premium", "uk", by="test", now=NOW).account.pk
+    directory = Directory(ManualClock())
+    assert not directory.account(account_id).pools["default"].has_ips
+    with django_capture_on_commit_callbacks(execute=True):
+        add_sending_ip(account_id, "127.0.0.2", "mta.acme.example", by="test", now=NOW)
+    assert directory.account(account_id).pools["default"].has_ips
+    with django_assert_num_queries(0):  # and then all is as before
+        directory.account(account_id)
+
+
+@pytest.mark.django_db
 def test_unknown_keys_are_not_remembered() -> None:
     directory = Directory(ManualClock())
     assert directory.identity("0" * 40) is None

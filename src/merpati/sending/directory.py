@@ -2,7 +2,8 @@
 
 Every action that changes an account, a key, a domain or a pool counts up the policy version. It is
 read at most every half second, and what was remembered under another version is dropped whole: so
-a revoked key or a new domain takes effect within a second, at no cost to the requests between.
+a revoked key or a new domain takes effect within a second, at no cost to the requests between. What
+this process itself changed counts at once: who made a pool by a call may name it in the next.
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ class Directory:
         self._clock = clock
         self._looking = threading.Lock()
         self._next_look = 0.0
+        self._changes_seen = 0  # of those this process made
         self._remembered = _Remembered(version=-1)
 
     def identity(self, key: str) -> KeyIdentity | None:
@@ -95,16 +97,19 @@ class Directory:
     def _current(self) -> _Remembered:
         """Return what is remembered under the present version, at most half a second old."""
         # One thread looks; the others use what there is, unless there is nothing yet.
-        if self._clock.elapsed() < self._next_look:
+        changed = policy.changes_here() != self._changes_seen
+        if not changed and self._clock.elapsed() < self._next_look:
             return self._remembered
-        if not self._looking.acquire(blocking=self._remembered.version < 0):
+        if not self._looking.acquire(blocking=changed or self._remembered.version < 0):
             return self._remembered
         try:
-            if self._clock.elapsed() >= self._next_look:
+            changes = policy.changes_here()
+            if changes != self._changes_seen or self._clock.elapsed() >= self._next_look:
                 # Read before anything is loaded under it: a change in between is seen next time.
                 version = policy.current_version()
                 if version != self._remembered.version:
                     self._remembered = _Remembered(version)
+                self._changes_seen = changes
                 self._next_look = self._clock.elapsed() + LOOKED_AFTER_SECONDS
             return self._remembered
         finally:

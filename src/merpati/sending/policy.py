@@ -13,6 +13,7 @@ synchronous=NORMAL), its counter is lifted above what was published.
 from __future__ import annotations
 
 import fcntl
+import itertools
 import logging
 import os
 from collections.abc import Iterator
@@ -64,6 +65,20 @@ def current_version() -> int:
     return PolicyVersion.objects.filter(pk=1).values_list("version", flat=True).first() or 0
 
 
+_changes = itertools.count(1)
+_changes_here = 0
+
+
+def changes_here() -> int:
+    """Return a number that grows with each change that this very process has committed."""
+    return _changes_here
+
+
+def _note_change_here() -> None:
+    global _changes_here  # noqa: PLW0603 - one number, for whoever looks more often than it changes
+    _changes_here = next(_changes)
+
+
 def bump() -> None:
     """Count one change, inside the transaction that makes it; publish once that is committed.
 
@@ -78,6 +93,7 @@ def bump() -> None:
         if data_dir is not None:
             publish_if_stale(data_dir)
 
+    transaction.on_commit(_note_change_here)
     transaction.on_commit(publish, robust=True)
 
 
