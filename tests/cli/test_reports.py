@@ -104,7 +104,7 @@ def test_the_queue_of_a_stopped_merpati_is_read_from_disk(folder: DataFolder) ->
 def test_reports_fit_80_columns_and_show_all_that_was_said(folder: DataFolder) -> None:
     accept(folder, "a@x.example", "b@x.example", waiting=2)
     queue = merpati(folder.root, "queue").stdout
-    assert "         waits: Merpati is stopped" in queue.splitlines()
+    assert "         why: Merpati is stopped" in queue.splitlines()
     balance = merpati(folder.root, "accounts", "balance").stdout
     assert "suppressed" not in balance  # a column of zeros
     assert "waiting" in balance

@@ -136,7 +136,7 @@ def _table(rows: list[QueueStatus], now: datetime) -> str:
 def _sentences(row: QueueStatus, now: datetime) -> str:
     until = f" ({_due(row.until, now)})" if row.until else ""
     said = {
-        "waits": row.reason and row.reason + until,
+        "why": row.reason and row.reason + until,
         "last reply": row.last_reply if row.last_reply != row.reason else "",
         "pace": row.pace,
     }
