@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from merpati.accounts.models import AuditEntry
+from merpati.sending import policy
 from merpati.sending.errors import InvalidValue, RouteExists, RouteNotFound
 from merpati.sending.models import StaticRoute
 from merpati.sending.routes import (
@@ -67,7 +68,7 @@ def test_a_rate_is_messages_a_minute() -> None:
 
 def test_a_route_is_added_once_and_removed_once() -> None:
     add_route("*", "127.0.0.1", 2526, by=BY, now=NOW)
-    with pytest.raises(RouteExists, match="merpati route remove"):
+    with pytest.raises(RouteExists, match="--replace"):
         add_route("*", "127.0.0.2", 25, by=BY, now=NOW)
     remove_route("*", by=BY, now=NOW)
     with pytest.raises(RouteNotFound, match="merpati route list"):
@@ -75,6 +76,15 @@ def test_a_route_is_added_once_and_removed_once() -> None:
     assert not StaticRoute.objects.exists()
     trail = AuditEntry.objects.order_by("pk").values_list("action", "subject", "account_id")
     assert list(trail) == [("add_route", "*", None), ("remove_route", "*", None)]
+
+
+def test_a_route_is_replaced_in_one_step() -> None:
+    add_route("*", "127.0.0.1", 2526, by=BY, now=NOW, connections=3)
+    before = policy.current_version()
+    add_route("*", "127.0.0.2", 25, by=BY, now=NOW, replace=True)
+    (route,) = StaticRoute.objects.all()
+    assert (route.host, route.port, route.connections) == ("127.0.0.2", 25, None)
+    assert policy.current_version() == before + 1
 
 
 @pytest.mark.parametrize("limit", [0, -1, 1_000_001])

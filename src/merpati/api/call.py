@@ -142,6 +142,8 @@ def no_content() -> HttpResponse:
 
 def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     """Decode a JSON body. Raises ApiError 400 (no JSON) or 422 (a field has the wrong type)."""
+    if not body:
+        raise refusal(400, "invalid params", "The body is empty; it must be JSON.", "1200")
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:

@@ -35,12 +35,14 @@ def route() -> None:
         "merpati route add '*' 127.0.0.1:2526",
         "merpati route add corp.example [2001:db8::25]:25",
         "merpati route add '*.corp.example' relay.corp.example:25 --connections 4 --rate 300/min",
+        "merpati route add '*' 127.0.0.1:2527 --replace",
     ),
 )
 @click.argument("pattern")
 @click.argument("target", metavar="HOST:PORT")
 @click.option("--connections", type=int, metavar="N", help="At most so many per sending IP.")
 @click.option("--rate", metavar="N/min", help="At most so many messages a minute per sending IP.")
+@click.option("--replace", is_flag=True, help="Take the place of the pattern's route, in one step.")
 @common_options
 def add(
     pattern: str,
@@ -48,6 +50,7 @@ def add(
     *,
     connections: int | None,
     rate: str | None,
+    replace: bool,
     data: Path,
     as_json: bool,
 ) -> None:
@@ -66,6 +69,7 @@ def add(
         port,
         connections=connections,
         messages_per_minute=parse_rate(rate) if rate is not None else None,
+        replace=replace,
         by=actor(),
         now=now(),
     )

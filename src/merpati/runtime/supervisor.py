@@ -266,7 +266,8 @@ class Supervisor:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,  # our stdout carries the ready line alone
             start_new_session=True,  # Ctrl-C is for us: we stop them in order
-            preexec_fn=lambda: die_with_parent(our_pid),  # safe: we have no threads
+            # Forked from the main thread, as it must be; other threads only wait for children.
+            preexec_fn=lambda: die_with_parent(our_pid),
             pass_fds=[self._lock.fileno()],
         )
         child.process = process

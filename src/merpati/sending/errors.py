@@ -128,8 +128,7 @@ class RouteExists(SendingError):
 
     def __init__(self, pattern: str) -> None:
         super().__init__(
-            f"There is a route for {pattern} already: remove it first with merpati route remove "
-            f"'{pattern}'",
+            f"There is a route for {pattern} already: give --replace to put this one in its place",
             "pattern",
         )
         self.pattern = pattern

@@ -59,16 +59,20 @@ def add_route(
     now: datetime,
     connections: int | None = None,
     messages_per_minute: int | None = None,
+    replace: bool = False,
 ) -> StaticRoute:
     """Add a route; host and port as `parse_target` reads them, None for no limit of its own.
 
-    Raises InvalidValue, RouteExists.
+    replace: put it in the place of a route of the same pattern, in one step, so that no mail goes
+    another way in between. Raises InvalidValue, RouteExists.
     """
     pattern = checked_pattern(pattern)
     target = parse_target(str(HostPort(host, port)))
     _check_limit(connections, "connections")
     _check_limit(messages_per_minute, "rate")
     with transaction.atomic():
+        if replace:
+            StaticRoute.objects.filter(pattern=pattern).delete()
         try:
             with transaction.atomic():
                 route = StaticRoute.objects.create(
@@ -90,6 +94,7 @@ def add_route(
             target=str(target),
             connections=connections,
             messages_per_minute=messages_per_minute,
+            replace=replace,
         )
         policy.bump()
     return route
