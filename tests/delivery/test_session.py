@@ -323,6 +323,19 @@ async def test_421_defers_and_closes(where: str) -> None:
     assert "421" in owner.closed[0]
 
 
+async def test_421_to_data_does_not_take_a_refused_recipient_back() -> None:
+    sink = SmtpSink()
+    sink.on_rcpt = lambda c, line: "550 5.1.1 no such user"
+    sink.on_data = lambda c, line: "421 4.7.0 too many unknown users"
+    async with sink.running():
+        owner, _ = await send(sink, "a@x.example")
+        await until(lambda: owner.closed)
+    ending = owner.endings["a@x.example"]
+    assert isinstance(ending, Bounced)
+    assert ending.reply == Reply(550, "5.1.1", "no such user")
+    assert "421" in str(owner.closed[0])
+
+
 async def test_421_for_the_next_message_gives_it_back_without_an_attempt() -> None:
     """How providers end a connection after so many messages."""
     sink = SmtpSink()

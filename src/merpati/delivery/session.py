@@ -412,7 +412,11 @@ class Session(asyncio.Protocol):
             self._fail_greeting(stage, reply)
             return
         if self._messages and stage is not Stage.RSET:
-            if stage is Stage.MAIL and self.answered:
+            if self._refusal is not None:
+                # Said before, of this message; a far end that closes takes nothing of it back.
+                self.answered += 1
+                self._end(self._refused())
+            elif stage is Stage.MAIL and self.answered:
                 # How a provider says "enough for one connection": nothing was said of the message.
                 self._end(Returned(str(reply)))
             else:
