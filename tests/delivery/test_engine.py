@@ -634,6 +634,66 @@ async def test_a_content_that_is_gone_fails_its_mail(tmp_path: Path) -> None:
     }
 
 
+LONG = "word " * 60_000  # such a body stands in a file beside the shard
+
+
+def body_of(folder: Path) -> Path:
+    (body,) = (path for path in (folder / "spool").rglob("1") if path.is_file())
+    return body
+
+
+async def test_a_body_that_cannot_be_read_holds_up_only_its_own_mail(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = StepClock()
+    async with SmtpSink().running() as sink, worker(tmp_path, None, clock=clock) as w:
+        await w.inject(*some(20), text=LONG)
+        body = body_of(tmp_path)
+        away = body.rename(tmp_path / "away")
+        await w.inject(*some(40))
+        w.engine.use_policy(policy(sink.port))
+        await w.settled(40)
+        await w.until(lambda: len(w.events()) == 60)
+        delays = [event for event in w.events() if event.type is EventType.DELAY]
+        words = "[internal] content 1 is unreadable: No such file or directory"
+        assert {(e.text, e.attempts, e.settlement) for e in delays} == {(words, 0, None)}
+        assert w.waiting() == 20
+        away.rename(body)
+        clock.ahead_ms = MINUTE_MS + 1_000
+        events = await w.settled(60)
+    ends = [event for event in events if event.settlement is not None]
+    assert {(e.settlement, e.attempts) for e in ends} == {(Settlement.DELIVERED, 0)}
+    assert sum("content_unusable" in text for text in caplog.messages) == 1
+
+
+async def test_mail_whose_body_stays_unreadable_expires(tmp_path: Path) -> None:
+    clock = StepClock()
+    async with worker(tmp_path, None, clock=clock) as w:
+        await w.inject("a@x.example", text=LONG)
+        body_of(tmp_path).unlink()
+        w.engine.use_policy(policy(1))
+        await w.until(lambda: len(w.events()) == 1)
+        clock.ahead_ms = LIFE_MS + 1
+        events = await w.settled(1)
+    assert [event.settlement for event in events] == [None, Settlement.EXPIRED]
+    assert "content 1 is unreadable" in events[-1].text
+
+
+async def test_a_damaged_body_fails_only_its_own_mail(tmp_path: Path) -> None:
+    async with SmtpSink().running() as sink, worker(tmp_path, None) as w:
+        await w.inject(*some(3, "x.example"), text=LONG)
+        body_of(tmp_path).write_bytes(b"\x00 garbage")
+        await w.inject(*some(5, "x.example"))
+        w.engine.use_policy(policy(sink.port))
+        events = await w.settled(8)
+    assert Counter(e.settlement for e in events) == {
+        Settlement.FAILED: 3,
+        Settlement.DELIVERED: 5,
+    }
+    failed = {e.text for e in events if e.type is EventType.GENERATION_FAILURE}
+    assert failed == {"[internal] its content is damaged"}
+
+
 async def test_a_stop_under_load_loses_and_repeats_nothing(tmp_path: Path) -> None:
     """D16."""
     async with SmtpSink().running() as sink:

@@ -18,7 +18,7 @@ import pytest
 from merpati.adapters.clock import SystemClock
 from merpati.adapters.codec import pack
 from merpati.spool import schema
-from merpati.spool.errors import SpoolFull, SpoolUnavailable
+from merpati.spool.errors import ContentUnreadable, SpoolFull, SpoolUnavailable
 from merpati.spool.shapes import Postponed
 from merpati.spool.shard import Shard
 from tests.spool.samples import LARGE, addresses, batch, delivered, everything, settled_in_journal
@@ -84,7 +84,7 @@ async def test_a_body_that_cannot_be_read_is_no_trouble_of_the_shard(
     answers = await asyncio.gather(
         shard.next_due_at(1, 0), shard.content(1), shard.content(9), return_exceptions=True
     )
-    assert [type(one) for one in answers] == [int, SpoolUnavailable, KeyError]
+    assert [type(one) for one in answers] == [int, ContentUnreadable, KeyError]
     assert shard.status().trouble == ""
     (tmp_path / "aside").rename(body)
     assert await shard.content(1) == b"b" * LARGE

@@ -47,7 +47,7 @@ class Spool(Protocol):
         """Return the earliest due time later than `after`."""
 
     async def content(self, content_id: int) -> bytes:
-        """Return a batch's content."""
+        """Return a batch's content. Raises KeyError, ContentUnreadable, SpoolUnavailable."""
 
     async def settle(
         self,

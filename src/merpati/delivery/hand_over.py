@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import assert_never
 
 from merpati.adapters import codec
 from merpati.adapters.signing import RsaSigner
 from merpati.contracts.sending_policy import SendingPolicy
 from merpati.delivery.composing import (
     ComposeThreads,
+    Composition,
     ContentCache,
     Failed,
     KeyRing,
@@ -22,7 +25,8 @@ from merpati.delivery.options import Options
 from merpati.delivery.prepared import Budget, Prepared
 from merpati.delivery.ready_queue import ReadyQueue
 from merpati.delivery.verdict import Verdicts
-from merpati.spool.errors import SpoolUnavailable
+from merpati.message.compose import Composed
+from merpati.spool.errors import ContentUnreadable, SpoolUnavailable
 from merpati.spool.shapes import SpooledMessage
 
 log = logging.getLogger(__name__)
@@ -30,6 +34,13 @@ log = logging.getLogger(__name__)
 READ_AGAIN_SECONDS = 1.0
 
 Pick = tuple[Feed, SpooledMessage]
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A content that cannot be read just now: its messages are put off, all others flow."""
+
+    reason: str
 
 
 class HandOver:
@@ -52,6 +63,7 @@ class HandOver:
         self._verdicts = verdicts
         self._open_key = open_key
         self._return_path_key = return_path_key
+        self._reported: set[tuple[int, int]] = set()  # troubled contents: (shard, content id)
         self._opened: dict[bytes, RsaSigner] = {}
         self._keys = KeyRing((), open_key, self._opened)
         self._bounce_domain = ""
@@ -74,50 +86,90 @@ class HandOver:
         try:
             prepared = await self._compose(queue, picks)
         except SpoolUnavailable as error:
-            log.warning("content_unreadable queue=%s reason=%s", queue.queue_id, error.reason)
+            log.warning("spool_unreadable queue=%s reason=%s", queue.queue_id, error.reason)
+            picks[0][0].home.trouble = error.reason
             await asyncio.sleep(READ_AGAIN_SECONDS)
             for feed, row in reversed(picks):
                 queue.undo_pick(feed, row)
-        except (KeyError, codec.DecodeError) as error:
-            log.exception("content_missing_or_damaged queue=%s", queue.queue_id)
-            for feed, row in picks:
-                reason = f"its content cannot be read ({type(error).__name__})"
-                self._verdicts.not_generated(feed, row, queue.pool.name, reason)
         finally:
             self._budget.free(estimate)
             queue.composed(prepared, len(picks))
 
     async def _compose(self, queue: ReadyQueue, picks: Sequence[Pick]) -> list[Prepared]:
+        """Return what can be sent; what cannot be made is settled or put off."""
         home = picks[0][0].home  # of all of them: a queue belongs to a pool, so to one account
-        contents = await self._load(home, {row.content_id for _, row in picks})
-        sealing = Sealing(
-            home.shard.number,
-            home.shard.nonce,
-            self._bounce_domain,
-            self._return_path_key,
-            self._keys,
-        )
-        rows = [row for _, row in picks]
-        compositions = await self._threads.compose(rows, contents, sealing)
-        prepared: list[Prepared] = []
-        for (feed, row), composition in zip(picks, compositions, strict=True):
-            if isinstance(composition, Failed):
-                self._verdicts.not_generated(feed, row, queue.pool.name, composition.reason)
+        contents: dict[int, LoadedContent] = {}
+        results: dict[int, Composition | Unreadable] = {}  # by message id
+        for content_id in {row.content_id for _, row in picks}:
+            content = await self._load(home, content_id)
+            if isinstance(content, LoadedContent):
+                contents[content_id] = content
                 continue
-            message = Prepared(row, feed, queue, composition)
-            self._budget.used_bytes += message.cost_bytes
-            self._typical_bytes += (message.cost_bytes - self._typical_bytes) / 64
-            prepared.append(message)
+            for _, row in picks:
+                if row.content_id == content_id:
+                    results[row.message_id] = content
+        if contents:
+            rows = [row for _, row in picks if row.content_id in contents]
+            sealing = Sealing(
+                home.shard.number,
+                home.shard.nonce,
+                self._bounce_domain,
+                self._return_path_key,
+                self._keys,
+            )
+            compositions = await self._threads.compose(rows, contents, sealing)
+            for row, composition in zip(rows, compositions, strict=True):
+                results[row.message_id] = composition
+        prepared: list[Prepared] = []
+        for feed, row in picks:
+            message = self._conclude(queue, feed, row, results[row.message_id])
+            if message is not None:
+                prepared.append(message)
         return prepared
 
-    async def _load(self, home: ShardFeeds, content_ids: set[int]) -> dict[int, LoadedContent]:
-        """Return contents compiled. Raises SpoolUnavailable, KeyError, codec.DecodeError."""
-        loaded: dict[int, LoadedContent] = {}
-        for content_id in content_ids:
-            key = (home.shard.number, content_id)
-            content = self._contents.get(key)
-            if content is None:
-                content = await self._threads.load(await home.shard.content(content_id))
-                self._contents.put(key, content)
-            loaded[content_id] = content
-        return loaded
+    def _conclude(
+        self, queue: ReadyQueue, feed: Feed, row: SpooledMessage, result: Composition | Unreadable
+    ) -> Prepared | None:
+        match result:
+            case Composed():
+                message = Prepared(row, feed, queue, result)
+                self._budget.used_bytes += message.cost_bytes
+                self._typical_bytes += (message.cost_bytes - self._typical_bytes) / 64
+                return message
+            case Failed(reason):
+                self._verdicts.not_generated(feed, row, queue.pool.name, reason)
+            case Unreadable(reason):
+                self._verdicts.put_off(feed, row, queue.pool.name, reason)
+            case _:
+                assert_never(result)
+        return None
+
+    async def _load(self, home: ShardFeeds, content_id: int) -> LoadedContent | Failed | Unreadable:
+        """Return a content compiled, or what its messages come to. Raises SpoolUnavailable."""
+        key = (home.shard.number, content_id)
+        content = self._contents.get(key)
+        if content is not None:
+            return content
+        try:
+            data = await home.shard.content(content_id)
+        except ContentUnreadable as error:
+            self._report(key, f"effect=mail_put_off reason={error.reason}")
+            return Unreadable(error.reason)
+        except KeyError:
+            self._report(key, "effect=mail_fails reason=it is gone")
+            return Failed("its content is gone")
+        home.trouble = ""
+        try:
+            content = await self._threads.load(data)
+        except codec.DecodeError as error:
+            self._report(key, f"effect=mail_fails reason={error}")
+            return Failed("its content is damaged")
+        self._reported.discard(key)
+        self._contents.put(key, content)
+        return content
+
+    def _report(self, key: tuple[int, int], words: str) -> None:
+        """Log the trouble of a content, once for all its messages."""
+        if key not in self._reported:
+            self._reported.add(key)
+            log.error("content_unusable shard=%d content=%d %s", *key, words)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,19 @@ def after_deferral(
         return Expired()
     # The shift is capped: a message postponed by hand many times must not overflow the calendar.
     return RetryAt(min(now + (schedule.first_ms << min(attempts, 20)), expires_at))
+
+
+def after_own_trouble(schedule: RetrySchedule, injected_at: int, now: int) -> RetryAt | Expired:
+    """Return what follows when trouble of our own, at `now`, left a message without an attempt.
+
+    A minute for new mail, a quarter of its age for older, at most an hour: soon after the trouble
+    ends, and yet, over three days, some ninety traces of it rather than thousands.
+    """
+    expires_at = injected_at + schedule.life_ms
+    if now >= expires_at:
+        return Expired()
+    wait = min(max(MINUTE_MS, (now - injected_at) // 4), HOUR_MS)
+    return RetryAt(min(now + wait, expires_at))
 
 
 def has_expired(schedule: RetrySchedule, injected_at: int, now: int) -> bool:

@@ -31,6 +31,7 @@ from merpati.delivery.retry import (
     RetryAt,
     RetrySchedule,
     after_deferral,
+    after_own_trouble,
     has_expired,
 )
 from merpati.delivery.settling import Settler
@@ -110,6 +111,18 @@ class Verdicts:
         attempt = self._without_try(row)._replace(way=Way(ip_pool))
         settler = self._settlers[feed.home.shard.number]
         settler.settle(row.message_id, events.not_generated(attempt, reason))
+
+    def put_off(self, feed: Feed, row: SpooledMessage, ip_pool: str, reason: str) -> None:
+        """Postpone a message that cannot be made just now; that is no attempt."""
+        attempt = self._without_try(row)._replace(way=Way(ip_pool))
+        note = f"[internal] {reason}"
+        match after_own_trouble(self._schedule, row.injected_at, attempt.at):
+            case Expired():
+                self.give_up(feed, attempt, events.expiry(note), Settlement.EXPIRED)
+            case RetryAt(due_at):
+                postponed = Postponed(row.message_id, due_at, attempted=False, note=note)
+                event = events.delayed(attempt, note, None)
+                self._settlers[feed.home.shard.number].postpone(feed.queue_id, postponed, event)
 
     def give_up_all(
         self, feed: Feed, bounce: Bounced, settlement: Settlement, policy_version: int

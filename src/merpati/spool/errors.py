@@ -35,6 +35,12 @@ class SpoolFull(SpoolUnavailable):
     kind = "spool_full"
 
 
+class ContentUnreadable(SpoolUnavailable):
+    """One batch's content cannot be read just now; the shard and all else in it are well."""
+
+    kind = "content_unreadable"
+
+
 class ShardInUse(SpoolUnavailable):
     """Another process, or another object of this one, writes to this shard."""
 

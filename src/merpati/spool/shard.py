@@ -114,7 +114,8 @@ class Shard:
     async def content(self, content_id: int) -> bytes:
         """Return a batch's content (msgpack of contracts.batch.Content).
 
-        Raises KeyError when no message needs it any more.
+        Raises KeyError when no message needs it any more, ContentUnreadable when it alone cannot
+        be read just now.
         """
         found: bytes = await self._writer.submit(lambda store: store.content(content_id))
         return found

@@ -18,7 +18,7 @@ from merpati.adapters.faults import fault
 from merpati.contracts.batch import Accepted, Batch
 from merpati.spool.disk_reserve import DiskReserve
 from merpati.spool.draft import Counters, Draft, Live, UsedKey
-from merpati.spool.errors import BatchRefused, SpoolError, SpoolFull, SpoolUnavailable
+from merpati.spool.errors import BatchRefused, ContentUnreadable, SpoolError, SpoolFull
 from merpati.spool.files import BodyFiles, make_directory, shard_path, sync_directory
 from merpati.spool.operations import (
     Answer,
@@ -138,10 +138,7 @@ class Store:
         return None if found is None else int(found)
 
     def content(self, content_id: int) -> bytes:
-        """Return a batch's content. Raises KeyError; SpoolUnavailable if its file is unreadable.
-
-        That is one batch's trouble, not the shard's.
-        """
+        """Return a batch's content. Raises KeyError; ContentUnreadable if its file is."""
         row = self._db.execute(
             "SELECT in_file, (SELECT data FROM body WHERE content_id = id) FROM content"
             " WHERE id = ?",
@@ -154,7 +151,9 @@ class Store:
         try:
             return self._files.read(content_id)
         except OSError as error:
-            raise SpoolUnavailable(f"content {content_id} is unreadable: {error}") from error
+            # Without the path: this is shown to the mail's sender.
+            words = error.strerror or type(error).__name__
+            raise ContentUnreadable(f"content {content_id} is unreadable: {words}") from error
 
     # What is written.
 
