@@ -90,7 +90,14 @@ class Engine:
         )
         self._placement = Placement(self, clock, self._destinations, self._verdicts)
         self._lanes = Lanes(self)
-        self._hand_over = HandOver(options, self.budget, self._verdicts, open_key, return_path_key)
+        self._hand_over = HandOver(
+            options,
+            self.budget,
+            self._verdicts,
+            open_key,
+            return_path_key,
+            is_accepting=lambda: any(home.is_accepting for home in self._homes.values()),
+        )
 
     # What the worker process calls.
 

@@ -24,6 +24,7 @@ LONGEST_PAGE = 500
 SHORTEST_PAGE = 16
 MOST_AHEAD = 20_000  # messages read ahead, all queues of a shard together
 TROUBLE_SECONDS = 1.0  # before a failed read is tried again
+ACCEPTING_SECONDS = 0.02  # after new messages came, more are expected for so long
 
 
 class Spool(Protocol):
@@ -140,17 +141,24 @@ class ShardFeeds:
         self._timers: list[tuple[int, int]] = []  # (due_at, queue_id)
         self._reads = 0  # begun so far
         self._reading: set[int] = set()  # their numbers, those not finished
+        self._arrived_at = float("-inf")  # clock.elapsed()
         self._leaving: deque[tuple[int, list[int]]] = deque()
         shard.on_due = self.on_due
 
     def on_due(self, queue_id: int, count: int, earliest_due_at: int) -> None:
         """Learn from the shard that a queue got messages."""
+        self._arrived_at = self._clock.elapsed()
         feed = self._feed(queue_id)
         if earliest_due_at <= self._clock.now():
             feed.announce(earliest_due_at)
             self.read_ahead(feed)
         else:
             self._set_timer(feed, earliest_due_at)
+
+    @property
+    def is_accepting(self) -> bool:
+        """Return whether new messages came within the last moment."""
+        return self._clock.elapsed() - self._arrived_at < ACCEPTING_SECONDS
 
     async def learn(self) -> None:
         """Find out what waits. Raises SpoolUnavailable."""

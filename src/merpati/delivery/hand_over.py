@@ -46,7 +46,8 @@ class Unreadable:
 class HandOver:
     """Composes what ready queues pick; makes the threads, `close` ends them.
 
-    open_key: opens the private keys of a policy; return_path_key: signs envelope senders.
+    open_key: opens the private keys of a policy; return_path_key: signs envelope senders;
+    is_accepting: whether callers wait for their 2xx right now.
     """
 
     def __init__(
@@ -56,8 +57,10 @@ class HandOver:
         verdicts: Verdicts,
         open_key: Callable[[bytes], bytes],
         return_path_key: bytes,
+        *,
+        is_accepting: Callable[[], bool],
     ) -> None:
-        self._threads = ComposeThreads(options.compose_threads)
+        self._threads = ComposeThreads(options.compose_threads, is_accepting)
         self._contents = ContentCache(options.content_cache_bytes)
         self._budget = budget
         self._verdicts = verdicts
