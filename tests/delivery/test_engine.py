@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import sqlite3
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import dkim
 import pytest
 
 from merpati.contracts.event import Event, EventType, Settlement
 from merpati.contracts.sending_policy import Account, Pool, SendingIp
+from merpati.delivery import hand_over
 from merpati.delivery.allowance import DAY_MS
+from merpati.delivery.composing import ComposeThreads, Composition
+from merpati.delivery.prepared import Prepared
 from merpati.delivery.retry import MINUTE_MS
 from merpati.spool.errors import SpoolUnavailable
 from merpati.spool.shapes import Postponed
@@ -692,6 +697,75 @@ async def test_a_damaged_body_fails_only_its_own_mail(tmp_path: Path) -> None:
     }
     failed = {e.text for e in events if e.type is EventType.GENERATION_FAILURE}
     assert failed == {"[internal] its content is damaged"}
+
+
+async def test_a_hand_over_that_fails_unforeseen_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    compose, failures = ComposeThreads.compose, [RuntimeError("can't start new thread")]
+
+    async def fail_once(*args: Any) -> list[Composition]:
+        if failures:
+            raise failures.pop()
+        return await compose(*args)
+
+    monkeypatch.setattr(ComposeThreads, "compose", fail_once)
+    async with SmtpSink().running() as sink, worker(tmp_path, policy(sink.port)) as w:
+        await w.inject(*some(5))
+        await w.settled(5)
+        await w.until(lambda: w.engine.budget.used_bytes == 0)
+    assert Counter(r.rcpt for r in sink.received) == Counter(some(5))
+    assert any("hand_over_failed" in text for text in caplog.messages)
+
+
+async def test_a_message_whose_end_fails_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [ValueError("unforeseen")]
+
+    def fail_once(*args: Any) -> Prepared:
+        if failures:
+            raise failures.pop()
+        return Prepared(*args)
+
+    monkeypatch.setattr(hand_over, "Prepared", fail_once)
+    async with SmtpSink().running() as sink, worker(tmp_path, policy(sink.port)) as w:
+        await w.inject(*some(5))
+        await w.settled(5)
+        await w.until(lambda: w.engine.budget.used_bytes == 0)
+    assert Counter(r.rcpt for r in sink.received) == Counter(some(5))
+    assert sink.received[-1].rcpt == "u0@x.example"
+
+
+async def test_a_content_that_a_defect_keeps_from_being_read_puts_off_its_mail(
+    tmp_path: Path,
+) -> None:
+    clock = StepClock()
+    shard = FailingShard(tmp_path / "spool", 1, clock)
+    shard.content_failures = [TypeError("NoneType")]
+    async with SmtpSink().running() as sink:
+        first = policy(sink.port)
+        async with worker(tmp_path, first, wrap=lambda _: shard, clock=clock) as w:
+            await w.inject(*some(5))
+            await w.until(lambda: len(w.events()) == 5)
+            clock.ahead_ms = MINUTE_MS + 1_000
+            events = await w.settled(5)
+    assert Counter(e.type for e in events) == {EventType.DELAY: 5, EventType.DELIVERY: 5}
+
+
+async def test_a_damaged_recipient_fails_only_its_own_message(tmp_path: Path) -> None:
+    async with SmtpSink().running() as sink, worker(tmp_path, None) as w:
+        await w.inject(*some(5))
+        with contextlib.closing(sqlite3.connect(tmp_path / "spool" / "01.sqlite3")) as db, db:
+            db.execute(
+                "UPDATE message SET recipient = x'00' WHERE id = (SELECT min(id) FROM message)"
+            )
+        w.engine.use_policy(policy(sink.port))
+        events = await w.settled(5)
+    assert Counter(e.settlement for e in events) == {
+        Settlement.FAILED: 1,
+        Settlement.DELIVERED: 4,
+    }
 
 
 async def test_a_stop_under_load_loses_and_repeats_nothing(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ class SlowShard:
         self.gate.set()
         self.reads = 0
         self.fails = False
+        self.is_defective = False
 
     def add(self, due_at: int, *ids: int) -> None:
         self.rows.update(dict.fromkeys(ids, due_at))
@@ -61,6 +62,8 @@ class SlowShard:
         self.reads += 1
         if self.fails:
             raise SpoolUnavailable("disk I/O error")
+        if self.is_defective:
+            raise ValueError("a row that is none")
         found = sorted((due_at, number) for number, due_at in self.rows.items() if due_at <= now)
         page = [item for item in found if after is None or item > after][:limit]
         await self.gate.wait()
@@ -215,6 +218,23 @@ async def test_a_sick_disk_is_asked_again(caplog: pytest.LogCaptureFixture) -> N
     assert reader.taken == [1]
     assert reader.feeds.trouble == ""
     assert sum("spool_unreadable" in text for text in caplog.messages) == 1
+
+
+async def test_a_queue_that_a_defect_keeps_from_being_read_is_tried_again_later(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    reader = Reader()
+    reader.shard.is_defective = True
+    reader.shard.add(900, 1)
+    await reader.quiet()
+    assert "ValueError" in reader.feeds.trouble
+    assert sum("queue_unreadable" in text for text in caplog.messages) == 1
+    reader.shard.is_defective = False
+    reader.clock.at += 60_000
+    reader.feeds.fall_due(reader.clock.at)
+    await reader.quiet()
+    assert reader.taken == [1]
+    assert reader.feeds.trouble == ""
 
 
 async def test_feeds_of_empty_queues_are_forgotten() -> None:

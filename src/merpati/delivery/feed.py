@@ -25,6 +25,7 @@ SHORTEST_PAGE = 16
 MOST_AHEAD = 20_000  # messages read ahead, all queues of a shard together
 TROUBLE_SECONDS = 1.0  # before a failed read is tried again
 ACCEPTING_SECONDS = 0.02  # after new messages came, more are expected for so long
+DEFECT_SECONDS = 60.0  # the same, when not the disk failed but something unforeseen
 
 
 class Spool(Protocol):
@@ -258,6 +259,14 @@ class ShardFeeds:
             self.trouble = error.reason
             # may_have_more stays; this brings us back to it.
             next_due_at = self._clock.now() + int(TROUBLE_SECONDS * 1000)
+        except Exception as error:
+            log.exception(
+                "queue_unreadable shard=%d queue=%d effect=tried_again_later",
+                self.shard.number,
+                feed.queue_id,
+            )
+            self.trouble = f"an internal error ({type(error).__name__}); see the log"
+            next_due_at = self._clock.now() + int(DEFECT_SECONDS * 1000)
         finally:
             feed.is_reading = False
             self._take_leave(number)

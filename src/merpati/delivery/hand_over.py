@@ -86,20 +86,28 @@ class HandOver:
         estimate = int(self._typical_bytes * len(picks))
         self._budget.used_bytes += estimate
         prepared: list[Prepared] = []
+        left = picks  # neither prepared nor ended: they go back
         try:
-            prepared = await self._compose(queue, picks)
+            prepared, left = await self._compose(queue, picks)
         except SpoolUnavailable as error:
             log.warning("spool_unreadable queue=%s reason=%s", queue.queue_id, error.reason)
             picks[0][0].home.trouble = error.reason
-            await asyncio.sleep(READ_AGAIN_SECONDS)
-            for feed, row in reversed(picks):
-                queue.undo_pick(feed, row)
+        except Exception:
+            log.exception("hand_over_failed queue=%s effect=tried_again", queue.queue_id)
         finally:
             self._budget.free(estimate)
-            queue.composed(prepared, len(picks))
+        if len(left) < len(picks):
+            queue.composed(prepared, len(picks) - len(left))
+        if left:
+            await asyncio.sleep(READ_AGAIN_SECONDS)
+            for feed, row in reversed(left):
+                queue.undo_pick(feed, row)
+            queue.composed((), len(left))
 
-    async def _compose(self, queue: ReadyQueue, picks: Sequence[Pick]) -> list[Prepared]:
-        """Return what can be sent; what cannot be made is settled or put off."""
+    async def _compose(
+        self, queue: ReadyQueue, picks: Sequence[Pick]
+    ) -> tuple[list[Prepared], list[Pick]]:
+        """Return what can be sent, and what a defect left; what cannot be made has ended."""
         home = picks[0][0].home  # of all of them: a queue belongs to a pool, so to one account
         contents: dict[int, LoadedContent] = {}
         results: dict[int, Composition | Unreadable] = {}  # by message id
@@ -124,11 +132,22 @@ class HandOver:
             for row, composition in zip(rows, compositions, strict=True):
                 results[row.message_id] = composition
         prepared: list[Prepared] = []
+        left: list[Pick] = []
         for feed, row in picks:
-            message = self._conclude(queue, feed, row, results[row.message_id])
+            try:
+                message = self._conclude(queue, feed, row, results[row.message_id])
+            except Exception:
+                # A defect of ours: it may hold up this message, but not the others.
+                log.exception(
+                    "message_failed shard=%d message=%d effect=tried_again",
+                    home.shard.number,
+                    row.message_id,
+                )
+                left.append((feed, row))
+                continue
             if message is not None:
                 prepared.append(message)
-        return prepared
+        return prepared, left
 
     def _conclude(
         self, queue: ReadyQueue, feed: Feed, row: SpooledMessage, result: Composition | Unreadable
@@ -154,7 +173,21 @@ class HandOver:
         if content is not None:
             return content
         try:
-            data = await home.shard.content(content_id)
+            return await self._read(home, key)
+        except SpoolUnavailable:
+            raise
+        except Exception:
+            # A defect of ours, so the mail is kept: a release that mends it still sends it.
+            if key not in self._reported:
+                self._reported.add(key)
+                log.exception("content_unusable shard=%d content=%d effect=mail_put_off", *key)
+            return Unreadable("an internal error while reading its content")
+
+    async def _read(
+        self, home: ShardFeeds, key: tuple[int, int]
+    ) -> LoadedContent | Failed | Unreadable:
+        try:
+            data = await home.shard.content(key[1])
         except ContentUnreadable as error:
             self._report(key, f"effect=mail_put_off reason={error.reason}")
             return Unreadable(error.reason)

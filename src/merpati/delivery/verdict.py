@@ -159,5 +159,8 @@ class Verdicts:
             feed.home.read_ahead(feed)
 
     def _without_try(self, row: SpooledMessage) -> Attempt:
-        rcpt_to = _read_recipient.decode(row.recipient).rcpt_to
+        try:
+            rcpt_to = _read_recipient.decode(row.recipient).rcpt_to
+        except codec.DecodeError:  # the row is damaged; its end must be told all the same
+            rcpt_to = ""
         return Attempt(row, rcpt_to, self._clock.now())
