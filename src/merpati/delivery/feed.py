@@ -24,7 +24,7 @@ LONGEST_PAGE = 500
 SHORTEST_PAGE = 16
 MOST_AHEAD = 20_000  # messages read ahead, all queues of a shard together
 TROUBLE_SECONDS = 1.0  # before a failed read is tried again
-ACCEPTING_SECONDS = 0.02  # after new messages came, more are expected for so long
+ACCEPTING_SECONDS = 0.1  # after new messages came, more are expected for so long
 DEFECT_SECONDS = 60.0  # the same, when not the disk failed but something unforeseen
 
 
