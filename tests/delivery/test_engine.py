@@ -422,17 +422,42 @@ async def test_domains_of_one_provider_share_its_limits_and_slow_dns_holds_only_
         for domain in ("a.example", "b.example"):
             dns.add(domain, "MX", "10 mx.mail.example.")
         dns.add("mx.mail.example", "A", "127.0.0.1")
-        dns.silent.add("slow.example")
+        dns.silent.update(("slow.example", "gmail.com"))
         async with SmtpSink().running() as sink:
             options = replace(
                 QUICK, dns_servers=(dns.address,), port=sink.port, allow_private=(loopback,)
             )
             async with worker(tmp_path, policy(0, routes=[]), options=options) as w:
-                await w.inject("u@slow.example", *some(20, "a.example"), *some(20, "b.example"))
+                slow = ("u@slow.example", "u@gmail.com")
+                await w.inject(*slow, *some(20, "a.example"), *some(20, "b.example"))
                 await w.settled(40)
                 queues = await w.engine.queues()
-                assert [(q.provider, q.depth) for q in queues] == [("slow.example", 1)]
+                # Before the MX is known the domain hints at its provider.
+                held = [("google", 1), ("slow.example", 1)]
+                assert [(q.provider, q.depth) for q in queues] == held
     assert sink.most_open <= 10
+
+
+async def test_a_known_provider_gets_its_own_pace_and_the_queue_says_so(tmp_path: Path) -> None:
+    loopback = ipaddress.ip_network("127.0.0.0/8")
+    with DnsServer() as dns:
+        dns.add("firm.example", "MX", "10 mx01.mail.icloud.com.")
+        dns.add("mx01.mail.icloud.com", "A", "127.0.0.1")
+        sink = SmtpSink()
+        sink.on_rcpt = lambda c, line: "450 4.2.0 later" if "u7@" in line else "250 ok"
+        async with sink.running():
+            options = replace(
+                QUICK, dns_servers=(dns.address,), port=sink.port, allow_private=(loopback,)
+            )
+            async with worker(tmp_path, policy(0, routes=[]), options=options) as w:
+                await w.inject(*some(20, "firm.example"))
+                await w.until(lambda: len(w.events()) >= 20)
+                events = w.events()
+                queue = (await w.engine.queues())[0]
+    assert {event.provider for event in events} == {"apple"}
+    assert len(sink.connections) >= 4
+    assert queue.provider == "apple"
+    assert queue.pace == "up to 10 connections of 5 messages, 6000/min per sending IP"
 
 
 async def test_a_domain_without_mail_bounces(tmp_path: Path) -> None:

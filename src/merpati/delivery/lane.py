@@ -67,18 +67,12 @@ class Lane:
         self.host = host
         self.ip = ip
         self.provider = destination.provider
-        options = host.options
-        is_route = destination.is_route
-        default = options.route_connections if is_route else options.connections
-        self.messages_per_connection = (
-            options.route_messages_per_connection if is_route else options.messages_per_connection
-        )
         self.connections = 0  # open or opening
-        self.connections_limit = default
+        self.connections_limit = 0  # this and the following: see `_take_limits`
+        self.messages_per_connection = 0
         self.messages_per_minute: int | None = None
         self.bucket: TokenBucket | None = None
         self.lines: dict[tuple[str, ...], Line] = {}
-        self._default_connections = default
         self._is_set_up = False
 
     def line(self, destination: Destination) -> Line:
@@ -92,8 +86,17 @@ class Lane:
         return line
 
     def _take_limits(self, destination: Destination) -> None:
+        """Take a route's limits as they are; a provider's no further than the operator allows."""
         self._is_set_up = True
-        self.connections_limit = destination.connections or self._default_connections
+        options = self.host.options
+        if destination.is_route:
+            self.connections_limit = destination.connections or options.route_connections
+        else:
+            wanted = destination.connections or options.connections
+            self.connections_limit = min(wanted, options.connections)
+        self.messages_per_connection = (
+            destination.messages_per_connection or options.route_messages_per_connection
+        )
         rate = destination.messages_per_minute
         if rate != self.messages_per_minute:
             self.messages_per_minute = rate
