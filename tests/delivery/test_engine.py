@@ -460,6 +460,38 @@ async def test_a_known_provider_gets_its_own_pace_and_the_queue_says_so(tmp_path
     assert queue.pace == "up to 10 connections of 5 messages, 6000/min per sending IP"
 
 
+OUTLOOK = "hotmail-com.olc.protection.outlook.com"
+
+
+async def test_a_provider_s_own_words_decide_over_its_codes(tmp_path: Path) -> None:
+    """A 550 that means "too fast" is tried again; a 550 that blames the IP is a block (T5)."""
+    loopback = ipaddress.ip_network("127.0.0.0/8")
+    answers = {
+        "fast@qq.com": "550 Ip frequency limited",
+        "block@hotmail.com": "550 5.7.1 part of their network is on our block list (S3140)",
+        "gone@hotmail.com": "550 5.5.0 Requested action not taken: mailbox unavailable",
+    }
+    sink = SmtpSink()
+    sink.on_rcpt = lambda c, line: answers[line[9:-1]]
+    with DnsServer() as dns:
+        for domain, host in (("qq.com", "mx1.qq.com"), ("hotmail.com", OUTLOOK)):
+            dns.add(domain, "MX", f"10 {host}.")
+            dns.add(host, "A", "127.0.0.1")
+        async with sink.running():
+            options = replace(
+                QUICK, dns_servers=(dns.address,), port=sink.port, allow_private=(loopback,)
+            )
+            async with worker(tmp_path, policy(0, routes=[]), options=options) as w:
+                await w.inject(*answers)
+                await w.until(lambda: len(w.events()) == 3)
+                events = w.events()
+    assert {(e.rcpt_to, e.provider, e.type, e.bounce_class) for e in events} == {
+        ("fast@qq.com", "tencent-qq", EventType.DELAY, 70),
+        ("block@hotmail.com", "outlook-consumer", EventType.BOUNCE, 51),
+        ("gone@hotmail.com", "outlook-consumer", EventType.BOUNCE, 10),
+    }
+
+
 async def test_a_domain_without_mail_bounces(tmp_path: Path) -> None:
     with DnsServer() as dns:
         dns.add("null.example", "MX", "0 .")

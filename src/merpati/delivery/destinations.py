@@ -28,8 +28,8 @@ from merpati.adapters.dns import (
 )
 from merpati.contracts.sending_policy import Route
 from merpati.delivery.outcome import Bounced, Reply
+from merpati.providers.bounce_class import BounceClass
 from merpati.providers.directory import directory
-from merpati.providers.replies import BounceClass
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address

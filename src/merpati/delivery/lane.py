@@ -19,7 +19,15 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from merpati.adapters.clock import Clock
 from merpati.delivery.destinations import Destination
 from merpati.delivery.options import Options
-from merpati.delivery.outcome import Deferred, Delivered, Ending, Reply, Returned
+from merpati.delivery.outcome import (
+    Deferred,
+    Delivered,
+    Ending,
+    Reply,
+    Returned,
+    Stage,
+    outcome_of,
+)
 from merpati.delivery.pacing import Backoff, TokenBucket
 from merpati.delivery.prepared import Prepared
 from merpati.delivery.sending_ip import LocalIp, family_of
@@ -360,7 +368,8 @@ class Line:
         shown = f"[{address}]"
         remote = f"{'' if name == address else name}{shown}:{port}"
         timeouts = self._host.options.timeouts
-        manners = Manners(self._ip.hostname, timeouts, self.lane.messages_per_connection)
+        lane = self.lane
+        manners = Manners(self._ip.hostname, timeouts, lane.messages_per_connection, lane.provider)
         try:
             async with asyncio.timeout(timeouts.connect):
                 _, session = await asyncio.get_running_loop().create_connection(
@@ -413,7 +422,10 @@ class Line:
                 probe = self.assigned.popleft()
                 self._ip.promised -= 1
                 remote = f"{self.destination.hosts[0].name}:{self.destination.port}"
-                ending = Deferred(f"[internal] {reason}" if reply is None else str(reply), reply)
+                if reply is None:
+                    ending: Ending = Deferred(f"[internal] {reason}")
+                else:
+                    ending = outcome_of(reply, Stage.BANNER, self.lane.provider)
                 self._host.ended(self, remote, probe, ending)
         self.give_back()
 

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import msgspec
 
-Cause = str  # our finer label of a reply's meaning; replies.toml lists them with their scope
+from merpati.providers.bounce_class import Cause
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
