@@ -120,7 +120,7 @@ class Verdicts:
                 self.give_up(feed, attempt, events.expiry(note), Settlement.EXPIRED)
             case RetryAt(due_at):
                 postponed = Postponed(row.message_id, due_at, attempted=False, note=note)
-                event = events.delayed(attempt, note, None)
+                event = events.delayed(attempt, Deferred(note))
                 self._settlers[feed.home.shard.number].postpone(feed.queue_id, postponed, event)
 
     def give_up_all(

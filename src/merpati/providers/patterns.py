@@ -1,7 +1,7 @@
 """Patterns over the text of replies, in order of precedence: the first that matches counts.
 
-All patterns of a list become one regular expression: at the start of the text it looks ahead for
-each in turn, so that their order decides and not which stands first in the text. Pure.
+All patterns of a list become one regular expression, which tries each in turn over the whole text:
+so their order decides, and not which stands first in the text. Pure.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Patterns:
     def __init__(self, patterns: Sequence[str]) -> None:
         """Raises re.error for what is no pattern."""
         # Each alternative ends in an empty group of its own, whose number says which it was.
-        ahead = (f"(?=.*?(?:{_GROUP.sub('(?:', pattern)}))()" for pattern in patterns)
-        self._expression = re.compile("|".join(ahead), re.IGNORECASE | re.DOTALL)
+        each = (f".*?(?:{_GROUP.sub('(?:', pattern)})()" for pattern in patterns)
+        self._expression = re.compile("|".join(each), re.IGNORECASE | re.DOTALL)
         self._is_empty = not patterns
         if self._expression.groups != len(patterns):
             raise re.error("a pattern has a group that captures")
