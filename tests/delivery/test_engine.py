@@ -414,6 +414,37 @@ async def test_the_next_mx_is_tried(tmp_path: Path, trouble: str) -> None:
     assert events[0].remote == f"mx2.mail.example[127.0.0.12]:{second.port}"
 
 
+@pytest.mark.parametrize("where", ["banner", "on_data"])
+async def test_a_dead_first_mx_is_learnt_and_bounces_nothing(tmp_path: Path, where: str) -> None:
+    """T1: it greets with 554, or drops at DATA; the rest of the mail goes to the second MX."""
+    first, second = SmtpSink(), SmtpSink()
+    setattr(first, where, lambda c, line: "554 no" if where == "banner" else CLOSE)
+    loopback = ipaddress.ip_network("127.0.0.0/8")
+    with DnsServer() as dns:
+        dns.add("x.example", "MX", "10 mx1.mail.icloud.com.", "20 mx2.mail.icloud.com.")
+        dns.add("mx1.mail.icloud.com", "A", "127.0.0.11")
+        dns.add("mx2.mail.icloud.com", "A", "127.0.0.12")
+        async with (
+            second.running("127.0.0.12"),
+            first.running("127.0.0.11", second.port),
+        ):
+            options = replace(
+                QUICK,
+                dns_servers=(dns.address,),
+                port=second.port,
+                allow_private=(loopback,),
+                connections=1,
+            )
+            async with worker(tmp_path, policy(0, routes=[]), options=options) as w:
+                await w.inject(*some(12))
+                await w.until(lambda: len(w.events()) == 12)
+                events = w.events()
+    assert {event.type for event in events} <= {EventType.DELIVERY, EventType.DELAY}
+    assert len(second.received) >= 11
+    assert len(second.connections) >= 3  # of five messages each
+    assert len(first.connections) == 1
+
+
 async def test_domains_of_one_provider_share_its_limits_and_slow_dns_holds_only_its_own(
     tmp_path: Path,
 ) -> None:

@@ -70,6 +70,7 @@ class Talk:
     """A session as far as a line looks at it."""
 
     remote = "mx.mail.example[127.0.0.1]:25"
+    address = "127.0.0.1"
     answered = 0
     is_open = True
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from merpati.adapters.clock import Clock
 from merpati.delivery.destinations import Destination
+from merpati.delivery.host_memory import HostMemory
 from merpati.delivery.options import Options
 from merpati.delivery.outcome import (
     Deferred,
@@ -80,6 +81,7 @@ class Lane:
         self.messages_per_connection = 0
         self.messages_per_minute: int | None = None
         self.bucket: TokenBucket | None = None
+        self.hosts = HostMemory()
         self.lines: dict[tuple[str, ...], Line] = {}
         self._is_set_up = False
 
@@ -267,6 +269,10 @@ class Line:
         if session in self.idle:
             self.idle.remove(session)
         self.lane.connections -= 1
+        if session.answered:
+            self.lane.hosts.worked(session.address)
+        elif reason is not None:
+            self.lane.hosts.failed(session.address, self._host.clock.elapsed())
         if reason is not None and not session.answered:
             self._failed(f"{reason} (with {session.remote})", None)
         else:
@@ -355,13 +361,15 @@ class Line:
             names = ", ".join(host.name for host in destination.hosts)
             raise GreetingFailed(f"no {kind} address for {names}, as {self._ip.address} needs")
         last = GreetingFailed("no host was tried")
-        for name, address in where[:MOST_ADDRESSES]:
+        hosts, elapsed = self.lane.hosts, self._host.clock.elapsed
+        for name, address in hosts.order(where, elapsed())[:MOST_ADDRESSES]:
             try:
                 return await self._greet(name, address, destination.port)
             except GreetingFailed as error:
                 last = error
                 if self._ip.is_missing or self._host.is_stopping:
                     break
+                hosts.failed(address, elapsed())
         raise last
 
     async def _greet(self, name: str, address: str, port: int) -> Session:

@@ -157,6 +157,11 @@ class Session(asyncio.Protocol):
     # What the owner may do.
 
     @property
+    def address(self) -> str:
+        """Return the far end's IP address."""
+        return self.remote[self.remote.rindex("[") + 1 : self.remote.rindex("]")]
+
+    @property
     def is_open(self) -> bool:
         """Return whether further messages may be given to this session."""
         return self._transport is not None and not self._closing
