@@ -164,7 +164,7 @@ class DeliverySettings(msgspec.Struct, frozen=True):
     connections: Annotated[
         int,
         _about(
-            "connections per sending IP and route, at most; to a mailbox provider never above 10",
+            "connections per sending IP to a route, and the most to any mailbox provider",
             ge=1,
             le=1_000,
         ),

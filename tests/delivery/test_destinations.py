@@ -19,7 +19,6 @@ from merpati.delivery.destinations import (
     Undeliverable,
     Unreachable,
     is_global,
-    provider_of,
 )
 from tests.support.dns_server import DnsServer
 
@@ -50,6 +49,8 @@ async def test_mx_hosts_come_by_preference(dns: DnsServer) -> None:
             Host("mx2.big.example", ("9.9.9.9", "2620:fe::fe")),
         ),
         2525,
+        connections=10,
+        messages_per_connection=100,
     )
 
 
@@ -208,17 +209,25 @@ async def test_a_changed_route_is_followed(dns: DnsServer) -> None:
     assert looked.known("a.example") is None
 
 
-@pytest.mark.parametrize(
-    ("host", "provider"),
-    [
-        ("gmail-smtp-in.l.google.com", "google.com"),
-        ("mx.example.co.uk", "example.co.uk"),
-        ("mx1.mail.example.de", "example.de"),
-        ("example.de", "example.de"),
-    ],
-)
-def test_provider_of_a_host(host: str, provider: str) -> None:
-    assert provider_of(host) == provider
+async def test_the_mx_host_names_the_provider_whatever_the_domain_hints_at(dns: DnsServer) -> None:
+    dns.add("firm.example", "MX", "10 aspmx.l.google.com.", "20 mx.firm.example.")
+    dns.add("aspmx.l.google.com", "A", "8.8.8.8")
+    dns.add("mx.firm.example", "A", "9.9.9.9")
+    dns.add("comcast.net", "MX", "10 mx.am0.yahoodns.net.")
+    dns.add("mx.am0.yahoodns.net", "A", "8.8.4.4")
+    dns.add("gmail.com", "MX", "10 google.com.evil.example.")
+    dns.add("google.com.evil.example", "A", "9.9.9.9")
+    looked = destinations(dns)
+    found = [await looked.find(d) for d in ("firm.example", "comcast.net", "gmail.com")]
+    assert [
+        (d.provider, d.connections, d.messages_per_connection, d.messages_per_minute)
+        for d in found
+        if isinstance(d, Destination)
+    ] == [
+        ("google", 5, 50, 6_000),
+        ("yahoo", 10, 20, 6_000),
+        ("evil.example", 10, 100, None),
+    ]
 
 
 def test_txt_records(dns: DnsServer) -> None:

@@ -414,6 +414,37 @@ async def test_the_next_mx_is_tried(tmp_path: Path, trouble: str) -> None:
     assert events[0].remote == f"mx2.mail.example[127.0.0.12]:{second.port}"
 
 
+@pytest.mark.parametrize("where", ["banner", "on_data"])
+async def test_a_dead_first_mx_is_learnt_and_bounces_nothing(tmp_path: Path, where: str) -> None:
+    """T1: it greets with 554, or drops at DATA; the rest of the mail goes to the second MX."""
+    first, second = SmtpSink(), SmtpSink()
+    setattr(first, where, lambda c, line: "554 no" if where == "banner" else CLOSE)
+    loopback = ipaddress.ip_network("127.0.0.0/8")
+    with DnsServer() as dns:
+        dns.add("x.example", "MX", "10 mx1.mail.icloud.com.", "20 mx2.mail.icloud.com.")
+        dns.add("mx1.mail.icloud.com", "A", "127.0.0.11")
+        dns.add("mx2.mail.icloud.com", "A", "127.0.0.12")
+        async with (
+            second.running("127.0.0.12"),
+            first.running("127.0.0.11", second.port),
+        ):
+            options = replace(
+                QUICK,
+                dns_servers=(dns.address,),
+                port=second.port,
+                allow_private=(loopback,),
+                connections=1,
+            )
+            async with worker(tmp_path, policy(0, routes=[]), options=options) as w:
+                await w.inject(*some(12))
+                await w.until(lambda: len(w.events()) == 12)
+                events = w.events()
+    assert {event.type for event in events} <= {EventType.DELIVERY, EventType.DELAY}
+    assert len(second.received) >= 11
+    assert len(second.connections) >= 3  # of five messages each
+    assert len(first.connections) == 1
+
+
 async def test_domains_of_one_provider_share_its_limits_and_slow_dns_holds_only_its_own(
     tmp_path: Path,
 ) -> None:
@@ -422,17 +453,74 @@ async def test_domains_of_one_provider_share_its_limits_and_slow_dns_holds_only_
         for domain in ("a.example", "b.example"):
             dns.add(domain, "MX", "10 mx.mail.example.")
         dns.add("mx.mail.example", "A", "127.0.0.1")
-        dns.silent.add("slow.example")
+        dns.silent.update(("slow.example", "gmail.com"))
         async with SmtpSink().running() as sink:
             options = replace(
                 QUICK, dns_servers=(dns.address,), port=sink.port, allow_private=(loopback,)
             )
             async with worker(tmp_path, policy(0, routes=[]), options=options) as w:
-                await w.inject("u@slow.example", *some(20, "a.example"), *some(20, "b.example"))
+                slow = ("u@slow.example", "u@gmail.com")
+                await w.inject(*slow, *some(20, "a.example"), *some(20, "b.example"))
                 await w.settled(40)
                 queues = await w.engine.queues()
-                assert [(q.provider, q.depth) for q in queues] == [("slow.example", 1)]
+                # Before the MX is known the domain hints at its provider.
+                held = [("google", 1), ("slow.example", 1)]
+                assert [(q.provider, q.depth) for q in queues] == held
     assert sink.most_open <= 10
+
+
+async def test_a_known_provider_gets_its_own_pace_and_the_queue_says_so(tmp_path: Path) -> None:
+    loopback = ipaddress.ip_network("127.0.0.0/8")
+    with DnsServer() as dns:
+        dns.add("firm.example", "MX", "10 mx01.mail.icloud.com.")
+        dns.add("mx01.mail.icloud.com", "A", "127.0.0.1")
+        sink = SmtpSink()
+        sink.on_rcpt = lambda c, line: "450 4.2.0 later" if "u7@" in line else "250 ok"
+        async with sink.running():
+            options = replace(
+                QUICK, dns_servers=(dns.address,), port=sink.port, allow_private=(loopback,)
+            )
+            async with worker(tmp_path, policy(0, routes=[]), options=options) as w:
+                await w.inject(*some(20, "firm.example"))
+                await w.until(lambda: len(w.events()) >= 20)
+                events = w.events()
+                queue = (await w.engine.queues())[0]
+    assert {event.provider for event in events} == {"apple"}
+    assert len(sink.connections) >= 4
+    assert queue.provider == "apple"
+    assert queue.pace == "up to 10 connections of 5 messages, 6000/min per sending IP"
+
+
+OUTLOOK = "hotmail-com.olc.protection.outlook.com"
+
+
+async def test_a_provider_s_own_words_decide_over_its_codes(tmp_path: Path) -> None:
+    """A 550 that means "too fast" is tried again; a 550 that blames the IP is a block (T5)."""
+    loopback = ipaddress.ip_network("127.0.0.0/8")
+    answers = {
+        "fast@qq.com": "550 Ip frequency limited",
+        "block@hotmail.com": "550 5.7.1 part of their network is on our block list (S3140)",
+        "gone@hotmail.com": "550 5.5.0 Requested action not taken: mailbox unavailable",
+    }
+    sink = SmtpSink()
+    sink.on_rcpt = lambda c, line: answers[line[9:-1]]
+    with DnsServer() as dns:
+        for domain, host in (("qq.com", "mx1.qq.com"), ("hotmail.com", OUTLOOK)):
+            dns.add(domain, "MX", f"10 {host}.")
+            dns.add(host, "A", "127.0.0.1")
+        async with sink.running():
+            options = replace(
+                QUICK, dns_servers=(dns.address,), port=sink.port, allow_private=(loopback,)
+            )
+            async with worker(tmp_path, policy(0, routes=[]), options=options) as w:
+                await w.inject(*answers)
+                await w.until(lambda: len(w.events()) == 3)
+                events = w.events()
+    assert {(e.rcpt_to, e.provider, e.type, e.bounce_class) for e in events} == {
+        ("fast@qq.com", "tencent-qq", EventType.DELAY, 70),
+        ("block@hotmail.com", "outlook-consumer", EventType.BOUNCE, 51),
+        ("gone@hotmail.com", "outlook-consumer", EventType.BOUNCE, 10),
+    }
 
 
 async def test_a_domain_without_mail_bounces(tmp_path: Path) -> None:

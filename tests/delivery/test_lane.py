@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any, cast
+
+import pytest
 
 from merpati.adapters.clock import Clock, SystemClock
 from merpati.delivery.destinations import Destination, Host
@@ -67,6 +70,7 @@ class Talk:
     """A session as far as a line looks at it."""
 
     remote = "mx.mail.example[127.0.0.1]:25"
+    address = "127.0.0.1"
     answered = 0
     is_open = True
 
@@ -89,6 +93,40 @@ def line_with(count: int) -> tuple[Line, Office, Queue, Source]:
     for _ in range(count):
         line.assign(cast(Prepared, Mail(source, queue)))
     return line, office, queue, source
+
+
+@pytest.mark.parametrize(
+    ("destination", "connections", "messages", "rate"),
+    [
+        pytest.param(
+            replace(THERE, connections=2, messages_per_connection=20, messages_per_minute=600),
+            *(2, 20, 600),
+            id="the provider's own",
+        ),
+        pytest.param(
+            replace(THERE, connections=25, messages_per_connection=1_000),
+            *(3, 1_000, None),
+            id="the operator allows fewer",
+        ),
+        pytest.param(
+            replace(THERE, is_route=True, connections=25),
+            *(25, 100_000, None),
+            id="a route as it says",
+        ),
+        pytest.param(
+            replace(THERE, is_route=True), *(20, 100_000, None), id="a route that says nothing"
+        ),
+    ],
+)
+def test_whose_limits_hold(
+    destination: Destination, connections: int, messages: int, rate: int | None
+) -> None:
+    lane = Lane(cast(Any, Office()), LocalIp("127.0.0.2", "mta.example", None), THERE)
+    line = lane.line(THERE)
+    assert lane.line(destination) is line  # a newer answer to the same question
+    assert lane.connections_limit == connections
+    assert lane.messages_per_connection == messages
+    assert lane.messages_per_minute == rate
 
 
 def talk() -> Session:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from merpati.delivery.outcome import Bounced, Deferred, Delivered, Reply, Stage, outcome_of
-from merpati.providers.replies import BounceClass, classify
+from merpati.providers.bounce_class import Scope
 
 STAGES = [Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.DOT]
 
@@ -44,48 +44,31 @@ def test_only_2yz_to_the_dot_delivers_and_only_5yz_bounces(code: int, stage: Sta
 
 
 @pytest.mark.parametrize(
-    ("code", "enhanced", "text", "at_rcpt", "expected"),
+    ("reply", "stage", "provider", "bounce_class"),
     [
-        (550, "5.1.1", "", True, 10),
-        (550, "5.1.10", "", True, 10),
-        (550, "5.1.2", "", True, 10),
-        (553, "5.1.8", "", True, 50),
-        (550, "5.2.1", "", True, 10),
-        (552, "5.2.2", "", True, 22),
-        (552, "5.2.3", "", False, 23),
-        (552, "5.3.4", "", False, 23),
-        (550, "5.4.4", "", True, 21),
-        (554, "5.4.6", "", False, 40),
-        (554, "5.4.7", "", False, 24),
-        (550, "5.5.0", "", False, 40),
-        (452, "4.5.3", "", True, 70),
-        (554, "5.6.0", "", False, 50),
-        (550, "5.6.7", "", True, 40),
-        (550, "5.7.1", "", False, 50),
-        (550, "5.7.26", "", False, 50),
-        (550, "5.7.28", "", False, 51),
-        (550, "5.7.13", "", True, 10),
-        (550, "5.9.9", "No such user", True, 10),  # unknown subject: the basic code decides
-        (550, None, "User unknown", True, 10),
-        (550, None, "<a@b.example>: Recipient address rejected", True, 40),
-        (550, None, "rejected", False, 50),
-        (551, None, "", True, 10),
-        (552, None, "", True, 22),
-        (552, None, "", False, 23),
-        (553, None, "", True, 10),
-        (553, None, "", False, 50),
-        (554, None, "", True, 50),
-        (556, None, "", True, 10),
-        (521, None, "", True, 10),
-        (503, None, "", True, 40),
-        (421, None, "", True, 70),
-        (599, None, "", True, 1),
+        pytest.param(
+            Reply(550, "5.7.1", "likely unsolicited mail"), Stage.DOT, "google", 52, id="content"
+        ),
+        pytest.param(
+            Reply(550, "5.7.1", "part of their network is on our block list (S3140)"),
+            *(Stage.RCPT, "outlook-consumer", 51),
+            id="IP",
+        ),
     ],
 )
-def test_classes(code: int, enhanced: str | None, text: str, at_rcpt: bool, expected: int) -> None:
-    assert classify(code, enhanced, text, at_rcpt) is BounceClass(expected)
+def test_a_refusal_that_blames_ip_or_content_is_a_block_and_never_the_recipients_fault(
+    reply: Reply, stage: Stage, provider: str, bounce_class: int
+) -> None:
+    outcome = outcome_of(reply, stage, provider)
+    assert isinstance(outcome, Bounced)
+    assert outcome.bounce_class == bounce_class
+    assert not outcome.bounce_class.is_hard
+    assert outcome.reading is not None
+    assert outcome.reading.scope in (Scope.SENDING_IP, Scope.MESSAGE)
 
 
-@given(st.integers(200, 599), st.text(max_size=12), st.text(max_size=40), st.booleans())
-def test_any_reply_has_a_class(code: int, enhanced: str, text: str, at_rcpt: bool) -> None:
-    assert classify(code, enhanced, text, at_rcpt) in BounceClass
+def test_a_5yz_that_means_too_fast_defers() -> None:
+    outcome = outcome_of(Reply(550, None, "Ip frequency limited"), Stage.RCPT, "tencent-qq")
+    assert isinstance(outcome, Deferred)
+    assert outcome.reading is not None
+    assert (outcome.reading.bounce_class, outcome.reading.cause) == (70, "rate")

@@ -19,7 +19,7 @@ from merpati.delivery.outcome import (
     Uncertain,
 )
 from merpati.delivery.session import GreetingFailed, Manners, Session, Timeouts
-from merpati.providers.replies import BounceClass
+from merpati.providers.bounce_class import BounceClass
 from tests.support.smtp_sink import CLOSE, Connection, SmtpSink
 
 BODY = b"Subject: hello\r\n\r\nhello\r\n"
@@ -223,12 +223,14 @@ async def test_the_dot_decides() -> None:
     sink.on_dot = lambda c, rcpt: answers.get(rcpt, "250 ok")
     async with sink.running():
         owner, _ = await send(sink, "spam@x.example", "later@x.example", "a@x.example")
-    assert owner.endings["spam@x.example"] == Bounced(
-        BounceClass.MAIL_BLOCK, Reply(554, "5.7.1", "spam")
+    spam, later = owner.endings["spam@x.example"], owner.endings["later@x.example"]
+    assert isinstance(spam, Bounced)
+    assert (spam.bounce_class, spam.reply) == (
+        BounceClass.MAIL_BLOCK,
+        Reply(554, "5.7.1", "spam"),
     )
-    assert owner.endings["later@x.example"] == Deferred(
-        "451 4.3.0 later", Reply(451, "4.3.0", "later")
-    )
+    assert isinstance(later, Deferred)
+    assert (later.reason, later.reply) == ("451 4.3.0 later", Reply(451, "4.3.0", "later"))
     assert isinstance(owner.endings["a@x.example"], Delivered)
 
 
@@ -316,9 +318,14 @@ async def test_421_defers_and_closes(where: str) -> None:
     async with sink.running():
         owner, _ = await send(sink, "a@x.example")
         await until(lambda: owner.closed)
-    assert owner.endings["a@x.example"] == Deferred(
-        "421 4.7.0 too fast", Reply(421, "4.7.0", "too fast")
+    ending = owner.endings["a@x.example"]
+    assert isinstance(ending, Deferred)
+    assert (ending.reason, ending.reply) == (
+        "421 4.7.0 too fast",
+        Reply(421, "4.7.0", "too fast"),
     )
+    assert ending.reading is not None
+    assert ending.reading.cause == "rate"
     assert owner.closed[0] is not None
     assert "421" in owner.closed[0]
 

@@ -33,9 +33,9 @@ def test_settings_reach_the_engine(tmp_path: Path) -> None:
     )
 
 
-def test_many_connections_are_for_routes_only(tmp_path: Path) -> None:
-    options = options_of(load(tmp_path, {}, {"delivery.connections": 50}))
-    assert (options.route_connections, options.connections) == (50, 10)
+def test_connections_are_for_routes_and_the_most_for_providers(tmp_path: Path) -> None:
+    options = options_of(load(tmp_path, {}, {"delivery.connections": 3}))
+    assert (options.route_connections, options.connections) == (3, 3)
 
 
 def write(path: Path, data: bytes) -> None:

@@ -28,7 +28,8 @@ from merpati.adapters.dns import (
 )
 from merpati.contracts.sending_policy import Route
 from merpati.delivery.outcome import Bounced, Reply
-from merpati.providers.replies import BounceClass
+from merpati.providers.bounce_class import BounceClass
+from merpati.providers.directory import directory
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -52,8 +53,8 @@ class Host:
 class Destination:
     """Where a domain's mail goes: the hosts in the order to try them.
 
-    provider: mailbox provider, or "route:host:port"; connections and messages_per_minute are
-    limits per sending IP, None where the engine's defaults hold.
+    provider: mailbox provider (`providers/directory.py`), or "route:host:port"; the limits are per
+    sending IP, None where the engine's defaults hold.
     """
 
     provider: str
@@ -62,6 +63,7 @@ class Destination:
     is_route: bool = False
     connections: int | None = None
     messages_per_minute: int | None = None
+    messages_per_connection: int | None = None
 
     @property
     def site(self) -> tuple[str, ...]:
@@ -211,8 +213,7 @@ class Destinations:
             elif not isinstance(result, DnsError):
                 raise result
         if hosts:
-            provider = provider_of(hosts[0].name)
-            return _bounded(ttl), Destination(provider, tuple(hosts), self._port)
+            return _bounded(ttl), _by_provider(tuple(hosts), self._port)
         if refused:
             return FAILURE_TTL, Unreachable(
                 f"the mail hosts of {domain} have addresses that are not public "
@@ -275,22 +276,26 @@ def is_global(address: Address) -> bool:
     return address.is_global and not address.is_multicast
 
 
-def provider_of(host: str) -> str:
-    """Return the mailbox provider an MX host belongs to: its registrable domain, roughly.
-
-    A provider directory is a later part; `mx.example.co.uk` counts as `example.co.uk`.
-    """
-    labels = host.split(".")
-    wanted = 3 if len(labels) > 2 and len(labels[-1]) == 2 and len(labels[-2]) <= 3 else 2
-    return ".".join(labels[-wanted:])
-
-
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _ROUTE_HOST = "route:"
 
 
 def _route_key(route: Route) -> str:
     return f"{_ROUTE_HOST}{route.host}:{route.port}/{route.pattern}"
+
+
+def _by_provider(hosts: tuple[Host, ...], port: int) -> Destination:
+    known = directory()
+    provider = known.provider_id(hosts[0].name)
+    pace = known.pace(provider)
+    return Destination(
+        provider=provider,
+        hosts=hosts,
+        port=port,
+        connections=pace.connections,
+        messages_per_minute=pace.messages_per_minute,
+        messages_per_connection=pace.messages_per_connection,
+    )
 
 
 def _by_route(route: Route, hosts: tuple[Host, ...]) -> Destination:

@@ -35,6 +35,7 @@ from merpati.delivery.settling import Settler
 from merpati.delivery.status import QueueStatus
 from merpati.delivery.survey import Scene, survey
 from merpati.delivery.verdict import Verdicts
+from merpati.providers.replies import prepare as prepare_readings
 from merpati.spool.errors import SpoolUnavailable
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class Engine:
         open_key: Callable[[bytes], bytes],
         return_path_key: bytes,
     ) -> None:
+        prepare_readings()  # now, since compiling them would hold up the loop later
         self.clock = clock
         self.options = options
         self.budget = Budget(options.in_flight_bytes, self.wake)

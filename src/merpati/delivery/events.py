@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from merpati.contracts.event import Event, EventType, Settlement
-from merpati.delivery.outcome import Bounced, Delivered, Reply
-from merpati.providers.replies import BounceClass, classify
+from merpati.delivery.outcome import Bounced, Deferred, Delivered, Reply
+from merpati.providers.bounce_class import BounceClass
+from merpati.providers.replies import read_own
 from merpati.spool.shapes import SpooledMessage
 
 
@@ -45,13 +46,11 @@ def bounced(
     return _event(attempt, EventType.BOUNCE, settlement, outcome.reply, bounce_class)
 
 
-def delayed(attempt: Attempt, reason: str, reply: Reply | None) -> Event:
+def delayed(attempt: Attempt, outcome: Deferred) -> Event:
     """Return the event of an attempt that came to nothing yet; code 0 when no reply came."""
-    if reply is None:
-        silence = Reply(0, None, reason)
-        return _event(attempt, EventType.DELAY, None, silence, int(BounceClass.GENERIC))
-    bounce_class = classify(reply.code, reply.enhanced, reply.text, at_rcpt=False)
-    return _event(attempt, EventType.DELAY, None, reply, int(bounce_class))
+    reply = outcome.reply or Reply(0, None, outcome.reason)
+    reading = outcome.reading or read_own(outcome.reason)
+    return _event(attempt, EventType.DELAY, None, reply, int(reading.bounce_class))
 
 
 def not_generated(attempt: Attempt, reason: str) -> Event:

@@ -18,8 +18,17 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from merpati.adapters.clock import Clock
 from merpati.delivery.destinations import Destination
+from merpati.delivery.host_memory import HostMemory
 from merpati.delivery.options import Options
-from merpati.delivery.outcome import Deferred, Delivered, Ending, Reply, Returned
+from merpati.delivery.outcome import (
+    Deferred,
+    Delivered,
+    Ending,
+    Reply,
+    Returned,
+    Stage,
+    outcome_of,
+)
 from merpati.delivery.pacing import Backoff, TokenBucket
 from merpati.delivery.prepared import Prepared
 from merpati.delivery.sending_ip import LocalIp, family_of
@@ -67,18 +76,13 @@ class Lane:
         self.host = host
         self.ip = ip
         self.provider = destination.provider
-        options = host.options
-        is_route = destination.is_route
-        default = options.route_connections if is_route else options.connections
-        self.messages_per_connection = (
-            options.route_messages_per_connection if is_route else options.messages_per_connection
-        )
         self.connections = 0  # open or opening
-        self.connections_limit = default
+        self.connections_limit = 0  # this and the following: see `_take_limits`
+        self.messages_per_connection = 0
         self.messages_per_minute: int | None = None
         self.bucket: TokenBucket | None = None
+        self.hosts = HostMemory()
         self.lines: dict[tuple[str, ...], Line] = {}
-        self._default_connections = default
         self._is_set_up = False
 
     def line(self, destination: Destination) -> Line:
@@ -92,8 +96,17 @@ class Lane:
         return line
 
     def _take_limits(self, destination: Destination) -> None:
+        """Take a route's limits as they are; a provider's no further than the operator allows."""
         self._is_set_up = True
-        self.connections_limit = destination.connections or self._default_connections
+        options = self.host.options
+        if destination.is_route:
+            self.connections_limit = destination.connections or options.route_connections
+        else:
+            wanted = destination.connections or options.connections
+            self.connections_limit = min(wanted, options.connections)
+        self.messages_per_connection = (
+            destination.messages_per_connection or options.route_messages_per_connection
+        )
         rate = destination.messages_per_minute
         if rate != self.messages_per_minute:
             self.messages_per_minute = rate
@@ -256,6 +269,10 @@ class Line:
         if session in self.idle:
             self.idle.remove(session)
         self.lane.connections -= 1
+        if session.answered:
+            self.lane.hosts.worked(session.address)
+        elif reason is not None:
+            self.lane.hosts.failed(session.address, self._host.clock.elapsed())
         if reason is not None and not session.answered:
             self._failed(f"{reason} (with {session.remote})", None)
         else:
@@ -344,20 +361,23 @@ class Line:
             names = ", ".join(host.name for host in destination.hosts)
             raise GreetingFailed(f"no {kind} address for {names}, as {self._ip.address} needs")
         last = GreetingFailed("no host was tried")
-        for name, address in where[:MOST_ADDRESSES]:
+        hosts, elapsed = self.lane.hosts, self._host.clock.elapsed
+        for name, address in hosts.order(where, elapsed())[:MOST_ADDRESSES]:
             try:
                 return await self._greet(name, address, destination.port)
             except GreetingFailed as error:
                 last = error
                 if self._ip.is_missing or self._host.is_stopping:
                     break
+                hosts.failed(address, elapsed())
         raise last
 
     async def _greet(self, name: str, address: str, port: int) -> Session:
         shown = f"[{address}]"
         remote = f"{'' if name == address else name}{shown}:{port}"
         timeouts = self._host.options.timeouts
-        manners = Manners(self._ip.hostname, timeouts, self.lane.messages_per_connection)
+        lane = self.lane
+        manners = Manners(self._ip.hostname, timeouts, lane.messages_per_connection, lane.provider)
         try:
             async with asyncio.timeout(timeouts.connect):
                 _, session = await asyncio.get_running_loop().create_connection(
@@ -410,7 +430,10 @@ class Line:
                 probe = self.assigned.popleft()
                 self._ip.promised -= 1
                 remote = f"{self.destination.hosts[0].name}:{self.destination.port}"
-                ending = Deferred(f"[internal] {reason}" if reply is None else str(reply), reply)
+                if reply is None:
+                    ending: Ending = Deferred(f"[internal] {reason}")
+                else:
+                    ending = outcome_of(reply, Stage.BANNER, self.lane.provider)
                 self._host.ended(self, remote, probe, ending)
         self.give_back()
 

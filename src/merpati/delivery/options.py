@@ -8,14 +8,13 @@ from merpati.delivery.destinations import Network
 from merpati.delivery.retry import RetrySchedule
 from merpati.delivery.session import Timeouts
 
-PROVIDER_CONNECTIONS = 10  # more per sending IP no mailbox provider likes unasked
-
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """Durations in seconds, sizes in bytes.
 
-    connections, messages_per_connection: per sending IP and provider, unless a route says its own.
+    route_…: per sending IP and static route, where the route says nothing else. connections: per
+    sending IP and mailbox provider at most, however many the directory gives that provider.
     longest_sleep: between looks at what is due, since the wall clock may be set meanwhile.
     missing_ip_recheck: how often an address that is not on the host is looked for again.
     patience: failed connection attempts in a row before the message at the head is deferred; until
@@ -27,8 +26,7 @@ class Options:
     port: int = 25
     allow_private: tuple[Network, ...] = ()
     route_connections: int = 20
-    connections: int = PROVIDER_CONNECTIONS
-    messages_per_connection: int = 1_000
+    connections: int = 20
     route_messages_per_connection: int = 100_000
     in_flight_bytes: int = 32 << 20
     content_cache_bytes: int = 64 << 20

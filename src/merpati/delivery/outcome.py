@@ -2,8 +2,10 @@
 
 The unknown defers: no doubt ever loses or bounces mail.
 
-Source: RFC 5321 section 4.2 (replies), RFC 3463 (enhanced codes), facts on stages: a reply before
-RCPT concerns our IP or our envelope sender, never the recipient.
+A reply before RCPT concerns our IP or envelope sender, never the recipient. What a refusal means
+is read in `providers/replies.py`.
+
+Source: RFC 5321 section 4.2 (replies), RFC 3463 (enhanced codes).
 """
 
 from __future__ import annotations
@@ -11,7 +13,9 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from merpati.providers.replies import BounceClass, classify
+from merpati.providers.bounce_class import BounceClass
+from merpati.providers.phase import Phase
+from merpati.providers.replies import Reading, read
 
 
 class Stage(enum.IntEnum):
@@ -56,18 +60,26 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """Not now: the message waits for its next attempt. reply: None when no answer came."""
+    """Not now: the message waits for its next attempt.
+
+    reply and reading (what it means): None when no answer came.
+    """
 
     reason: str
     reply: Reply | None = None
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Bounced:
-    """Never: the provider refused this recipient or this message for good."""
+    """Never: the provider refused this recipient or this message for good.
+
+    reading: what the reply means; None where we say so ourselves.
+    """
 
     bounce_class: BounceClass
     reply: Reply
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,22 +100,26 @@ Outcome = Delivered | Deferred | Bounced
 Ending = Outcome | Uncertain | Returned
 
 
-def outcome_of(reply: Reply, stage: Stage) -> Outcome:
-    """Return what a reply to RCPT, to DATA or to the final dot means; an unexpected code defers.
+def outcome_of(reply: Reply, stage: Stage, provider: str = "") -> Outcome:
+    """Return what a reply to a command or to the final dot means; an unexpected code defers.
 
-    Only the final dot delivers. A refusal before RCPT blames us: it defers, whatever its code.
+    Only the final dot delivers. A refusal before RCPT blames us: it defers, whatever its code, and
+    so does a 5yz that means "too fast". provider: whose reply it is, as `Destination` names it.
     """
-    match reply.code // 100:
-        case 2 if stage is Stage.DOT:
-            return Delivered(reply)
-        case 5 if stage in _ABOUT_THE_MESSAGE:
-            return Bounced(classify(reply.code, reply.enhanced, reply.text, _at_rcpt(stage)), reply)
+    code = reply.code
+    if code // 100 == 2 and stage is Stage.DOT:
+        return Delivered(reply)
+    reading = read(code, reply.enhanced, reply.text, _phase(stage), provider)
+    if code // 100 != 5 or reading.defers:
+        return Deferred(str(reply), reply, reading)
+    return Bounced(reading.bounce_class, reply, reading)
+
+
+def _phase(stage: Stage) -> Phase:
+    match stage:
+        case Stage.RCPT:
+            return Phase.RCPT
+        case Stage.DATA | Stage.DOT:
+            return Phase.MESSAGE
         case _:
-            return Deferred(str(reply), reply)
-
-
-_ABOUT_THE_MESSAGE = (Stage.RCPT, Stage.DATA, Stage.DOT)
-
-
-def _at_rcpt(stage: Stage) -> bool:
-    return stage is Stage.RCPT
+            return Phase.BEFORE_RCPT

@@ -39,7 +39,7 @@ from merpati.delivery.protocol import (
     rcpt_command,
     reply_of,
 )
-from merpati.providers.replies import BounceClass
+from merpati.providers.bounce_class import BounceClass
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +101,15 @@ _GREETING = (Stage.BANNER, Stage.EHLO, Stage.HELO)
 
 @dataclass(frozen=True, slots=True)
 class Manners:
-    """How a session behaves. helo: the name said in EHLO; messages_limit: then it says QUIT."""
+    """How a session behaves.
+
+    helo: the name said in EHLO; messages_limit: then it says QUIT; provider: who answers.
+    """
 
     helo: str
     timeouts: Timeouts
     messages_limit: int
+    provider: str = ""
 
 
 class Session(asyncio.Protocol):
@@ -129,6 +133,7 @@ class Session(asyncio.Protocol):
         self.answered = 0  # messages that the far end accepted or refused
         self._owner = owner
         self._helo = manners.helo
+        self._provider = manners.provider
         self._timeouts = timeouts
         self._elapsed = elapsed
         self._messages_limit = manners.messages_limit
@@ -150,6 +155,11 @@ class Session(asyncio.Protocol):
         self._why_lost = ""
 
     # What the owner may do.
+
+    @property
+    def address(self) -> str:
+        """Return the far end's IP address."""
+        return self.remote[self.remote.rindex("[") + 1 : self.remote.rindex("]")]
 
     @property
     def is_open(self) -> bool:
@@ -316,7 +326,7 @@ class Session(asyncio.Protocol):
     def _on_dot(self, raw: RawReply) -> None:
         self.answered += 1
         self._unsent_bytes = 0
-        self._end(outcome_of(reply_of(raw), Stage.DOT))
+        self._end(outcome_of(reply_of(raw), Stage.DOT, self._provider))
         if raw[0] == 421:
             self._abort(str(reply_of(raw)))
         elif self._messages:
@@ -392,7 +402,7 @@ class Session(asyncio.Protocol):
         if self._refusal is None:
             return Deferred("[internal] refused without a reply")  # cannot be; doubt defers
         stage, reply = self._refusal
-        return outcome_of(reply, stage)
+        return outcome_of(reply, stage, self._provider)
 
     def _end_refused(self) -> None:
         """End the current message after a refusal; an open transaction is reset first."""
@@ -420,7 +430,7 @@ class Session(asyncio.Protocol):
                 # How a provider says "enough for one connection": nothing was said of the message.
                 self._end(Returned(str(reply)))
             else:
-                self._end(Deferred(str(reply), reply))
+                self._end(outcome_of(reply, stage, self._provider))
         self._abort(str(reply))
 
     def _ending_of_loss(self, reason: str) -> Ending:

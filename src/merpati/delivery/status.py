@@ -8,7 +8,8 @@ import msgspec
 class QueueStatus(msgspec.Struct, frozen=True, omit_defaults=False):
     """One ready queue, as `merpati queue` shows it. Times: milliseconds since the epoch, or None.
 
-    provider: mailbox provider or route; the recipient domain as long as neither is known.
+    provider: mailbox provider or route; as long as neither is known what the recipient domain
+    hints at, or that domain.
     depth: messages on disk, those in flight and those that wait for a retry included.
     reason: why nothing moves, "" while something does; until: when that ends, if that is known.
     """

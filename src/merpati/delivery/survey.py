@@ -14,6 +14,7 @@ from merpati.delivery.local_policy import LocalPolicy
 from merpati.delivery.ready_queue import LocalPool, ReadyQueue
 from merpati.delivery.settling import Settler
 from merpati.delivery.status import QueueStatus
+from merpati.providers.directory import directory
 from merpati.spool.shapes import QueueDepth
 
 
@@ -45,7 +46,7 @@ def _status(scene: Scene, home: ShardFeeds, depth: QueueDepth) -> QueueStatus:
     account = scene.policy.accounts.get(key.account_id)
     pool = scene.policy.pool_for(account, key.pool_id) if account else None
     whereto = scene.known(key.domain)
-    provider = whereto.provider if isinstance(whereto, Destination) else key.domain
+    provider = whereto.provider if isinstance(whereto, Destination) else _hint(key.domain)
     used = _lines_of(scene.lines, pool, provider)
     in_flight = sum(line.in_flight for line in used)
     trouble = _trouble(scene, home)
@@ -66,6 +67,12 @@ def _status(scene: Scene, home: ShardFeeds, depth: QueueDepth) -> QueueStatus:
         reason=reason,
         until=until,
     )
+
+
+def _hint(domain: str) -> str:
+    """Return whom a domain was last known to be with, as long as its MX is not known; or itself."""
+    provider = directory().hint(domain)
+    return provider.id if provider else domain
 
 
 def _trouble(scene: Scene, home: ShardFeeds) -> str:
@@ -102,8 +109,11 @@ def _pace(lines: list[Line]) -> str:
     if not lines:
         return ""
     lane = lines[0].lane
+    own = lines[0].destination.messages_per_connection
+    connections = f"{lane.connections_limit} connection{'s' * (lane.connections_limit != 1)}"
+    each = f" of {own} messages" if own else ""
     rate = f", {lane.messages_per_minute}/min" if lane.messages_per_minute else ""
-    return f"up to {lane.connections_limit} connections{rate} per sending IP"
+    return f"up to {connections}{each}{rate} per sending IP"
 
 
 def _joined(one: QueueStatus | None, other: QueueStatus) -> QueueStatus:

@@ -21,7 +21,6 @@ from merpati.delivery.outcome import (
     Deferred,
     Delivered,
     Ending,
-    Reply,
     Returned,
     Uncertain,
 )
@@ -70,8 +69,8 @@ class Verdicts:
                 self.give_up(feed, attempt, ending, Settlement.BOUNCED)
             case Returned() | Deferred(reply=None) if self._is_stopping():
                 pass  # cut off by us, not by them: it is due as it was, after the restart
-            case Deferred(reason, reply):
-                self.defer(feed, attempt, reason, reply)
+            case Deferred():
+                self.defer(feed, attempt, ending)
             case Uncertain(reason):
                 self.uncertain += 1
                 log.warning(
@@ -80,23 +79,23 @@ class Verdicts:
                     row.message_id,
                     way.remote,
                 )
-                self.defer(feed, attempt, reason, None)
+                self.defer(feed, attempt, Deferred(reason))
             case Returned(reason):
-                self.defer(feed, attempt, f"[internal] {reason}", None)
+                self.defer(feed, attempt, Deferred(f"[internal] {reason}"))
             case _:
                 assert_never(ending)
 
-    def defer(self, feed: Feed, attempt: Attempt, reason: str, reply: Reply | None) -> None:
+    def defer(self, feed: Feed, attempt: Attempt, outcome: Deferred) -> None:
         """Postpone a message, or let it expire."""
         row = attempt.row
-        note = reason if reply is None else str(reply)
+        note = outcome.reason if outcome.reply is None else str(outcome.reply)
         match after_deferral(self._schedule, row.injected_at, row.attempts, attempt.at):
             case Expired():
                 self.give_up(feed, attempt, events.expiry(note), Settlement.EXPIRED)
             case RetryAt(due_at):
                 last_ip = attempt.way.sending_ip or None
                 put_off = Postponed(row.message_id, due_at, True, last_ip, note)
-                event = events.delayed(attempt, reason, reply)
+                event = events.delayed(attempt, outcome)
                 self._settlers[feed.home.shard.number].postpone(feed.queue_id, put_off, event)
 
     def give_up(
@@ -121,7 +120,7 @@ class Verdicts:
                 self.give_up(feed, attempt, events.expiry(note), Settlement.EXPIRED)
             case RetryAt(due_at):
                 postponed = Postponed(row.message_id, due_at, attempted=False, note=note)
-                event = events.delayed(attempt, note, None)
+                event = events.delayed(attempt, Deferred(note))
                 self._settlers[feed.home.shard.number].postpone(feed.queue_id, postponed, event)
 
     def give_up_all(
@@ -155,7 +154,7 @@ class Verdicts:
         self.expire_overdue(feed, reason)
         if feed.buffer and not feed.home.is_sick:
             attempt = self._without_try(feed.buffer.popleft())
-            self.defer(feed, attempt, f"[internal] {reason}", None)
+            self.defer(feed, attempt, Deferred(f"[internal] {reason}"))
             feed.home.read_ahead(feed)
 
     def _without_try(self, row: SpooledMessage) -> Attempt:

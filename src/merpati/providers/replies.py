@@ -1,104 +1,168 @@
-"""What a refusal means: SparkPost's bounce classes from enhanced and basic reply codes.
+"""What a provider's reply means: bounce class, cause, whom it blames, and whether to wait.
 
-Only the fallback tables: patterns over the text of replies, which go first, are a later part.
-Only one text rule stands here, since a bare 550 says nothing: wording that names an unknown user.
+In this order: the provider's own rules, patterns over the text that all use, the enhanced status,
+the basic code; the text goes before the codes, since many send a wrong one. Then what the code's
+first digit and the phase forbid:
 
-Source: SparkPost "Bounce Classification Codes"; RFC 3463, 5248, 7372, 7504, 7505 (codes).
+- a temporary reply never gives a hard class, whatever it says of the recipient;
+- a reply before RCPT blames us, never the recipient;
+- a 5yz that says "too fast" or "not now" defers (some providers send these as permanent).
+
+Source: SparkPost "Bounce Classification Codes" and "Understanding delays and bounces"; RFC 3463;
+directory.toml and replies.toml for the patterns.
 """
 
 from __future__ import annotations
 
-import enum
 import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib import resources
 
+import msgspec
 
-class BounceClass(enum.IntEnum):
-    """SparkPost's numeric bounce classes that a session or our own policy can give."""
+from merpati.providers.bounce_class import BounceClass, Cause, Scope
+from merpati.providers.codes import Meaning, meaning_of_codes
+from merpati.providers.directory import directory
+from merpati.providers.patterns import LONGEST_TEXT, Patterns, without_particulars
+from merpati.providers.phase import Phase
 
-    UNDETERMINED = 1
-    INVALID_RECIPIENT = 10
-    SOFT = 20
-    DNS_FAILURE = 21
-    MAILBOX_FULL = 22
-    TOO_LARGE = 23
-    TIMEOUT = 24
-    ADMIN_FAILURE = 25
-    GENERIC = 40
-    MAIL_BLOCK = 50
-    SPAM_BLOCK = 51
-    SPAM_CONTENT = 52
-    PROHIBITED_ATTACHMENT = 53
-    RELAYING_DENIED = 54
-    TRANSIENT = 70
+OWN_MARK = "[internal] "  # texts of our own begin with it, as SparkPost's do
+MOST_REMEMBERED = 4_096  # readings
 
-
-_INVALID, _GENERIC, _BLOCK = (
-    BounceClass.INVALID_RECIPIENT,
-    BounceClass.GENERIC,
-    BounceClass.MAIL_BLOCK,
+_TRANSFAIL = re.compile(
+    r"last transfail: (?P<code>[245]\d\d)"
+    r"(?: (?P<enhanced>[245]\.\d{1,3}\.\d{1,3}))? ?(?P<text>.*)\)"
 )
-
-# By subject and detail of the enhanced code ("5.1.1" → "1.1"); "1.*" where the detail is unlisted.
-_BY_ENHANCED: dict[str, BounceClass] = {
-    **dict.fromkeys(("1.0", "1.1", "1.2", "1.3", "1.6", "1.10"), _INVALID),
-    "1.4": _GENERIC,
-    **dict.fromkeys(("1.7", "1.8"), _BLOCK),
-    **dict.fromkeys(("2.0", "2.4", "3.0", "3.2", "3.3", "3.5"), _GENERIC),
-    "2.1": _INVALID,
-    "2.2": BounceClass.MAILBOX_FULL,
-    "2.3": BounceClass.TOO_LARGE,
-    "3.1": BounceClass.TRANSIENT,
-    "3.4": BounceClass.TOO_LARGE,
-    **dict.fromkeys(("4.0", "4.1", "4.2", "4.6"), _GENERIC),
-    **dict.fromkeys(("4.3", "4.4"), BounceClass.DNS_FAILURE),
-    "4.5": BounceClass.TRANSIENT,
-    "4.7": BounceClass.TIMEOUT,
-    "5.3": BounceClass.TRANSIENT,
-    "5.*": _GENERIC,
-    "6.0": _BLOCK,
-    "6.*": _GENERIC,
-    **dict.fromkeys(("7.13", "7.17", "7.18"), _INVALID),
-    **dict.fromkeys(("7.15", "7.19"), _GENERIC),
-    "7.16": BounceClass.TOO_LARGE,
-    "7.28": BounceClass.SPAM_BLOCK,
-    "7.*": _BLOCK,
-}
-
-_BY_CODE: dict[int, BounceClass] = {
-    **dict.fromkeys((421, 450, 451, 452, 454), BounceClass.TRANSIENT),
-    **dict.fromkeys((455, 500, 501, 502, 503, 504, 555), _GENERIC),
-    **dict.fromkeys((521, 551, 556), _INVALID),
-    **dict.fromkeys((530, 535, 554), _BLOCK),
-}
-
-_UNKNOWN_USER = re.compile(
-    r"(no such|unknown|invalid|non-?existent) (local )?(user|recipient|mailbox|address|account)"
-    r"|(user|recipient|mailbox|account|address)( \S+)? (unknown|not found|unavailable|invalid"
-    r"|does not exist|doesn'?t exist|is unknown)",
-    re.IGNORECASE,
-)
+_MAY_WAIT = frozenset((BounceClass.SOFT, BounceClass.TRANSIENT))
 
 
-def classify(code: int, enhanced: str | None, text: str, at_rcpt: bool) -> BounceClass:
-    """Return the bounce class of a refusal; UNDETERMINED when neither code says anything.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a reply means.
 
-    at_rcpt: the reply answered RCPT, so it speaks of the recipient; otherwise of the message.
+    cause: our finer label, whose `scope` says whom it blames; defers: the message waits for another
+    attempt; rule: the pattern that said so, "" when the codes did.
     """
-    if enhanced is not None and (found := _by_enhanced(enhanced)) is not None:
-        return found
-    match code:
-        case 550 if at_rcpt:
-            return _INVALID if _UNKNOWN_USER.search(text) else _GENERIC
-        case 550:
-            return _BLOCK
-        case 552:
-            return BounceClass.MAILBOX_FULL if at_rcpt else BounceClass.TOO_LARGE
-        case 553:
-            return _INVALID if at_rcpt else _BLOCK
-        case _:
-            return _BY_CODE.get(code, BounceClass.UNDETERMINED)
+
+    bounce_class: BounceClass
+    cause: Cause
+    scope: Scope
+    defers: bool
+    rule: str = ""
 
 
-def _by_enhanced(enhanced: str) -> BounceClass | None:
-    subject, _, detail = enhanced[2:].partition(".")
-    return _BY_ENHANCED.get(f"{subject}.{detail}") or _BY_ENHANCED.get(f"{subject}.*")
+class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pattern: str
+    bounce_class: int
+    cause: Cause
+    codes: str = ""
+    seen_at: str = ""
+    source: str = ""
+
+    @property
+    def meaning(self) -> Meaning:
+        return BounceClass(self.bounce_class), self.cause
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    scopes: dict[Scope, list[Cause]]
+    own: list[_Rule]
+    pattern: list[_Rule]
+
+
+class _Rules:
+    """An ordered list of rules, compiled."""
+
+    def __init__(self, rules: Sequence[_Rule]) -> None:
+        self._patterns = Patterns([rule.pattern for rule in rules])
+        self._rules = tuple(rules)
+
+    def find(self, text: str) -> _Rule | None:
+        index = self._patterns.find(text)
+        return None if index is None else self._rules[index]
+
+
+class _Book:
+    """All rules of a process: everybody's, our own and each provider's."""
+
+    def __init__(self) -> None:
+        text = resources.files(__package__).joinpath("replies.toml").read_text(encoding="utf-8")
+        file = msgspec.convert(tomllib.loads(text), _File)
+        self.scopes = {cause: scope for scope, causes in file.scopes.items() for cause in causes}
+        self.own = _Rules(file.own)
+        self.everybody = _Rules(file.pattern)
+        self._by_provider: dict[str, tuple[_Rules, bool]] = {}
+        for provider in directory():
+            rules = [_Rule(r.pattern, r.bounce_class, r.cause) for r in provider.reply]
+            last_first = provider.reply_lines == "last first"
+            self._by_provider[provider.id] = (_Rules(rules), last_first)
+
+    def find(self, provider: str, head: str, text: str) -> _Rule | None:
+        """Return the rule for a reply; head: its codes, text: its lines."""
+        own, last_first = self._by_provider.get(provider, (None, False))
+        whole = head + text.replace("\n", " ")
+        tries = [whole]
+        if last_first and "\n" in text:
+            tries.insert(0, head + text.rpartition("\n")[2])
+        for rules in (own, self.everybody):
+            for words in tries:
+                if rules is not None and (rule := rules.find(words)) is not None:
+                    return rule
+        return None
+
+
+@cache
+def _book() -> _Book:
+    return _Book()
+
+
+def prepare() -> None:
+    """Read and compile all rules now, so that no reply has to wait for it."""
+    _book()
+
+
+def read(code: int, enhanced: str | None, text: str, phase: Phase, provider: str = "") -> Reading:
+    """Return what a reply that came over the wire means; the unknown defers unless it is a 5yz.
+
+    text: its lines joined by newlines, codes taken off; provider: an id of the directory, or
+    anything else for whom nobody knows.
+    """
+    return _read(code, enhanced or "", without_particulars(text), phase, provider)
+
+
+@lru_cache(MOST_REMEMBERED)
+def _read(code: int, enhanced: str, text: str, phase: Phase, provider: str) -> Reading:
+    book = _book()
+    rule = book.find(provider, f"{code} {enhanced} " if enhanced else f"{code} ", text)
+    meaning = rule.meaning if rule else meaning_of_codes(code, enhanced, phase)
+    bounce_class, cause = meaning
+    is_permanent = code // 100 == 5
+    if phase is Phase.BEFORE_RCPT and book.scopes[cause] is Scope.RECIPIENT:
+        bounce_class, cause = BounceClass.MAIL_BLOCK, "sender_rejected"
+    elif bounce_class.is_hard and not is_permanent:
+        bounce_class = BounceClass.TRANSIENT
+    defers = not is_permanent or phase is Phase.BEFORE_RCPT or bounce_class in _MAY_WAIT
+    return Reading(bounce_class, cause, book.scopes[cause], defers, rule.pattern if rule else "")
+
+
+@lru_cache(MOST_REMEMBERED)
+def read_own(text: str, provider: str = "") -> Reading:
+    """Return what a text of our own says; its "[internal] " may be there or not.
+
+    Of a message that timed out the class says so, and the cause is what the provider said last.
+    Whatever is not recognised came of the network.
+    """
+    book = _book()
+    words = text.removeprefix(OWN_MARK)[:LONGEST_TEXT]
+    rule = book.own.find(words)
+    if rule is None:
+        return Reading(BounceClass.GENERIC, "network", Scope.DESTINATION, True)
+    bounce_class, cause = rule.meaning
+    if bounce_class is BounceClass.TIMEOUT and (last := _TRANSFAIL.search(words)):
+        code, enhanced, said = last.group("code", "enhanced", "text")
+        cause = read(int(code), enhanced, said, Phase.MESSAGE, provider).cause
+    defers = bounce_class in (BounceClass.DNS_FAILURE, BounceClass.TRANSIENT)
+    return Reading(bounce_class, cause, book.scopes[cause], defers, rule.pattern)

@@ -23,7 +23,7 @@ from merpati.adapters.crypto import SecretBox
 from merpati.adapters.rpc import Handler, RpcError, RpcServer
 from merpati.contracts.sending_policy import SendingPolicy
 from merpati.delivery.engine import Engine
-from merpati.delivery.options import PROVIDER_CONNECTIONS, Options
+from merpati.delivery.options import Options
 from merpati.delivery.retry import RetrySchedule
 from merpati.runtime.paths import DataFolder
 from merpati.runtime.process import set_up_log, stop_event
@@ -50,7 +50,7 @@ def options_of(settings: Settings) -> Options:
         port=delivery.port,
         allow_private=tuple(map(ipaddress.ip_network, settings.safety.allow_private)),
         route_connections=delivery.connections,
-        connections=min(delivery.connections, PROVIDER_CONNECTIONS),
+        connections=delivery.connections,
         retry=RetrySchedule(
             first_ms=delivery.retry_seconds * 1000, life_ms=delivery.expire_seconds * 1000
         ),
