@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import smtplib
@@ -87,6 +88,17 @@ def test_clients_that_trust_our_authority_reach_https(merpati: Merpati) -> None:
     url = f"https://{host}/healthz"
     with urllib.request.urlopen(url, timeout=10, context=trusting) as answer:
         assert answer.status == 200
+
+
+def test_it_is_ready_and_either_web_process_tells_of_all(merpati: Merpati) -> None:
+    base = f"http://{merpati.addresses['http']}"
+    with urllib.request.urlopen(f"{base}/readyz", timeout=10) as answer:
+        assert json.load(answer) == {"status": "ready", "not_ready": []}
+    with urllib.request.urlopen(f"{base}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    for process in ("deliver-0", "deliver-1", "clock"):
+        assert f'merpati_process_up{{process="{process}"}} 1\n' in text
+    assert 'merpati_accepted_messages_total{worker="1"} 0\n' in text
 
 
 def test_each_kind_of_process_is_restarted(merpati: Merpati) -> None:

@@ -25,6 +25,7 @@ from merpati.delivery.hand_over import READ_AGAIN_SECONDS, HandOver, Pick
 from merpati.delivery.lane import Line
 from merpati.delivery.lanes import Lanes
 from merpati.delivery.local_policy import LocalPolicy
+from merpati.delivery.metering import Meter
 from merpati.delivery.options import Options
 from merpati.delivery.outcome import Ending
 from merpati.delivery.placement import Placement
@@ -61,6 +62,7 @@ class Engine:
     ) -> None:
         self.clock = clock
         self.options = options
+        self.meter = Meter()
         self.budget = Budget(options.in_flight_bytes, self.wake)
         self._policy = LocalPolicy.empty()
         self._woken: dict[ReadyQueue, None] = {}  # in the order of waking
@@ -77,7 +79,11 @@ class Engine:
         }
         self._settlers = {
             number: Settler(
-                home, options.settle_interval, options.settle_most, self._health_changed
+                home,
+                options.settle_interval,
+                options.settle_most,
+                self._health_changed,
+                self.meter.count,
             )
             for number, home in self._homes.items()
         }
@@ -156,6 +162,11 @@ class Engine:
             self.clock.now(),
         )
         return await survey(scene)
+
+    @property
+    def connections(self) -> int:
+        """Return how many connections to receivers are open."""
+        return sum(len(line.sessions) for line in self._lanes)
 
     @property
     def uncertain(self) -> int:
