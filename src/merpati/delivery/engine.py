@@ -65,6 +65,7 @@ class Engine:
         self.meter = Meter()
         self.budget = Budget(options.in_flight_bytes, self.wake)
         self._policy = LocalPolicy.empty()
+        self.held = ""  # why nothing is begun, "" when it is
         self._woken: dict[ReadyQueue, None] = {}  # in the order of waking
         self._wake = asyncio.Event()
         self._timer = asyncio.Event()
@@ -119,10 +120,24 @@ class Engine:
         self._hand_over.use_policy(policy)
         self._placement.use_policy(self._policy)
         self._lanes.use_policy(self._policy)
+        self._replace_all()
+        log.info("policy_in_use version=%d", policy.version)
+
+    def hold(self, reason: str) -> None:
+        """Begin nothing more while there is a reason; "" goes on. What is on a connection ends."""
+        if reason == self.held:
+            return
+        self.held = reason
+        self._placement.hold(reason)
+        for line in self._lanes:
+            line.give_back()
+        self._replace_all()
+        log.warning("delivery_%s reason=%s", "held" if reason else "resumed", reason or "-")
+
+    def _replace_all(self) -> None:
         for home in self._homes.values():
             for feed in list(home.feeds.values()):
                 self.replace(feed)
-        log.info("policy_in_use version=%d", policy.version)
 
     async def run(self) -> None:
         """Deliver until `stop`. The shards stay open: they are the caller's."""
@@ -160,6 +175,7 @@ class Engine:
             self._destinations.known,
             list(self._lanes),
             self.clock.now(),
+            self.held,
         )
         return await survey(scene)
 

@@ -27,6 +27,7 @@ from merpati.delivery.engine import Engine
 from merpati.delivery.metering import gauges
 from merpati.delivery.options import PROVIDER_CONNECTIONS, Options
 from merpati.delivery.retry import RetrySchedule
+from merpati.runtime.hold import HoldFollower
 from merpati.runtime.paths import DataFolder
 from merpati.runtime.process import set_up_log, stop_event
 from merpati.settings import Settings, load
@@ -78,6 +79,8 @@ async def deliver(folder: DataFolder, settings: Settings, worker: int, workers: 
     engine = Engine(
         shards, clock, options_of(settings), secrets.decrypt, secrets.derive("return-path")
     )
+    holder = HoldFollower(folder.hold, engine.hold)
+    holder.look()  # before there is a policy, so before anything moves
     follower = PolicyFollower(folder.policy, engine.use_policy)
     follower.look()
     served = handlers({shard.number: shard for shard in shards})
@@ -86,14 +89,16 @@ async def deliver(folder: DataFolder, settings: Settings, worker: int, workers: 
     await server.start()
     running = asyncio.create_task(engine.run())
     following = asyncio.create_task(follower.run())
+    holding = asyncio.create_task(holder.run())
     stopping = asyncio.create_task(stop.wait())
     log.info("serves shards=%d", len(shards))
-    await asyncio.wait([running, following, stopping], return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([running, following, holding, stopping], return_when=asyncio.FIRST_COMPLETED)
     engine.stop(GRACE_SECONDS)
-    for task in (stopping, following):
+    for task in (stopping, following, holding):
         task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await following  # raises what ended it, if it was not us
+    for task in (following, holding):
+        with contextlib.suppress(asyncio.CancelledError):
+            await task  # raises what ended it, if it was not us
     try:
         await running
     finally:
@@ -132,7 +137,7 @@ def _metrics(engine: Engine, shards: Sequence[Shard], clock: Clock) -> Handler:
                 delivery_seconds=engine.meter.delivery_ms / 1000,
                 uncertain=engine.uncertain,
                 connections=engine.connections,
-                is_held=False,
+                is_held=bool(engine.held),
             )
         )
 

@@ -7,18 +7,19 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from merpati.runtime.hold import read_hold
 from merpati.runtime.tls import certificate_in_use
 from merpati.upkeep.doctor.finding import Finding, fail, ok, warn
 from merpati.upkeep.doctor.scene import Scene
 
-PERMISSIONS, DISK = "folder.permissions", "folder.disk"
+PERMISSIONS, DISK, HOLD = "folder.permissions", "folder.disk", "folder.hold"
 FREE_INODES = 10_000
 AMPLE = 4  # times the reserve
 
 
 async def check(scene: Scene) -> list[Finding]:
     """Look at permissions and disk space."""
-    return [*_permissions(scene), *_disk(scene)]
+    return [*_permissions(scene), *_disk(scene), *_held(scene)]
 
 
 def _permissions(scene: Scene) -> Iterator[Finding]:
@@ -39,6 +40,12 @@ def _permissions(scene: Scene) -> Iterator[Finding]:
             f"it belongs to user {owner}, and this command runs as user {os.geteuid()}",
             "run commands as the service's own user: files they make must be its own",
         )
+
+
+def _held(scene: Scene) -> Iterator[Finding]:
+    if hold := read_hold(scene.folder.hold):
+        remedy = "merpati resume, once that is over"
+        yield warn(HOLD, "", f"all delivery is held: {hold.reason}", remedy)
 
 
 def _open_to_others(path: Path, wanted: int) -> Iterator[Finding]:
