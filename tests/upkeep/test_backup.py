@@ -93,18 +93,20 @@ async def test_a_copy_made_under_load_balances_each_time(
         recording(it, folder) as trimmer,
     ):
         sending = asyncio.create_task(keep_sending(it))
-        await it.until(lambda: len(sink.received) > 100 and trimmer.trimmed)
-        accepted = 0
-        for round_number in range(4):
-            before = trimmer.trimmed
-            target = tmp_path / f"copy-{round_number}"
-            manifest = await asyncio.to_thread(back_up, folder, target, MOMENT, silent)
-            assert manifest.unbalanced == 0
-            assert manifest.accepted > accepted
-            accepted = manifest.accepted
-            read_checked(target, silent)
-            await it.until(lambda before=before: trimmer.trimmed > before)  # it goes on after
-        sending.cancel()
+        try:
+            await it.until(lambda: len(sink.received) > 100 and trimmer.trimmed)
+            accepted = 0
+            for round_number in range(4):
+                before = trimmer.trimmed
+                target = tmp_path / f"copy-{round_number}"
+                manifest = await asyncio.to_thread(back_up, folder, target, MOMENT, silent)
+                assert manifest.unbalanced == 0
+                assert manifest.accepted > accepted
+                accepted = manifest.accepted
+                read_checked(target, silent)
+                await it.until(lambda before=before: trimmer.trimmed > before)  # it goes on after
+        finally:
+            sending.cancel()
         await it.until(lambda: it.waiting() == 0, 30)
     assert not list(folder.run.glob("backup-bodies-*"))
     copy = DataFolder(tmp_path / "copy-3")
