@@ -26,10 +26,10 @@ WIDTH = 78
 @click.argument("target", type=click.Path(path_type=Path))
 @common_options
 def backup(target: Path, data: Path, as_json: bool) -> int:
-    """Copy everything to a new folder, while Merpati runs, and verify the copy.
+    """Copy everything, while Merpati runs, and verify it.
 
-    Holds waiting mail, events, accounts, keys, settings and certificates, so keep it as safe as
-    the original. Ends with 1 when the balance of the copy does not hold, as then the original's
+    TARGET is a new folder. It holds mail, events, accounts, keys and settings, so keep it as safe
+    as the original. Ends with 1 when the balance of the copy does not hold, as then the original's
     does not.
     """
     if not (data / "control.sqlite3").exists():
@@ -51,7 +51,7 @@ def backup(target: Path, data: Path, as_json: bool) -> int:
 @click.argument("source", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @common_options
 def restore(source: Path, data: Path, as_json: bool) -> None:
-    """Make a new data folder from a backup; it sends nothing until merpati resume.
+    """Make a new data folder from a backup; it sends nothing.
 
     DIR must be empty or missing. Every file is checked first. The copy takes mail and shows what
     it has, but sends nothing, scheduled mail included: its original may have sent it since.
