@@ -24,6 +24,7 @@ import msgspec
 FILE_NAME = "merpati.toml"
 PREFIX = "MERPATI_"
 MOST_WORKERS = 16  # one shard each
+SECRETS = frozenset({"metrics.token"})  # `merpati config show` says only that they are set
 NOT_SETTINGS = frozenset({"MERPATI_DATA", "MERPATI_DEBUG", "MERPATI_FAULTS", "MERPATI_FAULTS_FILE"})
 
 _DOMAIN = re.compile(
@@ -194,6 +195,14 @@ class SpoolSettings(msgspec.Struct, frozen=True):
     ] = 256
 
 
+class MetricsSettings(msgspec.Struct, frozen=True):
+    """Who may read /metrics."""
+
+    token: Annotated[
+        str, _about("bearer token that /metrics wants; empty: this host's own callers alone")
+    ] = ""
+
+
 class TlsSettings(msgspec.Struct, frozen=True):
     """A certificate of your own; without one Merpati makes an authority and a certificate."""
 
@@ -213,6 +222,7 @@ class Settings(msgspec.Struct, frozen=True):
     safety: SafetySettings
     spool: SpoolSettings
     tls: TlsSettings
+    metrics: MetricsSettings
 
     @property
     def worker_count(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import smtplib
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.service import MERPATI, Merpati, is_alive, wait_until
+from harness.service import MERPATI, CommandFailed, Merpati, is_alive, wait_until
 
 pytestmark = pytest.mark.journey
 
@@ -87,6 +88,33 @@ def test_clients_that_trust_our_authority_reach_https(merpati: Merpati) -> None:
     url = f"https://{host}/healthz"
     with urllib.request.urlopen(url, timeout=10, context=trusting) as answer:
         assert answer.status == 200
+
+
+def test_it_is_ready_and_either_web_process_tells_of_all(merpati: Merpati) -> None:
+    base = f"http://{merpati.addresses['http']}"
+    with urllib.request.urlopen(f"{base}/readyz", timeout=10) as answer:
+        assert json.load(answer) == {"status": "ready", "not_ready": []}
+    with urllib.request.urlopen(f"{base}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    for process in ("deliver-0", "deliver-1", "clock"):
+        assert f'merpati_process_up{{process="{process}"}} 1\n' in text
+    assert 'merpati_accepted_messages_total{worker="1"} 0\n' in text
+
+
+def test_the_doctor_finds_all_ports_answering_and_none_relaying(merpati: Merpati) -> None:
+    merpati.data.chmod(0o755)
+    with pytest.raises(CommandFailed) as failed:
+        merpati.command("doctor")
+    findings = json.loads(failed.value.stdout)["findings"]
+    levels = {(f["check"], f["subject"]): f["level"] for f in findings}
+    ports = ("http", "https", "submission", "submission_tls", "inbound", "deliver-0", "deliver-1")
+    assert [levels["ports.listening", name] for name in ports] == ["OK"] * len(ports)
+    smtp = ("submission", "submission_tls", "inbound")
+    assert [levels["ports.relay", name] for name in smtp] == ["OK"] * len(smtp)
+    failing = [place for place, level in levels.items() if level == "FAIL"]
+    assert failing == [("folder.permissions", str(merpati.data))]
+    merpati.data.chmod(0o700)
+    assert merpati.command("doctor")["counts"]["FAIL"] == 0
 
 
 def test_each_kind_of_process_is_restarted(merpati: Merpati) -> None:

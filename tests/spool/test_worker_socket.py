@@ -111,3 +111,18 @@ async def test_trimming_through_the_worker(client: SpoolClient, tmp_path: Path) 
     with snapshot(tmp_path / "spool", 2) as shard:
         assert shard is not None
         assert [row.seq for row in shard.journal_after(0, 10)] == [3]
+
+
+async def test_asking_for_status_looks_at_the_disk_again(
+    shards: dict[int, Shard], client: SpoolClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else who is taken out of a load balancer for want of space would never come back."""
+    await asyncio.to_thread(client.append, 0, batch(["a@x.example"]))
+    reserve = shards[0]._writer.known().reserve
+    monkeypatch.setattr("merpati.spool.disk_reserve.RECHECK_SECONDS", 0.0)
+    reserve._reserve_bytes = 1 << 62  # the disk is full now
+    states = await asyncio.to_thread(client.status)
+    assert [one.number for one in states if one.below_reserve] == [0]
+    reserve._reserve_bytes = 0  # there is room again
+    states = await asyncio.to_thread(client.status)
+    assert not any(one.below_reserve for one in states)

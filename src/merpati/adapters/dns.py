@@ -14,6 +14,7 @@ import dns.asyncresolver
 import dns.exception
 import dns.nameserver
 import dns.resolver
+import dns.reversename
 
 DEADLINE_SECONDS = 10.0
 
@@ -75,6 +76,11 @@ class Resolver:
         """Return the addresses in A or AAAA records. Raises DnsError."""
         answer = await self._ask(host, record_type)
         return Answer(tuple(rr.address for rr in answer), _ttl(answer))
+
+    async def pointers(self, address: str) -> Answer[str]:
+        """Return the names in an address's PTR records, lower case. Raises DnsError."""
+        answer = await self._ask(dns.reversename.from_address(address).to_text(True), "PTR")
+        return Answer(tuple(_name(rr.target) for rr in answer), _ttl(answer))
 
     async def _ask(self, name: str, record_type: str) -> dns.resolver.Answer:
         try:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from merpati.adapters.clock import Clock
 from merpati.adapters.crypto import SecretBox
+from merpati.api.watch import Watch
 from merpati.sending.directory import Directory
 from merpati.sending.domains import TxtLookup
 from merpati.sending.injection import Spool
@@ -22,6 +23,8 @@ class Services:
     transmission_ids: TransmissionIds
     secret_box: SecretBox
     txt_lookup: TxtLookup
+    watch: Watch | None = None  # None: nobody to ask, in a test
+    metrics_token: str = ""
 
 
 class _Holder:

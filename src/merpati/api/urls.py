@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import re_path
 
-from merpati.api import health
+from merpati.api import health, metrics
 from merpati.api.call import Operation, not_found, resource
 from merpati.api.own import problems
 from merpati.api.own import sending_ips as own_sending_ips
@@ -54,5 +54,7 @@ urlpatterns = [
     resource(f"{_OWN}/problems", get=Operation(problems.list_all, None)),
     resource(rf"{_OWN}/problems/(?P<slug>[^/]+)", get=Operation(problems.show, None)),
     resource("healthz", get=Operation(health.alive, None)),
+    resource("readyz", get=Operation(health.ready, None)),
+    resource("metrics", get=Operation(metrics.show, None)),
     re_path(r"", not_found),
 ]

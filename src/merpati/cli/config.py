@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def config() -> None:
 @click.option("--origin", "with_origin", is_flag=True, help="Say where each value comes from.")
 def show_settings(data: Path, as_json: bool, with_origin: bool) -> None:
     """Show the settings in force: environment, DIR/merpati.toml, defaults."""
-    found = settings.origins(data)
+    found = [_masked(row) for row in settings.origins(data)]
     document: dict[str, Any] = {
         row.name: {"value": row.value, "origin": row.origin} if with_origin else row.value
         for row in found
@@ -36,6 +37,11 @@ def show_settings(data: Path, as_json: bool, with_origin: bool) -> None:
     head = ("setting", "value", "origin") if with_origin else ("setting", "value")
     rows = [(row.name, _text(row.value), row.origin)[: len(head)] for row in found]
     show(document, table(head, rows), as_json)
+
+
+def _masked(row: settings.Origin) -> settings.Origin:
+    is_secret = row.name in settings.SECRETS and row.value
+    return replace(row, value="(set)") if is_secret else row
 
 
 def _text(value: Any) -> str:

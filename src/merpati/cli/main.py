@@ -39,6 +39,13 @@ COMMANDS = {
     "queue": Entry("queue", "queue", "Show what waits, how it moves and why not."),
     "events": Entry("events", "events", "Show what happened to messages, the newest first."),
     "accounts": Entry("accounts_balance", "accounts", "Check that accepted mail is accounted for."),
+    "backup": Entry("backup", "backup", "Copy everything, while Merpati runs, and verify it."),
+    "restore": Entry(
+        "backup", "restore", "Make a new data folder from a backup; it sends nothing."
+    ),
+    "hold": Entry("hold", "hold", "Keep all delivery still; mail is still accepted."),
+    "resume": Entry("hold", "resume", "Let delivery go on after a hold or a restore."),
+    "doctor": Entry("doctor", "doctor", "Find what keeps mail from flowing, and the remedy."),
     "config": Entry("config", "config", "Show the settings and where each comes from."),
 }
 

@@ -18,6 +18,7 @@ from merpati.adapters.rpc import RpcClient, RpcRefused, RpcUnavailable
 from merpati.cli.output import Command, common_options, printable, say, show, table
 from merpati.cli.which_account import account_number
 from merpati.delivery.status import QueueStatus
+from merpati.runtime.hold import read_hold
 from merpati.runtime.paths import DataFolder
 from merpati.runtime.setup import setup
 from merpati.spool.files import SHARDS
@@ -50,6 +51,8 @@ def queue(data: Path, as_json: bool, account: str | None) -> None:
 
 def _queues(folder: DataFolder) -> Iterator[QueueStatus]:
     workers = _workers(folder)
+    if hold := read_hold(folder.hold):
+        say(f"all delivery is held: {hold.reason} (merpati resume ends it)")
     if workers is None:
         say("Merpati is stopped; this is what lies on disk")
     for worker in range(workers or 1):

@@ -25,6 +25,7 @@ from merpati.delivery.hand_over import READ_AGAIN_SECONDS, HandOver, Pick
 from merpati.delivery.lane import Line
 from merpati.delivery.lanes import Lanes
 from merpati.delivery.local_policy import LocalPolicy
+from merpati.delivery.metering import Meter
 from merpati.delivery.options import Options
 from merpati.delivery.outcome import Ending
 from merpati.delivery.placement import Placement
@@ -63,8 +64,10 @@ class Engine:
         prepare_readings()  # now, since compiling them would hold up the loop later
         self.clock = clock
         self.options = options
+        self.meter = Meter()
         self.budget = Budget(options.in_flight_bytes, self.wake)
         self._policy = LocalPolicy.empty()
+        self.held = ""  # why nothing is begun, "" when it is
         self._woken: dict[ReadyQueue, None] = {}  # in the order of waking
         self._wake = asyncio.Event()
         self._timer = asyncio.Event()
@@ -79,7 +82,11 @@ class Engine:
         }
         self._settlers = {
             number: Settler(
-                home, options.settle_interval, options.settle_most, self._health_changed
+                home,
+                options.settle_interval,
+                options.settle_most,
+                self._health_changed,
+                self.meter.count,
             )
             for number, home in self._homes.items()
         }
@@ -115,10 +122,24 @@ class Engine:
         self._hand_over.use_policy(policy)
         self._placement.use_policy(self._policy)
         self._lanes.use_policy(self._policy)
+        self._replace_all()
+        log.info("policy_in_use version=%d", policy.version)
+
+    def hold(self, reason: str) -> None:
+        """Begin nothing more while there is a reason; "" goes on. What is on a connection ends."""
+        if reason == self.held:
+            return
+        self.held = reason
+        self._placement.hold(reason)
+        for line in self._lanes:
+            line.give_back()
+        self._replace_all()
+        log.warning("delivery_%s reason=%s", "held" if reason else "resumed", reason or "-")
+
+    def _replace_all(self) -> None:
         for home in self._homes.values():
             for feed in list(home.feeds.values()):
                 self.replace(feed)
-        log.info("policy_in_use version=%d", policy.version)
 
     async def run(self) -> None:
         """Deliver until `stop`. The shards stay open: they are the caller's."""
@@ -156,8 +177,14 @@ class Engine:
             self._destinations.known,
             list(self._lanes),
             self.clock.now(),
+            self.held,
         )
         return await survey(scene)
+
+    @property
+    def connections(self) -> int:
+        """Return how many connections to receivers are open."""
+        return sum(len(line.sessions) for line in self._lanes)
 
     @property
     def uncertain(self) -> int:

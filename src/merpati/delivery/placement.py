@@ -48,6 +48,7 @@ class Placement:
     ) -> None:
         self.queues: dict[QueueId, ReadyQueue] = {}
         self._policy = LocalPolicy.empty()
+        self._held = ""
         self._host = host
         self._clock = clock
         self._destinations = destinations
@@ -56,6 +57,14 @@ class Placement:
     def use_policy(self, policy: LocalPolicy) -> None:
         """Undo all placing; `replace` then does it anew for each feed."""
         self._policy = policy
+        self._undo_all()
+
+    def hold(self, reason: str) -> None:
+        """Undo all placing, and place nothing while there is a reason; then `replace` each feed."""
+        self._held = reason
+        self._undo_all()
+
+    def _undo_all(self) -> None:
         for queue in self.queues.values():
             queue.retire()
         self.queues.clear()
@@ -87,6 +96,9 @@ class Placement:
                 del self.queues[queue_id]
 
     def _place(self, feed: Feed) -> None:
+        if self._held:
+            feed.reason = self._held
+            return
         policy = self._policy
         wanted = feed.buffer[0].policy_version
         if policy.version == 0 or wanted > policy.version:
@@ -138,7 +150,7 @@ class Placement:
             whereto = await self._destinations.find(feed.key.domain)
         finally:
             feed.is_looking_up = False
-        if isinstance(whereto, Unreachable):
+        if isinstance(whereto, Unreachable) and not self._held:
             self._verdicts.defer_head(feed, whereto.reason)
         self.replace(feed)
 

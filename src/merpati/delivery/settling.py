@@ -28,7 +28,8 @@ FIRST_RETRY, LONGEST_RETRY = 0.1, 5.0  # seconds
 class Settler:
     """The only one who settles for a shard; `run` is its task.
 
-    on_change: called when delivery of this shard pauses and when it may go on.
+    on_change: called when delivery of this shard pauses and when it may go on; on_stored: with each
+    batch of outcomes that is on disk.
     """
 
     def __init__(
@@ -37,12 +38,14 @@ class Settler:
         interval: float,
         most: int,
         on_change: Callable[[ShardFeeds], None],
+        on_stored: Callable[[Sequence[Event]], None],
     ) -> None:
         self.reason = ""  # why outcomes cannot be stored
         self._feeds = feeds
         self._interval = interval
         self._most = most
         self._on_change = on_change
+        self._on_stored = on_stored
         self._settled: list[int] = []
         self._postponed: list[tuple[int, Postponed]] = []  # with the queue's id
         self._events: list[Event] = []
@@ -105,6 +108,7 @@ class Settler:
             await asyncio.sleep(wait)
             wait = min(wait * 2, LONGEST_RETRY)
         self._feeds.release(settled, postponed)
+        self._on_stored(events)
         if self._feeds.is_sick:
             log.info("settle_resumed shard=%d", self._feeds.shard.number)
             self._feeds.is_sick = False

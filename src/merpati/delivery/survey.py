@@ -28,6 +28,7 @@ class Scene:
     known: Callable[[str], Whereto | None]
     lines: Sequence[Line]
     now: int
+    held: str = ""  # why nothing at all is begun
 
 
 async def survey(scene: Scene) -> list[QueueStatus]:
@@ -78,6 +79,8 @@ def _hint(domain: str) -> str:
 def _trouble(scene: Scene, home: ShardFeeds) -> str:
     if reason := scene.settlers[home.shard.number].reason:
         return reason
+    if scene.held:
+        return scene.held
     if scene.policy.version == 0:
         return "waits for the first sending policy"
     return f"the spool cannot be read: {home.trouble}" if home.trouble else ""

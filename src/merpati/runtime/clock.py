@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import fcntl
 import logging
 import os
 import sqlite3
@@ -17,12 +18,13 @@ from pathlib import Path
 
 from merpati.adapters.codec import pack
 from merpati.adapters.rpc import RpcServer
-from merpati.events.recorder import Recorder
+from merpati.events.recorder import Recorder, Trimmer
 from merpati.runtime.paths import DataFolder
 from merpati.runtime.process import set_up_log, stop_event
 from merpati.runtime.setup import setup
 from merpati.settings import Settings, load
 from merpati.spool.client import SpoolClient
+from merpati.spool.errors import SpoolUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +37,27 @@ POLICY_SECONDS = 1.0
 STOP_SECONDS = 5.0  # for storing what is left
 
 
+class PatientTrimmer:
+    """Has journals trimmed, but not while a backup needs them whole (`upkeep/backup.py`)."""
+
+    def __init__(self, spool: Trimmer, lock: Path) -> None:
+        self._spool = spool
+        self._lock = lock
+
+    def trim(self, shard: int, seq: int) -> None:
+        """Remove a shard's journal records up to `seq`. Raises SpoolError; a backup counts."""
+        with self._lock.open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise SpoolUnavailable("a backup keeps the journals") from None
+            self._spool.trim(shard, seq)
+
+
 class RecorderLoop:
     """Steps the recorder in a thread of its own until told to stop."""
 
-    def __init__(self, folder: DataFolder, spool: SpoolClient) -> None:
+    def __init__(self, folder: DataFolder, spool: Trimmer) -> None:
         self._folder = folder
         self._spool = spool
         self._stop = threading.Event()
@@ -83,7 +102,8 @@ class RecorderLoop:
 async def clock(folder: DataFolder, settings: Settings) -> None:
     """Run until SIGTERM. Raises OSError when the status socket cannot be made."""
     stop = stop_event()
-    recorder = RecorderLoop(folder, SpoolClient(folder.run, settings.worker_count, TRIM_SECONDS))
+    spool = SpoolClient(folder.run, settings.worker_count, TRIM_SECONDS)
+    recorder = RecorderLoop(folder, PatientTrimmer(spool, folder.trim_lock))
 
     async def status(_: bytes) -> bytes:
         return pack({"recorded": recorder.recorded, "trouble": recorder.trouble})

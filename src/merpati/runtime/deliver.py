@@ -13,18 +13,21 @@ import contextlib
 import importlib.util
 import ipaddress
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
 from merpati.adapters import codec
-from merpati.adapters.clock import SystemClock
+from merpati.adapters.clock import Clock, SystemClock
 from merpati.adapters.crypto import SecretBox
 from merpati.adapters.rpc import Handler, RpcError, RpcServer
+from merpati.contracts.metrics import WorkerMetrics
 from merpati.contracts.sending_policy import SendingPolicy
 from merpati.delivery.engine import Engine
+from merpati.delivery.metering import gauges
 from merpati.delivery.options import Options
 from merpati.delivery.retry import RetrySchedule
+from merpati.runtime.hold import HoldFollower
 from merpati.runtime.paths import DataFolder
 from merpati.runtime.process import set_up_log, stop_event
 from merpati.settings import Settings, load
@@ -76,21 +79,26 @@ async def deliver(folder: DataFolder, settings: Settings, worker: int, workers: 
     engine = Engine(
         shards, clock, options_of(settings), secrets.decrypt, secrets.derive("return-path")
     )
+    holder = HoldFollower(folder.hold, engine.hold)
+    holder.look()  # before there is a policy, so before anything moves
     follower = PolicyFollower(folder.policy, engine.use_policy)
     follower.look()
     served = handlers({shard.number: shard for shard in shards})
-    server = RpcServer(folder.deliver_socket(worker), {**served, "queues": _queues(engine)})
+    own = {"queues": _queues(engine), "metrics": _metrics(engine, shards, clock)}
+    server = RpcServer(folder.deliver_socket(worker), {**served, **own})
     await server.start()
     running = asyncio.create_task(engine.run())
     following = asyncio.create_task(follower.run())
+    holding = asyncio.create_task(holder.run())
     stopping = asyncio.create_task(stop.wait())
     log.info("serves shards=%d", len(shards))
-    await asyncio.wait([running, following, stopping], return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([running, following, holding, stopping], return_when=asyncio.FIRST_COMPLETED)
     engine.stop(GRACE_SECONDS)
-    for task in (stopping, following):
+    for task in (stopping, following, holding):
         task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await following  # raises what ended it, if it was not us
+    for task in (following, holding):
+        with contextlib.suppress(asyncio.CancelledError):
+            await task  # raises what ended it, if it was not us
     try:
         await running
     finally:
@@ -107,6 +115,33 @@ def _queues(engine: Engine) -> Handler:
             raise RpcError(error.kind, error.reason) from error
 
     return queues
+
+
+def _metrics(engine: Engine, shards: Sequence[Shard], clock: Clock) -> Handler:
+    async def metrics(_: bytes) -> bytes:
+        try:
+            queues = gauges(await engine.queues(), clock.now())
+        except SpoolUnavailable:
+            queues = []  # the shard in trouble is counted as such
+        states = [shard.status() for shard in shards]
+        return codec.pack(
+            WorkerMetrics(
+                accepted=sum(state.accepted for state in states),
+                waiting=sum(state.waiting for state in states),
+                journal_rows=sum(state.journal_rows for state in states),
+                troubled=[state.number for state in states if state.trouble],
+                short=[state.number for state in states if state.below_reserve],
+                queues=queues,
+                attempts=engine.meter.attempts(),
+                delivery_buckets=engine.meter.delivery_buckets,
+                delivery_seconds=engine.meter.delivery_ms / 1000,
+                uncertain=engine.uncertain,
+                connections=engine.connections,
+                is_held=bool(engine.held),
+            )
+        )
+
+    return metrics
 
 
 class PolicyFollower:

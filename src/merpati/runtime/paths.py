@@ -43,6 +43,11 @@ class DataFolder:
         return self.root / "policy.msgpack"
 
     @property
+    def hold(self) -> Path:
+        """There while all delivery is held; says why."""
+        return self.root / "hold.json"
+
+    @property
     def tls(self) -> Path:
         """The authority and certificate that Merpati makes for itself."""
         return self.root / "tls"
@@ -66,6 +71,11 @@ class DataFolder:
     def setup_lock(self) -> Path:
         """Held while the folder is prepared, so that two commands at once both work."""
         return self.root / ".setup.lock"
+
+    @property
+    def trim_lock(self) -> Path:
+        """Held by a backup, so that the recorder leaves the journals whole meanwhile."""
+        return self.run / "trim.lock"
 
     @property
     def clock_socket(self) -> Path:

@@ -30,6 +30,7 @@ THREADS = 32  # measured: fewer lose to the worker's threads while it delivers
 BACKLOG = 1024
 DRAIN_SECONDS = 8  # requests under way at SIGTERM
 IDLE_THREAD_SECONDS = 600
+OUR_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -68,6 +69,7 @@ def _services(folder: DataFolder, settings: Settings, workers: int) -> Services:
     from merpati.adapters.clock import SystemClock  # noqa: PLC0415
     from merpati.adapters.crypto import SecretBox  # noqa: PLC0415
     from merpati.api.services import Services  # noqa: PLC0415
+    from merpati.api.watch import Watch  # noqa: PLC0415
     from merpati.sending.directory import Directory  # noqa: PLC0415
     from merpati.sending.live_dns import txt_lookup  # noqa: PLC0415
     from merpati.sending.transmission_id import TransmissionIds  # noqa: PLC0415
@@ -81,13 +83,15 @@ def _services(folder: DataFolder, settings: Settings, workers: int) -> Services:
         transmission_ids=TransmissionIds(folder.run, clock),
         secret_box=SecretBox(folder.secret_key),
         txt_lookup=txt_lookup(settings.dns.servers),
+        watch=Watch(folder.run, workers, folder.spool, settings.spool.reserve_mb << 20),
+        metrics_token=settings.metrics.token,
     )
 
 
 def _dispatch(api: Application, site: Application) -> Application:
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
-        if path.startswith("/api/") or path == "/healthz":
+        if path.startswith("/api/") or path in OUR_PATHS:
             return api(environ, start_response)
         response = site(environ, start_response)
         try:

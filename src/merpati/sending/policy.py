@@ -79,14 +79,15 @@ def _note_change_here() -> None:
     _changes_here = next(_changes)
 
 
-def bump() -> None:
+def bump(at_least: int = 1) -> None:
     """Count one change, inside the transaction that makes it; publish once that is committed.
 
+    at_least: the new version is this or higher.
     A failure to publish does not undo the change: it is logged, and the clock process publishes.
     """
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("bump() belongs into the change's transaction")
-    _count_up()
+    _count_up(at_least)
     data_dir: Path | None = django_settings.DATA_DIR
 
     def publish() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 
 from merpati.adapters.codec import pack, unpacker
 from merpati.adapters.faults import fault
 from merpati.adapters.rpc import Handler, RpcError
-from merpati.spool.errors import SpoolError
+from merpati.spool.errors import SpoolError, SpoolUnavailable
 from merpati.spool.shard import Shard
 from merpati.spool.wire import NOT_HERE, AppendRequest, DepthRequest, TrimRequest
 
@@ -41,6 +42,9 @@ def handlers(shards: Mapping[int, Shard]) -> dict[str, Handler]:
         return pack(list(queues.values()))
 
     async def status(_: bytes) -> bytes:
+        for shard in shards.values():
+            with contextlib.suppress(SpoolUnavailable):  # the status says so
+                await shard.look_at_disk()
         return pack([shard.status() for shard in shards.values()])
 
     return {

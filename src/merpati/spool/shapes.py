@@ -79,3 +79,4 @@ class ShardStatus(msgspec.Struct, frozen=True, array_like=True):
     queues: int  # queues that hold messages
     journal_rows: int  # not yet trimmed
     below_reserve: bool  # refuses new batches for want of disk space
+    accepted: int = 0  # messages since the file was made

@@ -160,7 +160,16 @@ class Shard:
             sum(1 for count in list(store.counts.values()) if count),
             store.journal_rows,
             store.reserve.is_short,
+            store.accepted,
         )
+
+    async def look_at_disk(self) -> None:
+        """Find out anew whether there is room for new mail; without mail nobody else looks.
+
+        A shard that was never used is not made by asking.
+        """
+        if self._writer.latest is not None:
+            await self._writer.submit(Store.look_at_disk)
 
     @property
     def nonce(self) -> str:

@@ -97,6 +97,15 @@ class Store:
         """How many journal rows are not yet trimmed."""
         return self._counters.journal - self._journal_from
 
+    @property
+    def accepted(self) -> int:
+        """How many messages the shard took since its file was made."""
+        return self._counters.message - 1
+
+    def look_at_disk(self) -> None:
+        """Have `reserve` say whether there is room now."""
+        self.reserve.check(self._db, 0)
+
     def queues(self) -> dict[int, QueueDepth]:
         """Return the queues that hold messages."""
         found = ask(

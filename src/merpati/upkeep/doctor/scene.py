@@ -1,0 +1,52 @@
+"""What all checks look at: one Merpati, its settings, and what its operator asks to be tested."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from datetime import datetime
+
+from merpati.adapters.dns import Resolver
+from merpati.runtime.paths import DataFolder
+from merpati.sending.models import SendingDomain
+from merpati.settings import HostPort, Settings
+from merpati.upkeep.running import Running
+
+LOOKUP_SECONDS = 5.0
+ANSWER_SECONDS = 10.0  # for a connection and its greeting
+
+
+@dataclass(frozen=True, slots=True)
+class Ip:
+    """A sending IP as it is configured."""
+
+    address: str
+    hostname: str  # its HELO name
+
+    @property
+    def is_global(self) -> bool:
+        """Whether the world sees this address; if not, it stands behind a translation."""
+        return ipaddress.ip_address(self.address).is_global
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """running: None while Merpati is stopped.
+
+    smtp_target, smtp_domain: where to test port 25, that host or the domain's first MX; ntp: a
+    time server to compare the clock with.
+    """
+
+    folder: DataFolder
+    settings: Settings
+    now: datetime
+    running: Running | None = None
+    ips: tuple[Ip, ...] = ()
+    domains: tuple[SendingDomain, ...] = ()
+    smtp_target: HostPort | None = None
+    smtp_domain: str = ""
+    ntp: HostPort | None = None
+
+    def resolver(self) -> Resolver:
+        """Return a resolver as the settings name it; use it on one loop."""
+        return Resolver(self.settings.dns.servers, LOOKUP_SECONDS)
