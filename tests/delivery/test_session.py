@@ -30,6 +30,7 @@ class Mail:
     rcpt_to: str
     msg_from: str = "bounce@kirim.example"
     chunks: tuple[bytes, ...] = (BODY,)
+    is_8bit: bool = False
 
     @property
     def size_bytes(self) -> int:
