@@ -174,7 +174,9 @@ class Connection(asyncio.Protocol):
 
     def stop(self) -> None:
         """Hang up, after the answer to a message that is being stored."""
-        if self._asked is None:
+        if isinstance(self._asked, Authenticate | StartTls):
+            self.abort()
+        elif self._asked is None:
             self._session.end(f"421 4.3.2 {self._port.door.hostname} is stopping")
             self._go_on()
 
@@ -323,6 +325,7 @@ class Connection(asyncio.Protocol):
         if self._transport is None or self._is_handed_over:
             return
         self._is_handed_over = True
+        self._transport.resume_reading()  # TLS ends only once the client's own end is read
         self._transport.close()
         if self._timer is not None:
             self._timer.cancel()
