@@ -24,7 +24,7 @@ from merpati.contracts.batch import Mailbox, Recipient
 from merpati.message.header import NamedAddress
 from merpati.message.submitted import MessageRefused, finished, read_submitted
 from merpati.sending.address import envelope_address
-from merpati.sending.directory import Directory, SendingAccount
+from merpati.sending.directory import Directory
 from merpati.sending.injection import Spool, TransmissionAccepted, TransmissionRequest, inject
 from merpati.sending.injection_errors import (
     AccountSuspended,
@@ -100,7 +100,6 @@ class Submission:
         sender = envelope_address(message.sender.address)
         if sender is None:
             raise MessageRefused("From must hold exactly one address")
-        _check_sender(sender[1], account)
         now = datetime.fromtimestamp(self.clock.now() / 1000, UTC)
         raw = finished(
             message,
@@ -130,12 +129,6 @@ class Submission:
             reply=_accepted,
         )
         return reply.decode()
-
-
-def _check_sender(domain: str, account: SendingAccount) -> None:
-    """Say so before anything else: the domain decides whether the account may send this at all."""
-    if not account.is_suspended and domain not in account.verified_domains:
-        raise SenderUnverified(domain, "From")
 
 
 def _accepted(accepted: TransmissionAccepted) -> bytes:
