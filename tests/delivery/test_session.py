@@ -30,6 +30,7 @@ class Mail:
     rcpt_to: str
     msg_from: str = "bounce@kirim.example"
     chunks: tuple[bytes, ...] = (BODY,)
+    is_8bit: bool = False
 
     @property
     def size_bytes(self) -> int:
@@ -443,6 +444,19 @@ async def test_a_message_above_the_offered_size_is_not_sent() -> None:
     refused = owner.endings["a@x.example"]
     assert isinstance(refused, Bounced)
     assert refused.bounce_class is BounceClass.TOO_LARGE
+
+
+@pytest.mark.parametrize("is_offered", [True, False])
+async def test_a_body_of_8_bits_goes_only_where_it_is_taken(is_offered: bool) -> None:
+    """RFC 6152."""
+    sink = SmtpSink()
+    sink.offers = ["PIPELINING", *["8BITMIME"][: int(is_offered)]]
+    async with sink.running():
+        owner, _ = await send(sink, mail=[Mail("a@x.example", is_8bit=True), Mail("b@x.example")])
+    assert isinstance(owner.endings["a@x.example"], Delivered if is_offered else Bounced)
+    assert isinstance(owner.endings["b@x.example"], Delivered)
+    said = [line for line in sink.connections[0].lines if line.startswith("MAIL")]
+    assert [line.endswith(" BODY=8BITMIME") for line in said] == [True, False][1 - is_offered :]
 
 
 async def test_a_slow_reader_is_not_timed_out_while_it_reads() -> None:

@@ -55,6 +55,7 @@ class Content(msgspec.Struct, frozen=True, omit_defaults=True):
     transactional: bool = False
     perform_substitutions: bool = True
     return_path: str | None = None
+    raw: bytes | None = None  # the whole message as its sender wrote it; then no text is set
 
 
 class Recipient(msgspec.Struct, frozen=True, array_like=True):
@@ -67,6 +68,7 @@ class Recipient(msgspec.Struct, frozen=True, array_like=True):
     metadata: dict[str, Any] = {}
     tags: list[str] = []
     return_path: str | None = None
+    rcpt_type: str = ""  # "cc", "bcc", "archive"; "" for a To recipient
 
 
 class MessageRow(msgspec.Struct, frozen=True, array_like=True):

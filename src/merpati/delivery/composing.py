@@ -33,6 +33,7 @@ from merpati.message.compose import (
 )
 from merpati.message.dkim import DkimSigner
 from merpati.message.errors import GenerationFailed, MessageError
+from merpati.message.raw import CompiledRaw, compile_raw, compose_raw
 from merpati.spool.shapes import SpooledMessage
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class LoadedContent:
     """A content ready for use; compiled: Failed when its templates cannot be read."""
 
     content: Content
-    compiled: CompiledContent | Failed
+    compiled: CompiledContent | CompiledRaw | Failed
     size_bytes: int
 
 
@@ -119,10 +120,7 @@ def _compose_one(row: SpooledMessage, loaded: LoadedContent, sealing: Sealing) -
     try:
         recipient = _read_recipient.decode(row.recipient)
         stamp = _stamp(row, loaded.content, recipient, sealing)
-        domain = sender_domain(loaded.compiled, recipient, stamp)
-        stamp = stamp if stamp.message_id_domain else replace(stamp, message_id_domain=domain)
-        signer = sealing.keys.signer(row.account_id, domain)
-        composed = compose(loaded.compiled, recipient, stamp, signer)
+        composed = _composed(row, loaded.compiled, recipient, stamp, sealing.keys)
     except (MessageError, codec.DecodeError) as error:
         return Failed(str(error))
     except Exception:
@@ -133,6 +131,21 @@ def _compose_one(row: SpooledMessage, loaded: LoadedContent, sealing: Sealing) -
     if not (is_writable(composed.rcpt_to) and is_writable(composed.msg_from)):
         return Failed("an address cannot be written in SMTP")
     return composed
+
+
+def _composed(
+    row: SpooledMessage,
+    compiled: CompiledContent | CompiledRaw,
+    recipient: Recipient,
+    stamp: Stamp,
+    keys: KeyRing,
+) -> Composed:
+    if isinstance(compiled, CompiledRaw):
+        signer = keys.signer(row.account_id, compiled.sending_domain)
+        return compose_raw(compiled, recipient, stamp, signer)
+    domain = sender_domain(compiled, recipient, stamp)
+    stamp = stamp if stamp.message_id_domain else replace(stamp, message_id_domain=domain)
+    return compose(compiled, recipient, stamp, keys.signer(row.account_id, domain))
 
 
 def _stamp(row: SpooledMessage, content: Content, recipient: Recipient, sealing: Sealing) -> Stamp:
@@ -180,9 +193,9 @@ class ContentCache:
 def load_content(data: bytes) -> LoadedContent:
     """Return a content compiled. Runs in a thread. Raises codec.DecodeError."""
     content = _read_content.decode(data)
-    compiled: CompiledContent | Failed
+    compiled: CompiledContent | CompiledRaw | Failed
     try:
-        compiled = compile_content(content)
+        compiled = compile_raw(content) if content.raw is not None else compile_content(content)
     except MessageError as error:
         compiled = Failed(str(error))
     return LoadedContent(content, compiled, len(data) * COMPILED_FACTOR)

@@ -27,6 +27,7 @@ class Prepared:
         "chunks",
         "cost_bytes",
         "feed",
+        "is_8bit",
         "msg_from",
         "queue",
         "rcpt_to",
@@ -46,6 +47,7 @@ class Prepared:
         self.chunks: Sequence[bytes] = composed.chunks
         self.size_bytes = composed.size_bytes
         self.cost_bytes = composed.size_bytes
+        self.is_8bit = composed.is_8bit
         if len(self.chunks) > 1:
             self.cost_bytes = sum(
                 len(chunk)

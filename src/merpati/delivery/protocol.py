@@ -102,13 +102,15 @@ def reply_of(raw: RawReply) -> Reply:
 class Capabilities:
     """What the far end offered in its EHLO answer.
 
-    size_limit_bytes: its SIZE limit, 0 for none stated; size: it takes the SIZE parameter.
+    size_limit_bytes: its SIZE limit, 0 for none stated; size: it takes the SIZE parameter;
+    eight_bit: it takes bodies of 8 bits (8BITMIME).
     """
 
     pipelining: bool = False
     size: bool = False
     size_limit_bytes: int = 0
     smtputf8: bool = False
+    eight_bit: bool = False
 
 
 def capabilities_of(text: bytes) -> Capabilities:
@@ -126,6 +128,7 @@ def capabilities_of(text: bytes) -> Capabilities:
         size=b"SIZE" in offers,
         size_limit_bytes=int(limit) if limit.isdigit() and len(limit) < 20 else 0,
         smtputf8=b"SMTPUTF8" in offers,
+        eight_bit=b"8BITMIME" in offers,
     )
 
 
@@ -143,10 +146,20 @@ def is_writable(address: str) -> bool:
     return not unsafe.search(address) and (address.isascii() or address.isprintable())
 
 
-def mail_command(msg_from: str, size_bytes: int, capabilities: Capabilities, utf8: bool) -> bytes:
-    """Return the MAIL line; utf8: the envelope holds a non-ASCII address (RFC 6531)."""
+def mail_command(
+    msg_from: str,
+    size_bytes: int,
+    capabilities: Capabilities,
+    utf8: bool,
+    is_8bit: bool = False,
+) -> bytes:
+    """Return the MAIL line.
+
+    utf8: the envelope holds a non-ASCII address (RFC 6531); is_8bit: so is the body (RFC 6152).
+    """
     size = f" SIZE={size_bytes}" if capabilities.size else ""
-    return f"MAIL FROM:<{msg_from}>{size}{' SMTPUTF8' if utf8 else ''}\r\n".encode()
+    parameters = f"{size}{' SMTPUTF8' if utf8 else ''}{' BODY=8BITMIME' if is_8bit else ''}"
+    return f"MAIL FROM:<{msg_from}>{parameters}\r\n".encode()
 
 
 def rcpt_command(rcpt_to: str) -> bytes:

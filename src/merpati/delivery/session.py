@@ -61,13 +61,15 @@ class Timeouts:
 class Outgoing(Protocol):
     """What a session must know of a message.
 
-    chunks: its data, CRLF lines, dot-stuffed, ending in CRLF, without the final dot.
+    chunks: its data, CRLF lines, dot-stuffed, ending in CRLF, without the final dot; is_8bit: it
+    holds bytes beyond ASCII.
     """
 
     msg_from: str
     rcpt_to: str
     chunks: Sequence[bytes]
     size_bytes: int
+    is_8bit: bool
 
 
 class GreetingFailed(Exception):
@@ -342,7 +344,8 @@ class Session(asyncio.Protocol):
         if message is not None:
             utf8 = not (message.rcpt_to.isascii() and message.msg_from.isascii())
             size = message.size_bytes
-            mail = mail_command(message.msg_from, size, self._capabilities, utf8)
+            offers = self._capabilities
+            mail = mail_command(message.msg_from, size, offers, utf8, message.is_8bit)
             self._messages.append(message)
             self._expected.append(Stage.MAIL)
             if self._capabilities.pipelining:
@@ -374,6 +377,10 @@ class Session(asyncio.Protocol):
         if not (is_ascii or self._capabilities.smtputf8):
             text = "[internal] the address needs SMTPUTF8, which the host does not offer"
             return Bounced(BounceClass.GENERIC, Reply(550, "5.6.7", text))
+        if message.is_8bit and not self._capabilities.eight_bit:
+            # RFC 6152 3: recode or give up. Recoding would change what the sender wrote.
+            text = "[internal] the message has 8-bit text, which the host does not take (8BITMIME)"
+            return Bounced(BounceClass.GENERIC, Reply(550, "5.6.3", text))
         limit = self._capabilities.size_limit_bytes
         if limit and message.size_bytes > limit:
             text = f"[internal] {message.size_bytes} bytes exceed the host's limit of {limit}"

@@ -73,7 +73,8 @@ class Composed:
     """A message ready for SMTP's DATA.
 
     chunks: the data in order, CRLF only and dot-stuffed, ending in CRLF, without the final dot;
-    big files are chunks of their own that all messages of a content share. size_bytes: of the data.
+    big files are chunks of their own that all messages of a content share. size_bytes: of the data;
+    is_8bit: it must be sent as BODY=8BITMIME (RFC 6152).
     """
 
     msg_from: str
@@ -82,6 +83,7 @@ class Composed:
     size_bytes: int
     subject: str
     friendly_from: str
+    is_8bit: bool = False
 
     @property
     def data(self) -> bytes:
@@ -174,8 +176,8 @@ def compose(
     compiled: CompiledContent, recipient: Recipient, stamp: Stamp, signer: DkimSigner | None
 ) -> Composed:
     """Return one recipient's message, signed unless `signer` is None; raises GenerationFailed."""
-    rcpt_to = _envelope("recipient", recipient.rcpt_to)
-    msg_from = _envelope("return path", stamp.return_path)
+    rcpt_to = envelope("recipient", recipient.rcpt_to)
+    msg_from = envelope("return path", stamp.return_path)
     scope = _scope(compiled, recipient, stamp)
     try:
         sender = compiled.sender.mailbox(scope)
@@ -316,7 +318,7 @@ def _scope(compiled: CompiledContent, recipient: Recipient, stamp: Stamp) -> Sco
     return scope
 
 
-def _envelope(what: str, address: str) -> str:
+def envelope(what: str, address: str) -> str:
     """Return an address as SMTP takes it; raises GenerationFailed when it could break a command."""
     if is_address(address):
         return address

@@ -93,7 +93,7 @@ def address_field(name: str, value: str) -> HeaderField | None:
     Names are encoded, domains become ASCII; what cannot be read as an address is kept as text.
     """
     words: list[str] = []
-    for text in _split_addresses(clean(value)):
+    for text in split_addresses(clean(value)):
         words += _mailbox_words(read_mailbox(text), len(name) + 2)
         words[-1] += ","
     if not words:
@@ -139,7 +139,7 @@ def ascii_address(address: str) -> str:
 _ADDRESS_SIGNS = re.compile(r'["\\,<>]')
 
 
-def _split_addresses(text: str) -> list[str]:
+def split_addresses(text: str) -> list[str]:
     """Return the texts between commas that stand outside quotes and angle brackets."""
     found: list[str] = []
     start, is_quoted, is_bracketed, skip = 0, False, False, -1

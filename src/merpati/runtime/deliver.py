@@ -10,12 +10,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import importlib.util
 import ipaddress
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from merpati.adapters import codec
 from merpati.adapters.clock import Clock, SystemClock
@@ -29,7 +27,7 @@ from merpati.delivery.options import Options
 from merpati.delivery.retry import RetrySchedule
 from merpati.runtime.hold import HoldFollower
 from merpati.runtime.paths import DataFolder
-from merpati.runtime.process import set_up_log, stop_event
+from merpati.runtime.process import loop_runner, set_up_log, stop_event
 from merpati.settings import Settings, load
 from merpati.spool.errors import SpoolUnavailable
 from merpati.spool.files import SHARDS
@@ -175,15 +173,6 @@ class PolicyFollower:
         self._use(policy)
 
 
-def _runner() -> Callable[[Coroutine[Any, Any, None]], None]:
-    """Return what runs the loop: uvloop's where it is installed."""
-    if importlib.util.find_spec("uvloop") is None:
-        return asyncio.run
-    import uvloop  # noqa: PLC0415 - not on every system
-
-    return uvloop.run
-
-
 def main() -> None:
     """Run the process."""
     parser = argparse.ArgumentParser(prog="merpati.runtime.deliver", description=__doc__)
@@ -194,7 +183,7 @@ def main() -> None:
     set_up_log(f"deliver-{arguments.worker}")
     folder = DataFolder(arguments.data)
     settings = load(arguments.data)
-    _runner()(deliver(folder, settings, arguments.worker, arguments.workers))
+    loop_runner()(deliver(folder, settings, arguments.worker, arguments.workers))
 
 
 if __name__ == "__main__":

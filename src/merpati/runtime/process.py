@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import gc
+import importlib.util
 import logging
 import os
 import signal
 import sys
 import time
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -48,6 +51,15 @@ def spare_collections() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+
+
+def loop_runner() -> Callable[[Coroutine[Any, Any, None]], None]:
+    """Return what runs the loop: uvloop's where it is installed."""
+    if importlib.util.find_spec("uvloop") is None:
+        return asyncio.run
+    import uvloop  # noqa: PLC0415 - not on every system
+
+    return uvloop.run
 
 
 def stop_event() -> asyncio.Event:

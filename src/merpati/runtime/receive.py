@@ -1,4 +1,4 @@
-"""The receive process: SMTP submission (plain and TLS-first) and inbound.
+"""The receive process: SMTP submission (plain with STARTTLS, and TLS first) and inbound.
 
 `python -m merpati.runtime.receive --data DIR` listens where the settings say; `merpati run` starts
 it with the addresses of its own flags.
@@ -9,37 +9,93 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from merpati.runtime.paths import DataFolder
-from merpati.runtime.process import set_up_log, stop_event
+from merpati.runtime.process import loop_runner, set_up_log, spare_collections, stop_event
 from merpati.runtime.tls import certificate_in_use
 from merpati.settings import Settings, load, parse_host_port
-from merpati.smtp.closed import serve_closed
+
+if TYPE_CHECKING:
+    from merpati.smtp.server import Port
 
 log = logging.getLogger(__name__)
 
+# Each message waits in one for its commit: so many messages can share one fsync.
+THREADS = 32
+
 
 async def receive(folder: DataFolder, settings: Settings) -> None:
-    """Serve until SIGTERM. Raises OSError when an address cannot be bound."""
+    """Serve until SIGTERM, Django being set up. Raises OSError when an address cannot be bound."""
     stop = stop_event()
-    listen, hostname = settings.listen, settings.mail.hostname
-    ports: list[tuple[str, str, ssl.SSLContext | None]] = [
-        (listen.submission, "submission", None),
-        (listen.inbound, "inbound", None),
+    listen = settings.listen
+    context = certificate_in_use(folder.tls, settings.tls).context()
+    threads = ThreadPoolExecutor(THREADS, "smtp")
+    submission, inbound = _ports(folder, settings, threads)
+    submission.starttls = inbound.starttls = context
+    addresses: list[tuple[str, Port, ssl.SSLContext | None]] = [
+        (listen.submission, submission, None),
+        (listen.inbound, inbound, None),
     ]
     if listen.submission_tls:
-        context = certificate_in_use(folder.tls, settings.tls).context()
-        ports.append((listen.submission_tls, "submission", context))
+        addresses.append((listen.submission_tls, submission, context))
     async with AsyncExitStack() as stack:
-        for address, service, tls in ports:
-            server = await serve_closed(parse_host_port(address), hostname, service, tls)
-            await stack.enter_async_context(server)
-            log.info("listens address=%s service=%s tls=%s", address, service, tls is not None)
+        for address, port, tls in addresses:
+            server = await port.listen(parse_host_port(address), tls)
+            stack.callback(server.close)
+            log.info("listens address=%s service=%s tls=%s", address, port.name, tls is not None)
+        spare_collections()
         await stop.wait()
+    await asyncio.gather(submission.stop(), inbound.stop())
+    threads.shutdown(wait=False, cancel_futures=True)
     log.info("stopped")
+
+
+def _ports(
+    folder: DataFolder, settings: Settings, threads: ThreadPoolExecutor
+) -> tuple[Port, Port]:
+    """Return the submission and the inbound port."""
+    from merpati.adapters.clock import SystemClock  # noqa: PLC0415 - after Django is set up
+    from merpati.adapters.crypto import SecretBox  # noqa: PLC0415
+    from merpati.sending.directory import Directory  # noqa: PLC0415
+    from merpati.sending.transmission_id import TransmissionIds  # noqa: PLC0415
+    from merpati.smtp import inbound, submission  # noqa: PLC0415
+    from merpati.smtp.brakes import Brakes  # noqa: PLC0415
+    from merpati.smtp.server import Port, Services  # noqa: PLC0415
+    from merpati.smtp.session import Door  # noqa: PLC0415
+    from merpati.spool.client import SpoolClient  # noqa: PLC0415
+
+    clock = SystemClock()
+    customers = submission.Submission(
+        directory=Directory(clock),
+        spool=SpoolClient(folder.run, settings.worker_count),
+        transmission_ids=TransmissionIds(folder.run, clock),
+        clock=clock,
+        hostname=settings.mail.hostname,
+    )
+    bounces = partial(
+        inbound.recipient_refusal,
+        bounce_domain=settings.mail.bounce_domain,
+        key=SecretBox(folder.secret_key).derive("return-path"),
+    )
+    brakes = Brakes(clock.elapsed)
+    hostname = settings.mail.hostname
+    return (
+        Port(
+            "submission",
+            Door(hostname, True, True, submission.recipient_refusal),
+            threads,
+            brakes,
+            Services(customers.authenticate, customers.take),
+        ),
+        Port("inbound", Door(hostname, False, True, bounces), threads, brakes),
+    )
 
 
 def main() -> None:
@@ -48,7 +104,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     data = parser.parse_args().data
     set_up_log("receive")
-    asyncio.run(receive(DataFolder(data), load(data)))
+    os.environ["MERPATI_DATA"] = str(data.absolute())
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "merpati.django_settings")
+    import django  # noqa: PLC0415 - only after MERPATI_DATA names the folder
+
+    django.setup()
+    loop_runner()(receive(DataFolder(data), load(data)))
 
 
 if __name__ == "__main__":

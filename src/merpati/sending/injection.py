@@ -50,6 +50,7 @@ CAMPAIGN_ID_BYTES = 64
 METADATA_BYTES = 10 * 1024
 SUBSTITUTION_DATA_BYTES = 100 * 1024
 CONTENT_BYTES = 20 * 1024 * 1024
+RAW_BYTES = CONTENT_BYTES + 64 * 1024  # what was submitted, and the header that we add
 FILE_NAME_BYTES = 255
 HEADER_NAME_CHARACTERS = 76  # as composing takes: with its colon it must fit a line of 78
 TAGS_PER_RECIPIENT = 10  # more are ignored, as SparkPost does
@@ -80,7 +81,9 @@ class TransmissionRequest:
 
     recipients: those an edge could not even read stand among the others, so that numbers and
     reasons come out in the caller's order. fingerprint: hash of the request, compared when the
-    idempotency key comes again.
+    idempotency key comes again. raw: the whole message as its sender wrote it, made ready by
+    `message/submitted.py`; then texts, headers and files are empty, no template language is read,
+    and `sender` and `subject` say what its header says.
     """
 
     sender: Mailbox
@@ -104,6 +107,8 @@ class TransmissionRequest:
     return_path: str | None = None
     idempotency_key: str | None = None
     fingerprint: bytes = b""
+    raw: bytes | None = None
+    recv_method: str = "rest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +190,7 @@ def inject(
                 campaign_id=request.campaign_id,
                 transactional=request.transactional,
                 metadata=request.metadata,
+                recv_method=request.recv_method,
             )
         ),
         idempotency_key=request.idempotency_key,
@@ -266,6 +272,8 @@ def _check_sizes(request: TransmissionRequest) -> None:
                 field="content",
             )
         size += len(part.data)
+    if len(request.raw or b"") > RAW_BYTES:
+        raise FieldInvalid("a message must be at most 20 MB", field="content")
     if size > CONTENT_BYTES:
         raise FieldInvalid(
             "content must be at most 20 MB: text, html, attachments and inline images together",
@@ -287,7 +295,8 @@ def _sender(request: TransmissionRequest, account: SendingAccount) -> tuple[Mail
     sender = request.sender
     if not sender.email:
         raise FieldMissing("content.from is a required field", field="content.from")
-    if EXPRESSION in sender.email:  # headers are rendered even without `perform_substitutions`
+    # Headers are rendered even without `perform_substitutions`, but never those of a raw message.
+    if request.raw is None and EXPRESSION in sender.email:
         return sender, ""
     found = envelope_address(sender.email)
     if found is None:
@@ -462,6 +471,7 @@ def _content(
         transactional=request.transactional,
         perform_substitutions=request.perform_substitutions,
         return_path=request.return_path,
+        raw=request.raw,
     )
     try:
         return codec.pack(content)

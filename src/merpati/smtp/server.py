@@ -1,0 +1,342 @@
+"""SMTP over asyncio: moves bytes between clients and their sessions, and runs what these ask for.
+
+Passwords and messages are handed to threads; while one is under way nothing more is read from that
+client. A port has limits (connections, memory, time), so that no client can take all of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar, cast
+
+from merpati.accounts.keys import KeyIdentity
+from merpati.settings import HostPort
+from merpati.smtp.brakes import Brakes
+from merpati.smtp.session import Ask, Authenticate, Door, Envelope, Session, StartTls, TakeMessage
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+BACKLOG = 256
+STOP_SECONDS = 4.0  # the supervisor waits 5
+HANG_UP_SECONDS = 5.0  # for the last reply to leave
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What clients may take. Times in seconds.
+
+    idle: without a byte from the client (sparkpost-api 24: 1 minute); message: from one accepted
+    message, or the connection's begin, to the next; memory_bytes: of all unfinished messages.
+    """
+
+    idle: float = 60.0
+    message: float = 1_800.0
+    handshake: float = 30.0
+    connections: int = 800
+    connections_of_address: int = 100
+    memory_bytes: int = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Who answers what sessions ask. Both are called in threads, and block.
+
+    authenticate: (user, password) → identity, or the refusal; take: (envelope, peer) → reply.
+    """
+
+    authenticate: Callable[[str, str], KeyIdentity | str]
+    take: Callable[[Envelope, str], str]
+
+
+@dataclass(slots=True)
+class Port:
+    """One listening address and all that its connections share; used on the loop only."""
+
+    name: str
+    door: Door
+    threads: ThreadPoolExecutor
+    brakes: Brakes
+    services: Services | None = None  # None: the door lets no message so far
+    starttls: ssl.SSLContext | None = None
+    limits: Limits = field(default_factory=Limits)
+    held_bytes: int = 0
+    connections: set[Connection] = field(default_factory=set)
+    by_address: Counter[str] = field(default_factory=Counter)
+    is_stopping: bool = False
+    emptied: asyncio.Event | None = None  # set while stopping, once no connection is left
+
+    async def listen(self, address: HostPort, tls: ssl.SSLContext | None = None) -> asyncio.Server:
+        """Serve an address, TLS first with `tls`. Raises OSError when it cannot be bound."""
+        return await asyncio.get_running_loop().create_server(
+            lambda: Connection(self, is_secure=tls is not None),
+            address.host,
+            address.port,
+            ssl=tls,
+            ssl_handshake_timeout=self.limits.handshake if tls else None,
+            backlog=BACKLOG,
+        )
+
+    async def stop(self) -> None:
+        """End all connections with 421; messages being stored get their answer first."""
+        self.is_stopping = True
+        for connection in list(self.connections):
+            connection.stop()
+        if self.connections:
+            self.emptied = asyncio.Event()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_SECONDS):
+                    await self.emptied.wait()
+        for connection in list(self.connections):
+            connection.abort()
+
+
+class Connection(asyncio.Protocol):
+    """One client."""
+
+    def __init__(self, port: Port, is_secure: bool) -> None:
+        self._port = port
+        self._session = Session(port.door, is_secure)
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._peer = ""
+        self._asked: Ask | None = None
+        self._held_bytes = 0
+        self._is_choked = False  # the client does not read our replies
+        self._is_handed_over = False
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._heard_at = self._message_at = self._loop.time()
+
+    # What the transport tells.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Greet, or turn away what is above a limit."""
+        self._transport = cast(asyncio.Transport, transport)
+        name = transport.get_extra_info("peername") or ("",)
+        self._peer = str(name[0])
+        port, limits = self._port, self._port.limits
+        port.connections.add(self)
+        port.by_address[self._peer] += 1
+        self._timer = self._loop.call_later(limits.idle, self._look)
+        if port.is_stopping:
+            self._session.end(f"421 4.3.2 {port.door.hostname} is stopping")
+        elif (
+            len(port.connections) > limits.connections
+            or port.by_address[self._peer] > limits.connections_of_address
+        ):
+            self._session.end(f"421 4.7.0 {port.door.hostname} Too many connections")
+        else:
+            self._session.greet()
+        self._go_on()
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the session."""
+        self._heard_at = self._loop.time()
+        self._session.receive(data)
+        self._go_on()
+
+    def eof_received(self) -> bool:
+        """Close: a client that sends no more needs no answers."""
+        return False
+
+    def pause_writing(self) -> None:
+        """Read nothing more while our replies are not read."""
+        self._is_choked = True
+        self._set_reading()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._is_choked = False
+        self._set_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the client; a message that is being stored stays."""
+        self._transport = None
+        if self._timer is not None:
+            self._timer.cancel()
+        self._port.connections.discard(self)
+        if self._port.emptied is not None and not self._port.connections:
+            self._port.emptied.set()
+        self._port.by_address[self._peer] -= 1
+        if not self._port.by_address[self._peer]:
+            del self._port.by_address[self._peer]
+        self._account_for(0)
+
+    # What the port does.
+
+    def stop(self) -> None:
+        """Hang up, after the answer to a message that is being stored."""
+        if isinstance(self._asked, Authenticate | StartTls):
+            self.abort()
+        elif self._asked is None:
+            self._session.end(f"421 4.3.2 {self._port.door.hostname} is stopping")
+            self._go_on()
+
+    def abort(self) -> None:
+        """Hang up at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # Between session and world.
+
+    def _go_on(self) -> None:
+        """Send what there is to say, and begin what the session asks for."""
+        if self._transport is None:
+            return
+        session = self._session
+        self._account_for(session.held_bytes)
+        asked, starts = session.ask, session.ask is not None and self._asked is None
+        if starts:
+            self._asked = asked
+            self._set_reading()
+        if session.out:
+            self._transport.write(bytes(session.out))
+            session.out.clear()
+        if starts:
+            self._begin(asked)
+        elif session.is_closing:
+            self._hang_up()
+
+    def _begin(self, asked: Ask | None) -> None:
+        match asked:
+            case StartTls():
+                self._task = self._loop.create_task(self._start_tls())
+            case Authenticate():
+                self._authenticate(asked)
+            case TakeMessage():
+                services = self._port.services
+                if services is None:
+                    self._answered_message("554 5.7.1 No mail is taken here")
+                    return
+                self._in_thread(services.take, asked.envelope, self._peer).add_done_callback(
+                    lambda done: self._answered_message(_result(done, "451 4.3.0 Internal error"))
+                )
+
+    def _authenticate(self, asked: Authenticate) -> None:
+        services = self._port.services
+        if services is None or self._port.brakes.is_cut(self._peer):
+            log.warning("authentication_cut address=%s", self._peer)
+            self._answered_authentication(f"421 4.7.0 {self._port.door.hostname} Too many failures")
+            return
+
+        def judged(done: asyncio.Future[KeyIdentity | str]) -> None:
+            answer = _result(done, "454 4.7.0 Temporary authentication failure")
+            if isinstance(answer, str) and answer.startswith("535"):
+                delay = self._port.brakes.failed(self._peer, asked.password)
+                log.warning("authentication_refused address=%s", self._peer)
+                self._loop.call_later(delay, self._answered_authentication, answer)
+            else:
+                self._answered_authentication(answer)
+
+        future = self._in_thread(services.authenticate, asked.user, asked.password)
+        future.add_done_callback(judged)
+
+    def _in_thread(self, work: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
+        return self._loop.run_in_executor(self._port.threads, work, *arguments)
+
+    def _answered_authentication(self, answer: KeyIdentity | str) -> None:
+        self._asked = None
+        if isinstance(answer, str):
+            self._session.answer_authentication(None, answer)
+        else:
+            self._session.answer_authentication(answer)
+        self._answered()
+
+    def _answered_message(self, reply: str) -> None:
+        self._asked = None
+        self._message_at = self._loop.time()
+        self._session.answer_message(reply)
+        self._answered()
+
+    async def _start_tls(self) -> None:
+        transport, context = self._transport, self._port.starttls
+        if transport is None or context is None:
+            return
+        try:
+            secured = await self._loop.start_tls(
+                transport,
+                self,
+                context,
+                server_side=True,
+                ssl_handshake_timeout=self._port.limits.handshake,
+            )
+        except (OSError, ssl.SSLError) as error:  # ConnectionError and timeouts are OSErrors
+            log.info("tls_failed address=%s reason=%s", self._peer, error)
+            transport.abort()
+            return
+        if self._transport is None or secured is None:
+            return
+        self._transport = secured
+        self._asked = None
+        self._session.secured()
+        self._answered()
+
+    def _answered(self) -> None:
+        if self._port.is_stopping:
+            self._session.end(f"421 4.3.2 {self._port.door.hostname} is stopping")
+        self._heard_at = self._loop.time()
+        self._go_on()
+        self._set_reading()
+
+    # Limits.
+
+    def _look(self) -> None:
+        """Hang up on who says nothing, or takes too long for one message."""
+        now, limits = self._loop.time(), self._port.limits
+        if self._asked is None:
+            idle_at, late_at = self._heard_at + limits.idle, self._message_at + limits.message
+            if now >= min(idle_at, late_at):
+                self._session.end(f"421 4.4.2 {self._port.door.hostname} Timeout")
+                self._go_on()
+                return
+            wait = min(idle_at, late_at) - now
+        else:
+            wait = limits.idle  # what is asked for has limits of its own
+        self._timer = self._loop.call_later(wait, self._look)
+
+    def _account_for(self, held_bytes: int) -> None:
+        port = self._port
+        grows = held_bytes > self._held_bytes
+        port.held_bytes += held_bytes - self._held_bytes
+        self._held_bytes = held_bytes
+        if grows and port.held_bytes > port.limits.memory_bytes:
+            self._session.drop_message()
+            port.held_bytes += self._session.held_bytes - self._held_bytes
+            self._held_bytes = self._session.held_bytes
+
+    def _set_reading(self) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if self._is_choked or self._asked is not None:
+            transport.pause_reading()
+        else:
+            transport.resume_reading()
+
+    def _hang_up(self) -> None:
+        if self._transport is None or self._is_handed_over:
+            return
+        self._is_handed_over = True
+        self._transport.resume_reading()  # TLS ends only once the client's own end is read
+        self._transport.close()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(HANG_UP_SECONDS, self.abort)
+
+
+def _result(done: asyncio.Future[T], otherwise: T) -> T:
+    try:
+        return done.result()
+    except asyncio.CancelledError:
+        return otherwise
+    except Exception:  # a defect of ours must not leave a client without an answer
+        log.exception("smtp_service_failed")
+        return otherwise

@@ -1,0 +1,205 @@
+"""Submission: a customer's own message becomes a transmission, over SMTP instead of HTTP.
+
+The two calls here use Django's database and wait for the worker, so they run in threads, never on
+the loop. The refusals of injection get their SMTP replies in one place, at the end.
+
+MAIL FROM may be any address: it is replaced by a return path of ours, so that bounces come here.
+
+Source: sparkpost-api 24; test cases D1, D5, H3, R4.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+from django.db import DatabaseError, close_old_connections
+
+from merpati.accounts.keys import KeyIdentity
+from merpati.adapters.clock import Clock
+from merpati.contracts.batch import Mailbox, Recipient
+from merpati.message.header import NamedAddress
+from merpati.message.submitted import MessageRefused, finished, read_submitted
+from merpati.sending.address import envelope_address
+from merpati.sending.directory import Directory
+from merpati.sending.injection import Spool, TransmissionAccepted, TransmissionRequest, inject
+from merpati.sending.injection_errors import (
+    AccountSuspended,
+    InjectionRefused,
+    NoValidRecipient,
+    SenderUnverified,
+)
+from merpati.sending.transmission_id import TransmissionIds
+from merpati.smtp.msys_options import MsysOptions, OptionsRefused, read_options
+from merpati.smtp.session import Envelope
+from merpati.spool.errors import SpoolError, SpoolFull
+
+log = logging.getLogger(__name__)
+
+USER = "SMTP_Injection"
+GRANT = "smtp/inject"
+SORRY = "535 5.7.8 Sorry."
+_SUBACCOUNT = "X-MSYS-SUBACCOUNT="
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What a process needs to take mail from customers; any thread may call.
+
+    hostname: names us in Received.
+    """
+
+    directory: Directory
+    spool: Spool
+    transmission_ids: TransmissionIds
+    clock: Clock
+    hostname: str
+
+    def authenticate(self, user: str, password: str) -> KeyIdentity | str:
+        """Return who this is, or the reply that refuses it."""
+        name, _, subaccount = user.partition(":")
+        if name != USER or (subaccount and not subaccount.startswith(_SUBACCOUNT)):
+            return SORRY
+        try:
+            close_old_connections()
+            identity = self.directory.identity(password)
+        except DatabaseError:
+            log.exception("authentication_failed")
+            return "454 4.7.0 Temporary authentication failure"
+        if identity is None or GRANT not in identity.grants:
+            return SORRY
+        if subaccount.removeprefix(_SUBACCOUNT).strip("0"):
+            return f"535 5.7.8 Subaccount {subaccount[len(_SUBACCOUNT) :][:20]} does not exist"
+        return identity
+
+    def take(self, envelope: Envelope, peer: str) -> str:
+        """Store a message durably and return the reply: 250 only when it is on disk."""
+        transmission_id = self.transmission_ids.next()
+        try:
+            close_old_connections()
+            return self._take(envelope, peer, transmission_id)
+        except (OptionsRefused, MessageRefused, InjectionRefused) as refused:
+            return _reply_to(refused)
+        except SpoolError as error:
+            log.warning("not_stored transmission=%s reason=%s", transmission_id, error)
+            if isinstance(error, SpoolFull):
+                return "452 4.3.1 No room to store the message: try again later"
+            return f"421 4.3.0 {self.hostname} The message could not be stored: try again later"
+        except Exception:  # the top of a worker's loop: the client keeps its message
+            log.exception("submission_failed transmission=%s", transmission_id)
+            return "451 4.3.0 Internal error: try again later"
+
+    def _take(self, envelope: Envelope, peer: str, transmission_id: str) -> str:
+        assert envelope.identity is not None  # noqa: S101 - the session demands AUTH
+        account = self.directory.account(envelope.identity.account_id)
+        message = read_submitted(envelope.data)
+        options = read_options(message.options)
+        sender = envelope_address(message.sender.address)
+        if sender is None:
+            raise MessageRefused("From must hold exactly one address")
+        now = datetime.fromtimestamp(self.clock.now() / 1000, UTC)
+        raw = finished(
+            message,
+            received=_received(envelope, peer, self.hostname, transmission_id, now),
+            message_id=f"{transmission_id}@{sender[1]}",
+            injected_at=self.clock.now(),
+            cc=_each_once(options.cc),
+        )
+        request = TransmissionRequest(
+            sender=Mailbox(sender[0]),
+            subject=message.subject,
+            recipients=_recipients(envelope.recipients, options),
+            metadata=options.metadata,
+            campaign_id=options.campaign_id,
+            ip_pool=options.ip_pool,
+            transactional=options.transactional,
+            skip_suppression=options.skip_suppression,
+            raw=raw,
+            recv_method="esmtp",
+        )
+        reply = inject(
+            request,
+            account,
+            self.spool,
+            transmission_id=transmission_id,
+            now=now,
+            reply=_accepted,
+        )
+        return reply.decode()
+
+
+def _accepted(accepted: TransmissionAccepted) -> bytes:
+    """Return the 250. Raises NoValidRecipient unless all recipients were accepted.
+
+    A client that hears 250 believes that for each of them.
+    """
+    if accepted.rejected:
+        raise NoValidRecipient(accepted.rejected)
+    return f"250 2.0.0 OK {accepted.transmission_id}".encode()
+
+
+def _recipients(envelope: Iterable[str], options: MsysOptions) -> list[Recipient]:
+    """Return one recipient an address; of two that are the same the first counts."""
+    shown = {_matched(mailbox.address) for mailbox in options.cc}
+    wanted = [(address, "cc" if _matched(address) in shown else "") for address in envelope]
+    copies = (("cc", options.cc), ("bcc", options.bcc), ("archive", options.archive))
+    wanted += [(mailbox.address, kind) for kind, mailboxes in copies for mailbox in mailboxes]
+    by_address: dict[str, Recipient] = {}
+    for address, kind in wanted:
+        recipient = Recipient(address, tags=list(options.tags), rcpt_type=kind)
+        by_address.setdefault(_matched(address), recipient)
+    return list(by_address.values())
+
+
+def _each_once(mailboxes: Iterable[NamedAddress]) -> list[NamedAddress]:
+    by_address: dict[str, NamedAddress] = {}
+    for mailbox in mailboxes:
+        by_address.setdefault(_matched(mailbox.address), mailbox)
+    return list(by_address.values())
+
+
+def _matched(address: str) -> str:
+    local, _, domain = address.rpartition("@")
+    return f"{local}@{domain.lower()}"
+
+
+def _received(
+    envelope: Envelope, peer: str, hostname: str, transmission_id: str, now: datetime
+) -> str:
+    """Return the trace field of RFC 5321 4.4; no `for`, which would show other recipients."""
+    literal = f"IPv6:{peer}" if ":" in peer else peer
+    return (
+        f"from {envelope.helo} ([{literal}])\r\n by {hostname} with {envelope.protocol}"
+        f" id {transmission_id};\r\n {format_datetime(now.replace(microsecond=0))}"
+    )
+
+
+def _reply_to(refused: OptionsRefused | MessageRefused | InjectionRefused) -> str:
+    """Return the reply that a refusal stands for: the one place that maps them."""
+    if isinstance(refused, OptionsRefused):
+        return refused.reply
+    if isinstance(refused, MessageRefused):
+        return f"{'554 5.4.6' if refused.is_loop else '550 5.6.0'} {refused.reason}"
+    message = " ".join(refused.message.split())[:400]
+    match refused:
+        case SenderUnverified():
+            return f"550 5.7.1 Unconfigured Sending Domain <{refused.domain}>"
+        case AccountSuspended():
+            return f"550 5.7.1 {message}"
+        case NoValidRecipient():
+            reasons = [rejected.reason for rejected in refused.rejected]
+            return f"550 5.1.3 {' '.join((reasons or [message])[0].split())[:400]}"
+        case _:
+            return f"550 5.6.0 {message}"
+
+
+def recipient_refusal(address: str) -> str | None:
+    """Return the refusal of an address that no mail can be sent to, or None (at RCPT)."""
+    if envelope_address(address) is not None:
+        return None
+    if not address.isascii() and envelope_address("x" + address[address.rfind("@") :]) is not None:
+        return "553 5.6.7 Local parts beyond ASCII cannot be sent to yet"
+    return "553 5.1.3 This is no address that mail can be sent to"

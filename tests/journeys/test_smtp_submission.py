@@ -1,0 +1,122 @@
+"""Mail comes in by SMTP: over STARTTLS and over TLS, from smtplib and swaks, to the receiver."""
+
+from __future__ import annotations
+
+import shutil
+import smtplib
+import ssl
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.customer import sign_up
+from harness.service import Merpati, wait_until
+from tests.journeys.conftest import Journey
+from tests.support.sink import sink
+
+TEXT = "From: Toko Kirim <halo@kirim.example>\r\nTo: <{to}>\r\nSubject: Halo\r\n\r\nApa kabar?\r\n"
+
+
+@pytest.fixture
+def journey(tmp_path: Path) -> Iterator[Journey]:
+    with sink(tmp_path) as receiver:
+        merpati = Merpati(
+            tmp_path / "data",
+            *("--workers", "1", "--submission-tls", "127.0.0.1:0"),
+            environment={"MERPATI_FAULTS_FILE": str(tmp_path / "faults")},
+        )
+        merpati.start()
+        try:
+            customer = sign_up(merpati)
+            merpati.command("route", "add", "*", f"127.0.0.1:{receiver.port}")
+            yield Journey(merpati, customer, receiver, tmp_path / "faults")
+        finally:
+            (tmp_path / "faults").unlink(missing_ok=True)
+            code = merpati.stop()
+        assert code == 0, merpati.log.read_text()[-2000:]
+
+
+def connected(journey: Journey, port: str = "submission") -> smtplib.SMTP:
+    """Return a client that has authenticated, as a customer's program does."""
+    tls = ssl.create_default_context(cafile=str(journey.merpati.data / "tls" / "ca.pem"))
+    host, _, number = journey.merpati.addresses[port].rpartition(":")
+    client: smtplib.SMTP
+    if port == "submission":
+        client = smtplib.SMTP(host, int(number), timeout=20)
+        client.starttls(context=tls)
+    else:
+        client = smtplib.SMTP_SSL(host, int(number), timeout=20, context=tls)
+    client.login("SMTP_Injection", journey.customer.api_key)
+    return client
+
+
+def test_over_starttls_and_over_tls_mail_arrives(journey: Journey) -> None:
+    with connected(journey) as client:
+        for to in ("a@example.net", "b@example.net"):
+            client.sendmail("anything@elsewhere.example", [to], TEXT.format(to=to))
+    with connected(journey, "submission_tls") as client:
+        client.sendmail("x@kirim.example", ["c@example.net"], TEXT.format(to="c@example.net"))
+    wanted = {"a@example.net", "b@example.net", "c@example.net"}
+    wait_until(lambda: set(journey.sink.recipients()) == wanted, "three messages")
+    wait_until(lambda: journey.balance()["delivered"] == 3, "their records")
+
+
+def test_killed_right_after_250_the_message_is_delivered_once(journey: Journey) -> None:
+    """D1, for SMTP."""
+    client = connected(journey)
+    to = ["a@example.net", "b@example.net"]
+    client.sendmail("x@kirim.example", to, TEXT.format(to=to[0]))  # returns at the 250
+    journey.merpati.kill()
+    client.close()
+    journey.merpati.start()
+    wait_until(lambda: set(journey.sink.recipients()) == set(to), "both messages")
+    wait_until(lambda: journey.balance()["delivered"] == 2, "their records")
+    assert len({arrival.message_id for arrival in journey.sink.arrivals()}) == 1
+
+
+def test_a_full_disk_is_answered_452_and_taking_mail_resumes_by_itself(journey: Journey) -> None:
+    """D5: temporary in words and code, nothing kept; then 250 again."""
+    text = TEXT.format(to="a@example.net")
+    journey.faults.write_text("spool.commit=full")
+    with connected(journey) as client, pytest.raises(smtplib.SMTPDataError) as refused:
+        client.sendmail("x@kirim.example", ["refused@example.net"], text)
+    assert refused.value.smtp_code in {452, 421}
+    journey.faults.unlink()
+
+    def accepted() -> bool:
+        with connected(journey) as client:
+            try:
+                client.sendmail("x@kirim.example", ["kept@example.net"], text)
+            except smtplib.SMTPException:
+                return False
+        return True
+
+    wait_until(accepted, "acceptance to resume")
+    wait_until(lambda: "kept@example.net" in journey.sink.recipients(), "the message")
+    assert "refused@example.net" not in journey.sink.recipients()
+
+
+def test_neither_port_is_an_open_relay(journey: Journey) -> None:
+    """R1."""
+    for port in ("submission", "inbound"):
+        host, _, number = journey.merpati.addresses[port].rpartition(":")
+        with smtplib.SMTP(host, int(number), timeout=20) as client:
+            client.ehlo()
+            client.mail("stranger@elsewhere.example")
+            code, text = client.rcpt("victim@example.net")
+        assert code in {503, 550}, text
+
+
+@pytest.mark.skipif(not shutil.which("swaks"), reason="swaks is not installed")
+def test_swaks_submits(journey: Journey) -> None:
+    for port, flag in (("submission", "-tls"), ("submission_tls", "-tlsc")):
+        host, _, number = journey.merpati.addresses[port].rpartition(":")
+        words = ["swaks", "--server", host, "--port", number, flag, "--auth", "LOGIN", "--pipeline"]
+        words += ["--auth-user", "SMTP_Injection", "--auth-password", journey.customer.api_key]
+        words += ["--from", "halo@kirim.example", "--to", f"{port}@example.net"]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    wanted = {"submission@example.net", "submission_tls@example.net"}
+    wait_until(lambda: set(journey.sink.recipients()) == wanted, "the messages")
