@@ -9,15 +9,17 @@ Source: sparkpost-api 9.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from merpati.accounts import audit
+from merpati.accounts.models import Account
 from merpati.adapters.codec import json_text
+from merpati.adapters.faults import fault
 from merpati.sending.errors import (
     InvalidValue,
     RecipientsInvalid,
@@ -25,9 +27,16 @@ from merpati.sending.errors import (
     SuppressionNotFound,
     SuppressionRefused,
 )
-from merpati.sending.models import Suppression, SuppressionSource, SuppressionType
+from merpati.sending.models import (
+    BounceRulePosition,
+    Suppression,
+    SuppressionSource,
+    SuppressionType,
+)
 
 ADDRESS_CHARACTERS = 320
+DESCRIPTION_CHARACTERS = 500  # of a provider's reply
+BOUNCE_RULE_ACTOR = "service:bounce rule"
 AUDITED_RECIPIENTS = 100  # of one call by name; the entries themselves tell the rest
 
 _BREAKS_AN_ADDRESS = re.compile(r"[\s\x00-\x1f\x7f]")
@@ -124,6 +133,23 @@ class Entry:
     list_id: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class BouncedRecipient:
+    """Whom a bounce suppresses, for which mail; description: the provider's words."""
+
+    account_id: int
+    recipient: str
+    types: Sequence[SuppressionType]
+    description: str
+
+
+class Looked(NamedTuple):
+    """How far the bounces of a shard were looked at. nonce: which file of the shard."""
+
+    nonce: str
+    event: int
+
+
 def suppress(
     account_id: int,
     recipient: str,
@@ -193,6 +219,56 @@ def unsuppress(
             raise SuppressionForCompliance(recipient)
         entries.delete()
         _audit("unsuppress", account_id, rows, by=by, now=now)
+
+
+def looked_at() -> dict[int, Looked]:
+    """Return how far each shard's bounces were looked at, as last kept."""
+    found = BounceRulePosition.objects.values_list("shard", "nonce", "event")
+    return {shard: Looked(nonce, event) for shard, nonce, event in found}
+
+
+def suppress_bounced(
+    bounced: Sequence[BouncedRecipient], looked: Mapping[int, Looked], *, now: datetime
+) -> int:
+    """Suppress who bounced and keep how far that was looked at: both or neither.
+
+    Returns how many entries were made: who is on the list stays as they are, whatever the source.
+    """
+    with transaction.atomic():
+        by_account: dict[int, list[BouncedRecipient]] = {}
+        for one in bounced:
+            by_account.setdefault(one.account_id, []).append(one)
+        accounts = Account.objects.filter(pk__in=by_account).values_list("pk", flat=True)
+        made = sum(_suppress_new(account, by_account[account], now) for account in accounts)
+        BounceRulePosition.objects.bulk_create(
+            [BounceRulePosition(shard=shard, **one._asdict()) for shard, one in looked.items()],
+            update_conflicts=True,
+            unique_fields=["shard"],
+            update_fields=["nonce", "event"],
+        )
+        fault("suppression.bounced.before_commit")
+    return made
+
+
+def _suppress_new(account_id: int, bounced: Sequence[BouncedRecipient], now: datetime) -> int:
+    entries = [
+        Entry(one.recipient, kind, one.description[:DESCRIPTION_CHARACTERS])
+        for one in bounced
+        if _is_address(_normal(one.recipient))
+        for kind in one.types
+    ]
+    rows = _rows(account_id, entries, SuppressionSource.BOUNCE_RULE, now)
+    there = set(
+        Suppression.objects.filter(
+            account_id=account_id, recipient__in={row.recipient for row in rows}, list_id=""
+        ).values_list("recipient", "type")
+    )
+    rows = [row for row in rows if (row.recipient, row.type) not in there]
+    if rows:
+        _write(rows, _STAYS)
+        source = SuppressionSource.BOUNCE_RULE
+        _audit("suppress", account_id, rows, by=BOUNCE_RULE_ACTOR, now=now, source=source)
+    return len(rows)
 
 
 def _rows(
