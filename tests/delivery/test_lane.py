@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from types import SimpleNamespace
 from typing import Any, cast
 
 from merpati.adapters.clock import Clock, SystemClock
@@ -19,6 +20,7 @@ THERE = Destination("mail.example", (Host("mx.mail.example", ("127.0.0.1",)),), 
 
 class Home:
     is_sick = False
+    cancelled: frozenset[int] = frozenset()
 
 
 class Source:
@@ -80,6 +82,7 @@ class Mail:
     def __init__(self, source: Source, queue: Queue) -> None:
         self.feed = source
         self.queue = queue
+        self.row = SimpleNamespace(message_id=1)
 
 
 def line_with(count: int) -> tuple[Line, Office, Queue, Source]:

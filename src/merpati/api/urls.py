@@ -21,7 +21,11 @@ _OWN = "api/merpati/v1"
 
 urlpatterns = [
     # The hot path first: patterns are tried in this order.
-    resource(f"{_V1}/transmissions", post=Operation(transmissions.create, "transmissions/modify")),
+    resource(
+        f"{_V1}/transmissions",
+        post=Operation(transmissions.create, "transmissions/modify"),
+        delete=Operation(transmissions.cancel, "transmissions/modify"),
+    ),
     resource(f"{_V1}/sending-ips", get=Operation(sending_ips.list_all, "ip_pools/view")),
     resource(
         rf"{_V1}/sending-ips/(?P<address>[^/]+)",
