@@ -129,6 +129,32 @@ async def test_what_comes_back_from_a_connection_is_cancelled_then(tmp_path: Pat
     assert sink.received == []
 
 
+async def test_a_page_read_before_a_cancellation_brings_nothing_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with SmtpSink().running() as sink, worker(tmp_path, policy(sink.port)) as w:
+        was_read, go_on = asyncio.Event(), asyncio.Event()
+        read = w.shard.due
+
+        async def slow(*given: object) -> object:
+            rows = await read(*given)  # type: ignore[arg-type]
+            was_read.set()
+            await go_on.wait()
+            return rows
+
+        w.shard.due = slow  # type: ignore[method-assign, assignment]
+        await w.inject(*some(3), campaign_id=SPRING)
+        await was_read.wait()
+        await w.shard.cancel(ACCOUNT, SPRING)
+        await w.settled(3)
+        go_on.set()
+        w.shard.due = read  # type: ignore[method-assign]
+        await w.inject("last@x.example")
+        await w.settled(4)
+    assert [received.rcpt for received in sink.received] == ["last@x.example"]
+    assert "content_missing" not in caplog.text  # none was picked
+
+
 async def test_a_cancellation_outlives_the_worker(tmp_path: Path) -> None:
     async with worker(tmp_path, None) as w:
         await w.inject(*some(3), campaign_id=SPRING)
