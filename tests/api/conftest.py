@@ -47,6 +47,7 @@ class CollectingSpool:
 
     def __init__(self) -> None:
         self.batches: list[tuple[int, Batch]] = []
+        self.cancelled: list[tuple[int, int, str]] = []
         self.failure: Exception | None = None
 
     def append(self, shard: int, batch: Batch) -> Accepted:
@@ -54,6 +55,11 @@ class CollectingSpool:
             raise self.failure
         self.batches.append((shard, batch))
         return Accepted(base_id=1)
+
+    def cancel(self, shard: int, account_id: int, campaign_id: str) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.cancelled.append((shard, account_id, campaign_id))
 
     @property
     def last(self) -> Batch:

@@ -260,6 +260,33 @@ def test_the_unmodified_python_client_sends_over_https(
     assert refused.value.status == 404
 
 
+def test_the_unmodified_python_client_keeps_the_suppression_list(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "tls"
+    folder.mkdir()
+    certificate = ensure_certificate(folder, TlsSettings(), ["localhost"], datetime.now(UTC))
+    web = service.start_web(certificate)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(folder / "ca.pem"))
+    client = SparkPost(service.key, base_uri=f"localhost:{web.port}").suppression_list
+    message = {"message": "Suppression List successfully updated"}
+    one = {"email": "a+b@x.co", "transactional": False, "non_transactional": True}
+    assert client.create({**one, "description": "asked"}) == message
+    assert client.update([{"email": "c@x.co", "transactional": True}]) == message
+    (entry,) = client.get("a+b@x.co")
+    assert (entry["source"], entry["non_transactional"]) == ("Manually Added", True)
+    listed = client.list(
+        from_date="2015-01-01T00:00:00+0000",
+        to_date="2115-01-01T00:00:00+0000",
+        types=["transactional", "non_transactional"],
+        limit=5,
+    )
+    assert [entry["recipient"] for entry in listed] == ["c@x.co", "a+b@x.co"]
+    assert client.delete("a+b@x.co") is True
+    with pytest.raises(SparkPostAPIException, match="Recipient could not be found"):
+        client.get("a+b@x.co")
+
+
 def test_tls_below_1_2_is_refused(service: Service, tmp_path: Path) -> None:
     certificate = ensure_certificate(tmp_path, TlsSettings(), ["localhost"], datetime.now(UTC))
     web = service.start_web(certificate)

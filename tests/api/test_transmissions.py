@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from merpati.accounts.models import AuditEntry
 from merpati.contracts.batch import Batch, Content, Recipient
 from merpati.contracts.event import Injection
 from merpati.sending.models import SendingDomain, SuppressionSource, SuppressionType
@@ -504,3 +505,37 @@ def test_a_key_used_for_another_request_is_a_conflict(
     answer = acme.send(transmission(), HTTP_IDEMPOTENCY_KEY="order-1")
     assert (answer.status, answer.error["code"]) == (409, "1602")
     assert "Idempotency-Key" in answer.error["description"]
+
+
+# Cancelling.
+
+
+def test_a_campaign_is_cancelled_by_the_worker_that_owns_the_account(
+    acme: Customer, spool: CollectingSpool
+) -> None:
+    answer = acme.call("DELETE", "/api/v1/transmissions?campaign_id=spring+sale")
+    assert (answer.status, answer.body) == (204, None)
+    assert spool.cancelled == [(acme.account_id % 16, acme.account_id, "spring sale")]
+    entry = AuditEntry.objects.get(action="cancel_campaign")
+    assert (entry.account_id, entry.subject) == (acme.account_id, "spring sale")
+
+
+@pytest.mark.parametrize("query", ["", "?campaign_id=", "?campaign=spring"])
+def test_cancelling_names_a_campaign(acme: Customer, spool: CollectingSpool, query: str) -> None:
+    answer = acme.call("DELETE", f"/api/v1/transmissions/{query}")
+    assert (answer.status, answer.error["code"]) == (400, "1401")
+    assert spool.cancelled == []
+
+
+def test_no_cancellation_is_promised_that_is_not_durable(
+    acme: Customer, spool: CollectingSpool
+) -> None:
+    spool.failure = SpoolUnavailable("no worker")
+    assert acme.call("DELETE", "/api/v1/transmissions?campaign_id=spring").status == 503
+
+
+def test_the_campaign_travels_with_the_batch(acme: Customer, spool: CollectingSpool) -> None:
+    acme.send(transmission() | {"campaign_id": "spring"})
+    assert spool.last.campaign_id == "spring"
+    acme.send(transmission())
+    assert spool.last.campaign_id == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -22,6 +23,7 @@ THERE = Destination("mail.example", (Host("mx.mail.example", ("127.0.0.1",)),), 
 
 class Home:
     is_sick = False
+    cancelled: frozenset[int] = frozenset()
 
 
 class Source:
@@ -84,6 +86,7 @@ class Mail:
     def __init__(self, source: Source, queue: Queue) -> None:
         self.feed = source
         self.queue = queue
+        self.row = SimpleNamespace(message_id=1)
 
 
 def line_with(count: int) -> tuple[Line, Office, Queue, Source]:

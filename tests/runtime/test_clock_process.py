@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,14 @@ from harness.service import MERPATI, wait_until
 from merpati.adapters.clock import SystemClock
 from merpati.adapters.codec import pack, unpack_any
 from merpati.adapters.rpc import RpcClient, RpcUnavailable
-from merpati.contracts.batch import Batch
+from merpati.contracts.batch import Batch, MessageRow, Recipient
+from merpati.contracts.event import EventType, Settlement
 from merpati.events.search import Wanted
 from merpati.events.store import reading
 from merpati.runtime.paths import DataFolder
 from merpati.spool.shard import Shard
-from tests.support.journal import NINE_O_CLOCK, injection
+from tests.support.control import run_script
+from tests.support.journal import NINE_O_CLOCK, event, injection
 
 
 class ClockProcess:
@@ -78,6 +82,28 @@ def accept_one(folder: DataFolder) -> None:
     asyncio.run(accept())
 
 
+def bounce_one(folder: DataFolder) -> None:
+    """Put an accepted message that then bounced for good into a shard."""
+
+    async def bounce() -> None:
+        shard = Shard(folder.spool, 1, SystemClock())
+        rows = [MessageRow(0, "x.example", NINE_O_CLOCK, pack(Recipient("a@x.example")))]
+        told = pack(injection("a@x.example"))
+        batch = Batch(1, "7000", 1, 1, NINE_O_CLOCK, 1, pack({}), rows, told)
+        accepted = await shard.append(pack(batch))
+        bounced = event(
+            accepted.base_id,
+            EventType.BOUNCE,
+            rcpt_to="a@x.example",
+            settlement=Settlement.BOUNCED,
+            bounce_class=10,
+        )
+        await shard.settle([accepted.base_id], [], [bounced])
+        await shard.close()
+
+    asyncio.run(bounce())
+
+
 def recorded(folder: DataFolder) -> int:
     with reading(folder.events) as db:
         return len(Wanted().newest(db, 100))
@@ -119,3 +145,17 @@ def test_it_publishes_a_policy_that_is_missing(
     started.append(ClockProcess(folder))
     folder.policy.unlink()
     wait_until(folder.policy.exists, "the policy", 5)
+
+
+def test_it_suppresses_whom_a_bounce_names(folder: DataFolder, started: list[ClockProcess]) -> None:
+    make = "from merpati.accounts.actions import create_account\n"
+    run_script(folder.root, make + "create_account('a', 'premium', 'uk', by=BY, now=NOW)")
+    bounce_one(folder)
+    started.append(ClockProcess(folder))
+
+    def suppressed() -> list[str]:
+        with closing(sqlite3.connect(folder.control)) as control:
+            rows = control.execute("SELECT recipient FROM sending_suppression").fetchall()
+        return [recipient for (recipient,) in rows]
+
+    wait_until(lambda: suppressed() == ["a@x.example"] * 2, "the entries", 10)

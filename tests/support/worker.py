@@ -78,6 +78,7 @@ def batch(
     account_id: int = ACCOUNT,
     policy_version: int = 1,
     text: str = "Hello {{name}}",
+    campaign_id: str = "",
 ) -> bytes:
     """One transmission to these recipients."""
     content = Content(
@@ -90,6 +91,7 @@ def batch(
         sender=Mailbox(f"hi@{DOMAIN}", "Kirim"),
         subject="Order {{name}}",
         text=text,
+        campaign_id=campaign_id,
     )
     rows = [
         MessageRow(
@@ -121,6 +123,7 @@ def batch(
             pack(content),
             rows,
             pack(injection),
+            campaign_id=campaign_id,
         )
     )
 

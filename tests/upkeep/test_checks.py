@@ -15,12 +15,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from merpati.smtp.closed import serve_closed
 
 from merpati.runtime.tls import ensure_certificate
 from merpati.sending.dns_records import dkim_value
 from merpati.sending.models import SendingDomain
 from merpati.settings import HostPort
-from merpati.smtp.closed import serve_closed
 from merpati.upkeep.doctor import (
     addresses,
     certificate,

@@ -63,6 +63,10 @@ _KINDS: dict[type[Exception], _Kind] = {
     sending.DomainOfAnotherAccount: _Kind(400, "7004", "", "conflict"),
     sending.DomainNotFound: _Kind(404, "1600", "", "not-found"),
     sending.DnsLookupFailed: _Kind(400, "1404"),
+    sending.SuppressionRefused: _Kind(400),
+    sending.RecipientsInvalid: _Kind(400),
+    sending.SuppressionNotFound: _Kind(404, "", "", "not-found"),
+    sending.SuppressionForCompliance: _Kind(403, "", "", "forbidden"),
     IdempotencyConflict: _Kind(409, "1602", "resource conflict", "conflict"),
 }
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from merpati.adapters.clock import Clock
 from merpati.adapters.crypto import SecretBox
 from merpati.api.watch import Watch
+from merpati.sending import campaigns, injection
 from merpati.sending.directory import Directory
 from merpati.sending.domains import TxtLookup
-from merpati.sending.injection import Spool
 from merpati.sending.transmission_id import TransmissionIds
+
+
+class Spool(injection.Spool, campaigns.Spool, Protocol):
+    """The spool's client."""
 
 
 @dataclass(frozen=True, slots=True)

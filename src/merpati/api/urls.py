@@ -8,14 +8,24 @@ from merpati.api import health, metrics
 from merpati.api.call import Operation, not_found, resource
 from merpati.api.own import problems
 from merpati.api.own import sending_ips as own_sending_ips
-from merpati.api.sparkpost import ip_pools, sending_domains, sending_ips, transmissions
+from merpati.api.sparkpost import (
+    ip_pools,
+    sending_domains,
+    sending_ips,
+    suppression_list,
+    transmissions,
+)
 
 _V1 = "api/v1"
 _OWN = "api/merpati/v1"
 
 urlpatterns = [
     # The hot path first: patterns are tried in this order.
-    resource(f"{_V1}/transmissions", post=Operation(transmissions.create, "transmissions/modify")),
+    resource(
+        f"{_V1}/transmissions",
+        post=Operation(transmissions.create, "transmissions/modify"),
+        delete=Operation(transmissions.cancel, "transmissions/modify"),
+    ),
     resource(f"{_V1}/sending-ips", get=Operation(sending_ips.list_all, "ip_pools/view")),
     resource(
         rf"{_V1}/sending-ips/(?P<address>[^/]+)",
@@ -45,6 +55,21 @@ urlpatterns = [
     resource(
         rf"{_V1}/sending-domains/(?P<domain>[^/]+)/verify",
         post=Operation(sending_domains.verify, "sending_domains/manage"),
+    ),
+    resource(
+        f"{_V1}/suppression-list",
+        get=Operation(suppression_list.list_all, "suppression_lists/manage"),
+        put=Operation(suppression_list.update_many, "suppression_lists/manage"),
+    ),
+    resource(
+        f"{_V1}/suppression-list/summary",
+        get=Operation(suppression_list.summary, "suppression_lists/manage"),
+    ),
+    resource(  # a slash is legal in an address
+        rf"{_V1}/suppression-list/(?P<recipient>.+?)",
+        get=Operation(suppression_list.show, "suppression_lists/manage"),
+        put=Operation(suppression_list.update, "suppression_lists/manage"),
+        delete=Operation(suppression_list.delete, "suppression_lists/manage"),
     ),
     resource(
         f"{_OWN}/sending-ips",

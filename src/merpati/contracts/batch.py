@@ -100,6 +100,7 @@ class Batch(msgspec.Struct, frozen=True, array_like=True):
     idempotency_key: str | None = None
     fingerprint: bytes = b""
     reply: bytes = b""  # what the caller was told; given again for the same key
+    campaign_id: str = ""  # as in `content`, for cancelling; "" for none
 
 
 class Accepted(msgspec.Struct, frozen=True, array_like=True):

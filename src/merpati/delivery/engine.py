@@ -18,6 +18,7 @@ from merpati.adapters.clock import Clock
 from merpati.adapters.dns import Resolver
 from merpati.contracts.sending_policy import SendingPolicy
 from merpati.delivery.allowance import Allowance
+from merpati.delivery.cancelling import Canceller
 from merpati.delivery.destinations import Destination, Destinations
 from merpati.delivery.events import Way
 from merpati.delivery.feed import Feed, ShardFeeds, Spool
@@ -91,6 +92,7 @@ class Engine:
             for number, home in self._homes.items()
         }
         self._verdicts = Verdicts(clock, options.retry, self._settlers, self._stopping.is_set)
+        self._cancellers = [Canceller(home, self._verdicts) for home in self._homes.values()]
         self._destinations = Destinations(
             Resolver(options.dns_servers, options.dns_deadline),
             clock.elapsed,
@@ -151,6 +153,7 @@ class Engine:
                     group.create_task(work())
                     for work in (self._move, self._wait_for_due, self._sweep)
                 ]
+                background += [group.create_task(one.run()) for one in self._cancellers]
                 for work in self._early:
                     self.spawn(work)
                 for home in self._homes.values():
@@ -233,6 +236,11 @@ class Engine:
         lane = line.lane
         way = Way(message.queue.pool.name, lane.ip.address, lane.provider, remote)
         self._verdicts.ended(message, way, ending)
+
+    def cancelled(self, message: Prepared) -> None:
+        """Settle a message that was cancelled before a connection took it."""
+        self.budget.free(message.cost_bytes)
+        self._verdicts.cancel(message.feed.home.shard.number, message.row)
 
     def replace(self, feed: Feed) -> None:
         """Find out anew where a feed's mail goes."""

@@ -66,6 +66,11 @@ def expiry(last: str) -> Bounced:
     return Bounced(BounceClass.TIMEOUT, Reply(554, "5.4.7", text))
 
 
+def campaign_cancelled() -> Bounced:
+    """Return what unsent mail of a cancelled campaign comes to (sparkpost-api 3.5)."""
+    return Bounced(BounceClass.ADMIN_FAILURE, Reply(554, "5.7.1", "[internal] Campaign cancelled"))
+
+
 def account_gone() -> Bounced:
     """Return what mail of a removed account comes to."""
     text = "[internal] the account no longer exists"

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from merpati.adapters.clock import Clock
 from merpati.contracts.event import Event
 from merpati.spool.errors import SpoolUnavailable
-from merpati.spool.shapes import Postponed, QueueDepth, QueueKey, SpooledMessage
+from merpati.spool.shapes import Cancellation, Postponed, QueueDepth, QueueKey, SpooledMessage
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ class Spool(Protocol):
 
     number: int
     on_due: Callable[[int, int, int], None] | None
+    on_cancel: Callable[[], None] | None
 
     async def queues(self) -> dict[int, QueueDepth]:
         """Return the queues that hold messages."""
@@ -58,6 +59,17 @@ class Spool(Protocol):
         events: Sequence[Event] = (),
     ) -> None:
         """Store outcomes."""
+
+    async def cancellations(self) -> list[Cancellation]:
+        """Return what is to be cancelled and not done."""
+
+    async def cancellable(
+        self, wanted: Cancellation, after: int, limit: int
+    ) -> tuple[int | None, list[SpooledMessage]]:
+        """Return how far was looked, and the messages found there."""
+
+    async def end_cancel(self, cancellation_id: int) -> None:
+        """Forget a cancellation that is done."""
 
     async def reserve(self, sending_ip: str, day: int, block: int, limit: int) -> int:
         """Return the granted part of a day's allowance."""
@@ -133,6 +145,7 @@ class ShardFeeds:
         self.shard = shard
         self.feeds: dict[int, Feed] = {}
         self.held: set[int] = set()
+        self.cancelled: set[int] = set()  # those held that no connection may take any more
         self.is_sick = False
         self.trouble = ""  # of the last read
         self._clock = clock
@@ -190,6 +203,8 @@ class ShardFeeds:
         kept until it has ended.
         """
         ids = list(settled)
+        if self.cancelled:
+            self.cancelled.difference_update(ids)
         for queue_id, put_off in postponed:
             ids.append(put_off.message_id)
             self._set_timer(self._feed(queue_id), put_off.due_at)

@@ -62,6 +62,9 @@ class LaneHost(Protocol):
     def ended(self, line: Line, remote: str, message: Prepared, ending: Ending) -> None:
         """Settle or postpone a message after an attempt."""
 
+    def cancelled(self, message: Prepared) -> None:
+        """Settle a message that was cancelled before a connection took it."""
+
     def wants_allowance(self, ip: LocalIp) -> None:
         """Reserve a further block of an IP's daily allowance."""
 
@@ -212,6 +215,7 @@ class Line:
     def next_message(self, session: Session) -> Outgoing | None:
         """Return the message whose MAIL goes out now; its allowance and rate are used up here."""
         now = self._host.clock.elapsed()
+        self._drop_cancelled()
         if self._host.is_stopping or not self._may_send(now):
             return None
         message = self.assigned.popleft()
@@ -228,6 +232,12 @@ class Line:
             self._has_asked = True
             self._wake_customers()
         return message
+
+    def _drop_cancelled(self) -> None:
+        assigned = self.assigned
+        while assigned and assigned[0].row.message_id in assigned[0].feed.home.cancelled:
+            self._ip.promised -= 1
+            self._host.cancelled(assigned.popleft())
 
     def message_ended(self, session: Session, message: Outgoing, ending: Ending) -> None:
         """Pass on what an attempt came to."""

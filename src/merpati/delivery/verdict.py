@@ -123,6 +123,12 @@ class Verdicts:
                 event = events.delayed(attempt, Deferred(note))
                 self._settlers[feed.home.shard.number].postpone(feed.queue_id, postponed, event)
 
+    def cancel(self, shard: int, row: SpooledMessage) -> None:
+        """Settle a message whose campaign was cancelled before it was sent."""
+        bounce = events.campaign_cancelled()
+        event = events.bounced(self._without_try(row), bounce, Settlement.CANCELLED)
+        self._settlers[shard].settle(row.message_id, event)
+
     def give_up_all(
         self, feed: Feed, bounce: Bounced, settlement: Settlement, policy_version: int
     ) -> None:

@@ -95,7 +95,7 @@ class EventStore:
 
     def cursors(self) -> dict[int, Cursor]:
         """Return each known shard's cursor."""
-        return _cursors(self._db)
+        return cursors(self._db)
 
     def add(self, digests: Iterable[tuple[Digest, str]]) -> None:
         """Store digests, each with its shard file's nonce, and move the cursors: all or nothing."""
@@ -181,9 +181,10 @@ def stored(db: sqlite3.Connection, shard: int) -> tuple[Cursor, Tallies]:
             (shard,),
         )
     }
-    return _cursors(db).get(shard, NOTHING_STORED), tallies
+    return cursors(db).get(shard, NOTHING_STORED), tallies
 
 
-def _cursors(db: sqlite3.Connection) -> dict[int, Cursor]:
+def cursors(db: sqlite3.Connection) -> dict[int, Cursor]:
+    """Return each known shard's cursor."""
     rows = db.execute("SELECT shard, seq, nonce FROM cursor")
     return {shard: Cursor(seq, nonce) for shard, seq, nonce in rows}

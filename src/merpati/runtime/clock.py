@@ -1,4 +1,6 @@
-"""The clock process: the recorder, and what is due by time: publishing the sending policy.
+"""The clock process: the recorder, and what is due by time.
+
+That is publishing the sending policy, and suppressing whom new bounces name.
 
 `python -m merpati.runtime.clock --data DIR`. It runs at nice 10, behind accepting and delivering.
 At SIGTERM it stores what the workers wrote last, for they are stopped before it.
@@ -14,6 +16,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from merpati.adapters.codec import pack
@@ -34,6 +37,7 @@ IDLE_SECONDS = 0.4
 SICK_SECONDS = 2.0
 TRIM_SECONDS = 5.0  # a worker that answers later is asked again
 POLICY_SECONDS = 1.0
+BOUNCE_RULE_SECONDS = 1.0
 STOP_SECONDS = 5.0  # for storing what is left
 
 
@@ -111,11 +115,15 @@ async def clock(folder: DataFolder, settings: Settings) -> None:
     server = RpcServer(folder.clock_socket, {"status": status})
     await server.start()
     recorder.start()
-    publishing = asyncio.create_task(
-        _every(POLICY_SECONDS, lambda: _publish(folder, settings.mail.bounce_domain))
-    )
+    duties = [
+        asyncio.create_task(
+            _every(POLICY_SECONDS, lambda: _publish(folder, settings.mail.bounce_domain))
+        ),
+        asyncio.create_task(_every(BOUNCE_RULE_SECONDS, _bounce_rule(folder))),
+    ]
     await stop.wait()
-    publishing.cancel()
+    for duty in duties:
+        duty.cancel()
     await asyncio.to_thread(recorder.stop)
     await server.close()
     log.info("stopped recorded=%d", recorder.recorded)
@@ -137,6 +145,19 @@ def _publish(folder: DataFolder, bounce_domain: str) -> None:
     version = publish_if_stale(folder.root, bounce_domain)
     if version is not None:
         log.info("policy_published version=%d", version)
+
+
+def _bounce_rule(folder: DataFolder) -> Callable[[], None]:
+    from merpati.events.bounce_rule import BounceRule  # noqa: PLC0415 - needs Django set up
+
+    rule = BounceRule(folder.events)
+
+    def suppress() -> None:
+        made = rule.step(datetime.now(UTC))
+        if made:
+            log.info("bounce_rule entries=%d", made)
+
+    return suppress
 
 
 def main() -> None:

@@ -6,6 +6,10 @@ the action's parameter, or is empty. Texts that SparkPost's clients compare are 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+RECIPIENTS_SHOWN = 20  # of those that are invalid
+
 
 class SendingError(Exception):
     """Base of this room's errors."""
@@ -142,3 +146,36 @@ class RouteNotFound(SendingError):
             f"There is no route for {pattern}; merpati route list shows them all", "pattern"
         )
         self.pattern = pattern
+
+
+class SuppressionRefused(SendingError):
+    """An entry cannot be put on the suppression list as it was given."""
+
+
+class RecipientsInvalid(SuppressionRefused):
+    """Some of the recipients are no email addresses; nothing was put on the list."""
+
+    def __init__(self, recipients: Sequence[str]) -> None:
+        shown = ", ".join(recipient[:100] for recipient in recipients[:RECIPIENTS_SHOWN])
+        more = ", …" if len(recipients) > RECIPIENTS_SHOWN else ""
+        super().__init__(
+            f"PUT body contains {len(recipients)} invalid or malformed recipient(s): {shown}{more}",
+            "recipients",
+        )
+        self.recipients = recipients
+
+
+class SuppressionNotFound(SendingError):
+    """The account's suppression list has no such entry."""
+
+    def __init__(self, recipient: str) -> None:
+        super().__init__("Recipient could not be found", "recipient")
+        self.recipient = recipient
+
+
+class SuppressionForCompliance(SendingError):
+    """An entry made for compliance is not the account's to remove."""
+
+    def __init__(self, recipient: str) -> None:
+        super().__init__("Recipient could not be removed - Compliance", "recipient")
+        self.recipient = recipient

@@ -196,6 +196,7 @@ def inject(
         idempotency_key=request.idempotency_key,
         fingerprint=request.fingerprint,
         reply=answer if request.idempotency_key is not None else b"",
+        campaign_id=request.campaign_id or "",
     )
     accepted = spool.append(account.shard, batch)
     return accepted.reply if accepted.repeated else answer

@@ -168,7 +168,7 @@ class Suppression(models.Model):
     updated_at = models.DateTimeField()
 
     class Meta:
-        """One entry for each recipient, type and list."""
+        """One entry for each recipient, type and list; listed by when they last changed."""
 
         constraints = (
             # Also the index that `suppression.suppressed_among` reads.
@@ -176,9 +176,23 @@ class Suppression(models.Model):
                 fields=["account", "recipient", "type", "list_id"], name="suppression_entry"
             ),
         )
+        indexes = (
+            models.Index(fields=["account", "updated_at", "id"], name="suppression_by_update"),
+        )
 
     def __str__(self) -> str:
         return f"{self.recipient} ({self.type})"
+
+
+class BounceRulePosition(models.Model):
+    """How far the bounces of a shard have been looked at; changes with the entries they made."""
+
+    shard = models.PositiveSmallIntegerField(primary_key=True)
+    nonce = models.CharField(max_length=32)  # of the shard's file: another one counts anew
+    event = models.BigIntegerField()  # number of the last event looked at
+
+    def __str__(self) -> str:
+        return f"shard {self.shard} up to {self.event}"
 
 
 class PolicyVersion(models.Model):

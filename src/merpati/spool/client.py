@@ -11,6 +11,7 @@ from merpati.spool.errors import SpoolUnavailable
 from merpati.spool.shapes import QueueDepth, ShardStatus
 from merpati.spool.wire import (
     AppendRequest,
+    CancelRequest,
     DepthRequest,
     Depths,
     Statuses,
@@ -49,6 +50,11 @@ class SpoolClient:
     def trim(self, shard: int, seq: int) -> None:
         """Let the journal up to and including `seq` be removed."""
         self._call(self._owner(shard), "trim", pack(TrimRequest(shard, seq)))
+
+    def cancel(self, shard: int, account_id: int, campaign_id: str) -> None:
+        """Have all mail cancelled that a campaign has now; returns once that is sure to happen."""
+        request = CancelRequest(shard, account_id, campaign_id)
+        self._call(self._owner(shard), "cancel", pack(request))
 
     def depth(self, shard: int) -> list[QueueDepth]:
         """Return the queues of a shard that hold messages."""

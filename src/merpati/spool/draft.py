@@ -154,6 +154,7 @@ class Draft:
                 batch.policy_version,
                 len(batch.messages),
                 int(in_file),
+                batch.campaign_id,
             )
         )
         return content_id

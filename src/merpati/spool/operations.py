@@ -28,6 +28,21 @@ class Settle:
 
 
 @dataclass(frozen=True, slots=True)
+class Cancel:
+    """Keep in mind that what a campaign has now is to be cancelled. Answer: None."""
+
+    account_id: int
+    campaign_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndCancel:
+    """Forget a cancellation: none of its messages is left. Answer: None."""
+
+    cancellation_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reserve:
     """Answer: int, the attempts granted."""
 
@@ -49,7 +64,7 @@ class Sweep:
     """Housekeeping: old keys, empty queues. Answer: bool, whether more is left."""
 
 
-Operation = Append | Settle | Reserve | Trim | Sweep
+Operation = Append | Settle | Cancel | EndCancel | Reserve | Trim | Sweep
 Answer = Accepted | int | bool | None
 
 

@@ -6,14 +6,28 @@ a table SQLite would hand the same numbers out again.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import sqlite3
 from pathlib import Path
 
-VERSION = 1
+import msgspec
+
+from merpati.adapters.codec import DecodeError, unpacker
+
+VERSION = 2
 BUSY_TIMEOUT_MS = 5_000  # how long a foreign lock (an operator's sqlite3 shell) is waited for
 CHECKPOINT_PAGES = 4_000  # 16 MB of log: fewer, larger checkpoints than SQLite's 1,000
 HEAP_BYTES = 64 << 20  # for all shards of a process: caches then reuse pages before they are full
+
+
+class _Campaign(msgspec.Struct):
+    """What layout 2 keeps of a packed `contracts.batch.Content`."""
+
+    campaign_id: str | None = None
+
+
+_read_campaign = unpacker(_Campaign).decode
 
 TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -29,7 +43,8 @@ CREATE TABLE counter (
 CREATE TABLE content (
   id INTEGER PRIMARY KEY, account_id INTEGER NOT NULL, transmission_id TEXT NOT NULL,
   injected_at INTEGER NOT NULL, policy_version INTEGER NOT NULL, refs INTEGER NOT NULL,
-  in_file INTEGER NOT NULL  -- 1: the body is the file NN/id
+  in_file INTEGER NOT NULL,  -- 1: the body is the file NN/id
+  campaign_id TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE body (content_id INTEGER PRIMARY KEY, data BLOB NOT NULL);
 
@@ -47,6 +62,12 @@ CREATE INDEX message_due ON message (queue_id, due_at);
 
 CREATE TABLE journal (
   seq INTEGER PRIMARY KEY, kind INTEGER NOT NULL, base_id INTEGER NOT NULL, payload BLOB NOT NULL
+);
+
+-- What is to be cancelled: mail of a campaign with ids below before_id. Gone once it is done.
+CREATE TABLE cancellation (
+  id INTEGER PRIMARY KEY, account_id INTEGER NOT NULL, campaign_id TEXT NOT NULL,
+  before_id INTEGER NOT NULL
 );
 
 CREATE TABLE idempotency (
@@ -83,7 +104,7 @@ def connect(path: Path, cache_bytes: int) -> sqlite3.Connection:
         db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         db.execute(f"PRAGMA journal_size_limit = {4 * CHECKPOINT_PAGES * 4096}")
         db.execute("PRAGMA temp_store = MEMORY")
-        _create(db)
+        _create(db, path)
     except BaseException:
         db.close()
         raise
@@ -100,13 +121,34 @@ def check_version(db: sqlite3.Connection) -> bool:
     return bool(found)
 
 
-def _create(db: sqlite3.Connection) -> None:
+def _create(db: sqlite3.Connection, path: Path) -> None:
     if check_version(db):
+        _upgrade(db, path)
         return
     db.execute("BEGIN IMMEDIATE")
     for statement in TABLES.split(";\n"):
         db.execute(statement)
     db.execute("INSERT INTO counter VALUES (1, 1, 1, 1)")
     db.execute("INSERT INTO meta VALUES ('nonce', ?)", (secrets.token_hex(4),))
+    db.execute(f"PRAGMA user_version = {VERSION}")
+    db.execute("COMMIT")
+
+
+def _upgrade(db: sqlite3.Connection, path: Path) -> None:
+    """Bring a file of layout 1 to layout 2, whole or not at all: campaigns can be cancelled."""
+    (found,) = db.execute("PRAGMA user_version").fetchone()
+    if found == VERSION:
+        return
+    db.execute("BEGIN IMMEDIATE")
+    db.execute("ALTER TABLE content ADD COLUMN campaign_id TEXT NOT NULL DEFAULT ''")
+    db.execute(next(one for one in TABLES.split(";\n") if "CREATE TABLE cancellation" in one))
+    contents = db.execute(
+        "SELECT id, data FROM content LEFT JOIN body ON body.content_id = content.id"
+    )
+    for content_id, data in contents.fetchall():
+        body = data or (path.with_suffix("") / str(content_id)).read_bytes()
+        with contextlib.suppress(DecodeError):  # the engine fails such a message, with a reason
+            campaign = _read_campaign(body).campaign_id or ""
+            db.execute("UPDATE content SET campaign_id = ? WHERE id = ?", (campaign, content_id))
     db.execute(f"PRAGMA user_version = {VERSION}")
     db.execute("COMMIT")

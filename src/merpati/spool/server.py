@@ -10,15 +10,23 @@ from merpati.adapters.faults import fault
 from merpati.adapters.rpc import Handler, RpcError
 from merpati.spool.errors import SpoolError, SpoolUnavailable
 from merpati.spool.shard import Shard
-from merpati.spool.wire import NOT_HERE, AppendRequest, DepthRequest, TrimRequest
+from merpati.spool.wire import (
+    NOT_HERE,
+    AppendRequest,
+    CancelRequest,
+    DepthRequest,
+    TrimRequest,
+)
 
 _read_append = unpacker(AppendRequest).decode
 _read_trim = unpacker(TrimRequest).decode
+_read_cancel = unpacker(CancelRequest).decode
 _read_depth = unpacker(DepthRequest).decode
 
 
 def handlers(shards: Mapping[int, Shard]) -> dict[str, Handler]:
-    """Return what RpcServer needs to serve these shards, by number: append, trim, depth, status."""
+    """Return what RpcServer needs to serve these shards, by number: append, trim,
+    cancel, depth, status."""
 
     def owned(number: int) -> Shard:
         try:
@@ -37,6 +45,11 @@ def handlers(shards: Mapping[int, Shard]) -> dict[str, Handler]:
         await owned(request.shard).trim(request.seq)
         return b""
 
+    async def cancel(payload: bytes) -> bytes:
+        request = _read_cancel(payload)
+        await owned(request.shard).cancel(request.account_id, request.campaign_id)
+        return b""
+
     async def depth(payload: bytes) -> bytes:
         queues = await owned(_read_depth(payload).shard).queues()
         return pack(list(queues.values()))
@@ -50,6 +63,7 @@ def handlers(shards: Mapping[int, Shard]) -> dict[str, Handler]:
     return {
         "append": _refusing(append),
         "trim": _refusing(trim),
+        "cancel": _refusing(cancel),
         "depth": _refusing(depth),
         "status": _refusing(status),
     }

@@ -58,6 +58,15 @@ class Postponed(msgspec.Struct, frozen=True, array_like=True, gc=False):
     note: str | None = None
 
 
+class Cancellation(msgspec.Struct, frozen=True, array_like=True):
+    """Mail of a campaign that is to be cancelled: all that was accepted before it was asked."""
+
+    cancellation_id: int
+    account_id: int
+    campaign_id: str
+    before_id: int  # messages with ids below
+
+
 class JournalRow(msgspec.Struct, frozen=True, array_like=True):
     """One record of the journal; see `contracts.event.JournalKind` for its payload.
 

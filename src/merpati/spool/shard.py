@@ -15,8 +15,9 @@ from merpati.adapters.clock import Clock
 from merpati.contracts.batch import Accepted
 from merpati.contracts.event import Event
 from merpati.spool.files import ShardLock, make_directory, shard_path
-from merpati.spool.operations import Append, Reserve, Settle, Trim
+from merpati.spool.operations import Append, Cancel, EndCancel, Reserve, Settle, Trim
 from merpati.spool.shapes import (
+    Cancellation,
     Postponed,
     QueueDepth,
     QueueKey,
@@ -51,6 +52,7 @@ class Shard:
     ) -> None:
         self.number = number
         self.on_due: OnDue | None = None
+        self.on_cancel: Callable[[], None] | None = None
         self._path = shard_path(directory, number)
 
         def take_lock() -> ShardLock:
@@ -132,6 +134,38 @@ class Shard:
         dropped with them, so a repeated settle makes no second outcome.
         """
         await self._writer.submit(Settle(settled, postponed, events))
+
+    async def cancel(self, account_id: int, campaign_id: str) -> None:
+        """Have all mail cancelled that a campaign of an account has in this shard now.
+
+        Returns once that is durable; `on_cancel` tells who does it, also after a restart.
+        """
+        await self._writer.submit(Cancel(account_id, campaign_id))
+        if self.on_cancel is not None:
+            self.on_cancel()
+
+    async def cancellations(self) -> list[Cancellation]:
+        """Return what is to be cancelled and not done."""
+        if self._writer.store is None and not self._path.exists():
+            return []
+        found: list[Cancellation] = await self._writer.submit(Store.cancellations)
+        return found
+
+    async def cancellable(
+        self, wanted: Cancellation, after: int, limit: int
+    ) -> tuple[int | None, list[SpooledMessage]]:
+        """Look through `limit` messages behind an id; return the last id, and what is wanted.
+
+        None when there was none to look at. What is returned may be on its way all the same.
+        """
+        found: tuple[int | None, list[SpooledMessage]] = await self._writer.submit(
+            lambda store: store.cancellable(wanted, after, limit)
+        )
+        return found
+
+    async def end_cancel(self, cancellation_id: int) -> None:
+        """Forget a cancellation: none of its messages is left."""
+        await self._writer.submit(EndCancel(cancellation_id))
 
     async def reserve(self, sending_ip: str, day: int, block: int, limit: int) -> int:
         """Return how many attempts of at most `block` this IP may make now on this day.

@@ -23,7 +23,9 @@ from merpati.spool.files import BodyFiles, make_directory, shard_path, sync_dire
 from merpati.spool.operations import (
     Answer,
     Append,
+    Cancel,
     Committed,
+    EndCancel,
     Operation,
     Reserve,
     Settle,
@@ -31,7 +33,7 @@ from merpati.spool.operations import (
     Trim,
 )
 from merpati.spool.schema import connect
-from merpati.spool.shapes import QueueDepth, QueueKey, SpooledMessage
+from merpati.spool.shapes import Cancellation, QueueDepth, QueueKey, SpooledMessage
 from merpati.spool.statements import ask, delete
 from merpati.spool.writing import purge_keys, reserve, trim, write_draft
 
@@ -53,6 +55,16 @@ FROM (
     AND due_at <= :now ORDER BY due_at, id LIMIT :limit)
   LIMIT :limit
 ) m CROSS JOIN content c ON c.id = m.content_id
+"""
+# A step through the shard's messages in the order of their ids; answers how far it went, too.
+_CANCELLABLE = """
+WITH step AS (
+  SELECT * FROM message WHERE id > :after AND id < :before ORDER BY id LIMIT :limit)
+SELECT json_array((SELECT max(id) FROM step), (SELECT json_group_array(json_array(m.id, m.queue_id,
+  m.due_at, m.content_id, m.attempts, m.last_ip, m.note, hex(m.recipient), c.account_id,
+  c.transmission_id, c.injected_at, c.policy_version))
+FROM step m CROSS JOIN content c ON c.id = m.content_id
+WHERE c.account_id = :account AND c.campaign_id = :campaign))
 """
 _RECIPIENT = 7  # the field that comes as hexadecimal digits
 
@@ -164,6 +176,35 @@ class Store:
             words = error.strerror or type(error).__name__
             raise ContentUnreadable(f"content {content_id} is unreadable: {words}") from error
 
+    def cancellations(self) -> list[Cancellation]:
+        """Return what is to be cancelled and not done."""
+        rows = self._db.execute(
+            "SELECT id, account_id, campaign_id, before_id FROM cancellation ORDER BY id"
+        )
+        return [Cancellation(*row) for row in rows.fetchall()]
+
+    def cancellable(
+        self, wanted: Cancellation, after: int, limit: int
+    ) -> tuple[int | None, list[SpooledMessage]]:
+        """Look through `limit` messages behind an id; return the last id, and what is wanted.
+
+        None: there was none to look at.
+        """
+        last, rows = ask(
+            self._db,
+            _CANCELLABLE,
+            {
+                "account": wanted.account_id,
+                "campaign": wanted.campaign_id,
+                "after": after,
+                "before": wanted.before_id,
+                "limit": limit,
+            },
+        )
+        for row in rows:
+            row[_RECIPIENT] = bytes.fromhex(row[_RECIPIENT])
+        return last, [SpooledMessage(*row) for row in rows]
+
     # What is written.
 
     def commit(self, operations: Sequence[Operation]) -> Committed:
@@ -230,7 +271,14 @@ class Store:
                     return refusal
             case Settle(settled, postponed, events):
                 draft.settle(settled, postponed, events)
-                return None
+            case Cancel(account_id, campaign_id):
+                self._db.execute(
+                    "INSERT INTO cancellation (account_id, campaign_id, before_id)"
+                    " VALUES (?, ?, ?)",
+                    (account_id, campaign_id, draft.counters.message),
+                )
+            case EndCancel(cancellation_id):
+                self._db.execute("DELETE FROM cancellation WHERE id = ?", (cancellation_id,))
             case Reserve():
                 return reserve(self._db, operation)
             case Trim(seq):
@@ -238,6 +286,7 @@ class Store:
             case Sweep():
                 delete(self._db, "queue WHERE id", self._empty_queues())
                 return purge_keys(self._db, self._clock.now() - KEY_LIFE_MS)
+        return None
 
     def _append(self, draft: Draft, batch: Batch | BatchRefused | None) -> Accepted:
         if not isinstance(batch, Batch):

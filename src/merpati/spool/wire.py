@@ -29,6 +29,14 @@ class TrimRequest(msgspec.Struct, frozen=True, array_like=True):
     seq: int
 
 
+class CancelRequest(msgspec.Struct, frozen=True, array_like=True):
+    """Answer: empty, once it is durable that this will be done."""
+
+    shard: int
+    account_id: int
+    campaign_id: str
+
+
 class DepthRequest(msgspec.Struct, frozen=True, array_like=True):
     """Answer: list[QueueDepth] of one shard."""
 

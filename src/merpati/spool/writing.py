@@ -88,7 +88,8 @@ def _add(db: sqlite3.Connection, draft: Draft) -> None:
     insert(db, "queue (id, account_id, pool_id, domain)", queues)
     insert(
         db,
-        "content (id, account_id, transmission_id, injected_at, policy_version, refs, in_file)",
+        "content (id, account_id, transmission_id, injected_at, policy_version, refs, in_file,"
+        " campaign_id)",
         draft.contents,
     )
     insert(db, "body (content_id, data)", draft.bodies)

@@ -1,4 +1,4 @@
-"""`POST /api/v1/transmissions`: mail comes in. Source: sparkpost-api 3."""
+"""`/api/v1/transmissions`: mail comes in, and is cancelled. Source: sparkpost-api 3."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 from django.http import HttpResponse, QueryDict
 
 from merpati.adapters import codec
-from merpati.api.call import Call, json_response
+from merpati.api.call import Call, json_response, no_content
 from merpati.api.errors import refusal
 from merpati.api.services import services
 from merpati.api.sparkpost.transmission_body import read_transmission, rejection
+from merpati.sending.campaigns import cancel_campaign
 from merpati.sending.injection import TransmissionAccepted, inject
 
 IDEMPOTENCY_KEY_CHARACTERS = 255
@@ -36,6 +37,20 @@ def create(call: Call) -> HttpResponse:
         reply=lambda accepted: _reply(accepted, limit),
     )
     return json_response(reply)
+
+
+def cancel(call: Call) -> HttpResponse:
+    """Cancel what a campaign has not sent yet: 204 once it is sure, done in the background."""
+    query = call.header("QUERY_STRING")
+    campaign_id = QueryDict(query).get("campaign_id", "") if query else ""
+    if not campaign_id:
+        raise refusal(
+            400, "required parameter missing", "campaign_id is a required parameter", "1401"
+        )
+    shared = services()
+    account = shared.directory.account(call.account_id)
+    cancel_campaign(account, campaign_id, shared.spool, by=call.actor, now=call.now)
+    return no_content()
 
 
 def _reply(accepted: TransmissionAccepted, limit: int | None) -> bytes:
