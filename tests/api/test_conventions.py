@@ -93,9 +93,9 @@ def test_an_unknown_path_and_a_wrong_method_say_so(acme: Customer) -> None:
         answer = acme.call("GET", path)
         assert (answer.status, answer.error["code"]) == (404, "1101")
         assert answer.error["message"] == "invalid uri"
-    answer = acme.call("DELETE", "/api/v1/transmissions")
+    answer = acme.call("PUT", "/api/v1/transmissions")
     assert (answer.status, answer.error["code"]) == (405, "1102")
-    assert answer.headers["Allow"] == "POST"
+    assert answer.headers["Allow"] == "DELETE, POST"
 
 
 @pytest.mark.parametrize(("method", "path"), JSON_PATHS)

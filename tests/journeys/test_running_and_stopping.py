@@ -73,12 +73,13 @@ def test_the_ready_line_names_real_ports_that_answer(merpati: Merpati) -> None:
     }
 
 
-def test_the_smtp_ports_tell_senders_to_come_back(merpati: Merpati) -> None:
+def test_the_smtp_ports_take_nothing_from_strangers(merpati: Merpati) -> None:
+    """R1."""
     for name in ("submission", "inbound"):
         host, port = merpati.addresses[name].split(":")
-        with pytest.raises(smtplib.SMTPConnectError) as refusal:
-            smtplib.SMTP(host, int(port), timeout=10)
-        assert refusal.value.smtp_code == 421
+        refused = (smtplib.SMTPSenderRefused, smtplib.SMTPRecipientsRefused)
+        with smtplib.SMTP(host, int(port), timeout=10) as stranger, pytest.raises(refused):
+            stranger.sendmail("a@elsewhere.example", "b@elsewhere.example", "Subject: x\r\n")
 
 
 def test_clients_that_trust_our_authority_reach_https(merpati: Merpati) -> None:

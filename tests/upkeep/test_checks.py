@@ -15,7 +15,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from merpati.smtp.closed import serve_closed
 
 from merpati.runtime.tls import ensure_certificate
 from merpati.sending.dns_records import dkim_value
@@ -218,10 +217,15 @@ async def test_ports_that_refuse_strangers_are_well(tmp_path: Path) -> None:
     sink.on_rcpt = lambda c, line: "550 5.7.1 no relaying"
     async with relaying(sink, scene(tmp_path)) as it:
         assert of(await ports.check(it), "ports.relay") == [("OK", "inbound")]
-    server = await serve_closed(HostPort("127.0.0.1", 0), "mta.example", "submission", None)
+
+    async def closed(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"421 4.3.2 mta.example: come back later\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(closed, "127.0.0.1", 0)
     async with server:
-        closed = with_port(scene(tmp_path), "submission", server.sockets[0].getsockname()[1])
-        found = await ports.check(closed)
+        shut = with_port(scene(tmp_path), "submission", server.sockets[0].getsockname()[1])
+        found = await ports.check(shut)
     assert of(found, "ports.relay") == [("OK", "submission")]
     assert of(found, "ports.listening") == [("OK", "submission")]
 
