@@ -34,7 +34,7 @@ lint: setup ## ruff, mypy --strict, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup system ## Measure against Postfix + OpenDKIM in the same run; writes docs/performance.md's table
+bench: setup system ## Measure against Postfix + OpenDKIM in the same run; prints the tables of docs/performance.md
 	$(BIN)/python -m bench $(ARGS)
 
 chaos: setup ## 200 rounds of kill -9 under load; prints the balance
