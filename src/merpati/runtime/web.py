@@ -140,11 +140,6 @@ def _in_child(options: WebOptions, parent_pid: int) -> Application:
     return application
 
 
-def worker_count(settings: Settings) -> int:
-    """Return how many delivery workers there are; 0 in the settings means one per core."""
-    return settings.delivery.workers or min(len(os.sched_getaffinity(0)), 16)
-
-
 def main() -> None:
     """Run the process."""
     parser = argparse.ArgumentParser(prog="merpati.runtime.web", description=__doc__)
@@ -166,7 +161,7 @@ def main() -> None:
     serve(
         WebOptions(
             data_dir=given.data,
-            workers=given.workers or worker_count(settings),
+            workers=given.workers or settings.worker_count,
             address=given.https or given.http,
             certificate=certificate,
         )
