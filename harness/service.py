@@ -116,13 +116,14 @@ class Merpati:
 
 def wait_until(
     holds: Callable[[], Any], what: str | Callable[[], str], limit: float = START_LIMIT
-) -> None:
-    """Poll until something holds; raises TimeoutError naming it after `limit` seconds."""
+) -> Any:
+    """Poll until something holds and return it; raises TimeoutError naming it after `limit` s."""
     end = time.monotonic() + limit
-    while not holds():
+    while not (found := holds()):
         if time.monotonic() > end:
             raise TimeoutError(f"waited {limit:.0f} s for {what() if callable(what) else what}")
         time.sleep(0.02)
+    return found
 
 
 def is_alive(pid: int) -> bool:
