@@ -16,7 +16,7 @@ from typing import Any
 
 from demo.mail import HTML, SUBJECT, TEXT, parcel
 from harness.customer import DOMAIN, SENDING_IPS, sign_up
-from harness.service import Merpati, answers, free_port, wait_until
+from harness.service import Merpati, answers, free_port, uninterrupted, wait_until
 
 CALL_SIZE = 250
 
@@ -68,18 +68,13 @@ class Demo:
         self._api_key = customer.api_key
         self.steps.append(f"account with sending IPs {' and '.join(SENDING_IPS)}, domain {DOMAIN}")
         port = free_port()
-        self._receiver = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "demo.receiver",
-                str(port),
-                *customer.dkim_record,
-            ],
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        with uninterrupted():
+            self._receiver = subprocess.Popen(
+                [sys.executable, "-m", "demo.receiver", str(port), *customer.dkim_record],
+                stdout=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
         threading.Thread(target=self._listen, daemon=True).start()
         wait_until(lambda: answers(port), "the receiver")
         self.merpati.command("route", "add", "*", f"127.0.0.1:{port}")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +47,7 @@ class Merpati:
 
     def start(self) -> None:
         """Start and wait for the ready line; raises RuntimeError with the log's end."""
-        with self.log.open("ab") as log:
+        with self.log.open("ab") as log, uninterrupted():
             self._process = subprocess.Popen(
                 self._command,
                 stdout=subprocess.PIPE,
@@ -112,6 +114,30 @@ class Merpati:
         if process.stdout is not None:
             process.stdout.close()
         return process.returncode
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Put Ctrl-C and SIGTERM off while a process is started, so that none starts unnoticed.
+
+    Between the fork and the assignment nobody could stop the child. Only the main thread is ever
+    interrupted; in others this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in numbers:
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, before[number])
+    if came:
+        signal.raise_signal(came[0])
 
 
 def wait_until(

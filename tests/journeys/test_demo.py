@@ -20,8 +20,14 @@ def processes_with(text: str) -> list[str]:
         except OSError:
             continue
         if text in command:
-            found.append(command)
+            found.append(f"{file.parent.name} {command}")
     return found
+
+
+def children_with(pid: int, text: str) -> list[str]:
+    """Return the commands of a process's own children: another test's demonstration is none."""
+    children = set(Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+    return [line for line in processes_with(text) if line.split(" ", 1)[0] in children]
 
 
 def test_the_demo_delivers_everything_signed_from_two_ips(tmp_path: Path) -> None:
@@ -47,7 +53,7 @@ def test_ctrl_c_leaves_nothing_running(tmp_path: Path) -> None:
         text=True,
         env={"TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin"},
     )
-    wait_until(lambda: processes_with("demo.receiver"), "the receiver")
+    wait_until(lambda: children_with(demo.pid, "demo.receiver"), "the receiver")
     demo.send_signal(signal.SIGINT)
     output, _ = demo.communicate(timeout=60)
     assert demo.returncode == 130, output
