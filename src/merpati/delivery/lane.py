@@ -86,6 +86,7 @@ class Lane:
         self.bucket: TokenBucket | None = None
         self.hosts = HostMemory()
         self.lines: dict[tuple[str, ...], Line] = {}
+        self._waiting: dict[Line, None] = {}  # for a connection, the longest waiting first
         self._is_set_up = False
 
     def line(self, destination: Destination) -> Line:
@@ -126,12 +127,26 @@ class Lane:
         """Return whether nothing goes on here."""
         return all(line.is_unused for line in self.lines.values())
 
-    def make_room(self, line: Line) -> None:
-        """End an idle connection of another line, as `line` waits for one."""
+    @property
+    def is_wanted(self) -> bool:
+        """Return whether lines wait for a connection, so that none should be kept idle."""
+        return bool(self._waiting)
+
+    def wait_for_connection(self, line: Line) -> None:
+        """Have a line kicked when a connection is free; an idle one of another line ends now."""
+        self._waiting[line] = None
         for other in self.lines.values():
             if other is not line and other.idle:
                 other.idle.pop().quit()
                 return
+
+    def connection_freed(self) -> None:
+        """Let those that wait for a connection have it, in turn: nothing else would wake them."""
+        self.connections -= 1
+        while self._waiting and self.connections < self.connections_limit:
+            line = next(iter(self._waiting))
+            del self._waiting[line]
+            line.kick()
 
 
 class Line:
@@ -268,7 +283,10 @@ class Line:
             self._ip.promised += 1
 
     def session_idle(self, session: Session) -> None:
-        """Keep a connection for what comes next."""
+        """Keep a connection for what comes next, unless another line of the lane has a use."""
+        if self.lane.is_wanted:
+            session.quit()
+            return
         self.idle.append(session)
         if not self.assigned:
             self._wake_customers()
@@ -278,7 +296,7 @@ class Line:
         self.sessions.discard(session)
         if session in self.idle:
             self.idle.remove(session)
-        self.lane.connections -= 1
+        self.lane.connection_freed()
         if session.answered:
             self.lane.hosts.worked(session.address)
         elif reason is not None:
@@ -320,7 +338,7 @@ class Line:
         while self._opening < most and not self.backoff.is_waiting(now):
             if lane.connections >= lane.connections_limit:
                 if not self.sessions:
-                    lane.make_room(self)
+                    lane.wait_for_connection(self)
                 return
             self._opening += 1
             lane.connections += 1
@@ -340,7 +358,7 @@ class Line:
         finally:
             self._opening -= 1
             if session is None:
-                self.lane.connections -= 1
+                self.lane.connection_freed()
         if session is not None:
             self._adopt(session)
         elif failure is not None:
