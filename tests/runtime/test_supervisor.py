@@ -13,6 +13,10 @@ from pathlib import Path
 import pytest
 
 from harness.service import is_alive, wait_until
+from merpati.runtime.addresses import Addresses
+from merpati.runtime.paths import DataFolder
+from merpati.runtime.supervisor import programs
+from merpati.settings import HostPort
 
 SMALL_PROGRAMS = Path(__file__).with_name("small_programs.py")
 
@@ -180,3 +184,20 @@ def test_the_folder_stays_taken_while_a_child_lives(runs: list[Run], tmp_path: P
     held = (tmp_path / "run" / "run.lock").resolve()
     descriptors = Path(f"/proc/{run.pids()['a']}/fd")
     assert held in {descriptor.resolve() for descriptor in descriptors.iterdir()}
+
+
+def test_files_where_the_command_was_typed_are_not_ours(tmp_path: Path) -> None:
+    """A module there of the same name would be run with our rights, /tmp's by anybody."""
+    for name in ("argparse", "dns", "django", "msgspec", "merpati"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('a stranger was imported')")
+    anywhere = HostPort("127.0.0.1", 0)
+    addresses = Addresses(anywhere, anywhere, anywhere)
+    for program in programs(DataFolder(tmp_path), addresses, workers=1):
+        done = subprocess.run(
+            [sys.executable, *program.arguments, "--help"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, ""), program.name

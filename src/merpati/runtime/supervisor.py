@@ -74,7 +74,8 @@ def programs(folder: DataFolder, addresses: Addresses, workers: int) -> list[Pro
     data = ("--data", str(folder.root))
 
     def module(name: str, *arguments: str) -> list[str]:
-        return ["-m", f"merpati.runtime.{name}", *data, *arguments]
+        # -P: a dns.py in the folder where somebody types `merpati run` is none of ours.
+        return ["-P", "-m", f"merpati.runtime.{name}", *data, *arguments]
 
     web = [
         Program(
