@@ -192,14 +192,18 @@ async def test_who_waited_too_long_is_refused_and_not_done_late(tmp_path: Path, 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A real file system of 64 MB."""
+    """A real file system of 64 MB and 64 files."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(disk)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m,nr_inodes=64", "tmpfs", str(disk)]
     if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("needs root, to mount a small disk")
     yield disk
     subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def remount(disk: Path, how: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{how}", str(disk)], check=True)
 
 
 @contextlib.asynccontextmanager
@@ -247,3 +251,34 @@ async def test_a_full_disk_loses_nothing_accepted(small_disk: Path) -> None:
         await eventually(lambda: shard.append(pack(batch(["after@x.example"]))))
         ids = [one.message_id for one in await everything(shard)]
         assert ids[:-1] == accepted
+
+
+async def test_without_room_for_another_file_nothing_is_lost(small_disk: Path) -> None:
+    """D5: inodes run out before the space does, and a large body needs one."""
+    large = pack(batch(["large@x.example"], content=b"b" * LARGE))
+    async with shard_on(small_disk, reserve_bytes=0) as shard:
+        await shard.append(large)
+        fillers = [small_disk / f"filler{n}" for n in range(64)]
+        with contextlib.suppress(OSError):
+            for filler in fillers:
+                filler.touch()
+        with pytest.raises(SpoolUnavailable, match="No space left"):
+            await shard.append(large)
+        for filler in fillers:
+            filler.unlink(missing_ok=True)
+        await eventually(lambda: shard.append(pack(batch(["after@x.example"]))))
+        assert await addresses(shard) == ["after@x.example", "large@x.example"]
+
+
+async def test_a_read_only_disk_takes_nothing_until_it_is_writable(small_disk: Path) -> None:
+    """D5: as the kernel leaves a disk that failed."""
+    async with shard_on(small_disk, reserve_bytes=0) as shard:
+        await shard.append(pack(batch(["before@x.example"])))
+    remount(small_disk, "ro")
+    async with shard_on(small_disk, reserve_bytes=0) as shard:
+        with pytest.raises(SpoolUnavailable, match="Read-only"):
+            await shard.append(pack(batch(["refused@x.example"])))
+        assert "Read-only" in shard.status().trouble
+        remount(small_disk, "rw")
+        await eventually(lambda: shard.append(pack(batch(["after@x.example"]))))
+        assert await addresses(shard) == ["after@x.example", "before@x.example"]
