@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from merpati.adapters.codec import pack, unpacker
 from merpati.contracts.batch import Accepted
 from merpati.contracts.event import Injection, JournalKind
 from merpati.spool.errors import BatchRefused, IdempotencyConflict, ShardInUse, SpoolUnavailable
+from merpati.spool.files import ShardLock
 from merpati.spool.operations import Append, Settle, Sweep
 from merpati.spool.reading import snapshot
 from merpati.spool.shapes import Postponed, QueueKey
@@ -310,6 +314,28 @@ async def test_a_shard_has_one_writer(shard: Shard, tmp_path: Path) -> None:
         await second.due(1, FAR, 10)
     await second.close()
     assert len(await everything(shard)) == 1
+
+
+def test_of_workers_that_claim_a_shard_at_once_one_gets_it(tmp_path: Path) -> None:
+    """D10: 10,000 times. Who has the shard sends its messages, so each goes out once."""
+    start, claimed = threading.Barrier(2, timeout=30), threading.Barrier(2, timeout=30)
+    won: list[int] = []
+
+    def claim() -> None:
+        for number in range(10_000):
+            start.wait()
+            lock = None
+            with contextlib.suppress(ShardInUse):
+                lock = ShardLock(tmp_path, 0)
+                won.append(number)
+            claimed.wait()
+            if lock is not None:
+                lock.release()
+
+    with ThreadPoolExecutor(2) as pool:
+        for worker in [pool.submit(claim) for _ in range(2)]:
+            worker.result()
+    assert won == list(range(10_000))
 
 
 async def test_a_closed_shard_refuses(shard: Shard) -> None:
