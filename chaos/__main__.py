@@ -14,12 +14,13 @@ import random
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
 from chaos.load import Caller, Ledger
 from chaos.service import Target
-from chaos.verdict import judge, read_arrivals
+from chaos.verdict import judge, never_reached, read_arrivals
 
 FAULT_POINTS = (
     "spool.append.before_insert",
@@ -30,18 +31,25 @@ FAULT_POINTS = (
     "spool.settle.after_commit",
     "spool.trim.before_commit",
     "delivery.after_250_before_settle",
+    "events.store.before_commit",
+    "events.store.after_commit",
 )
 PROCESSES = ("deliver-0", "deliver-1", "clock", "web")
 DRAIN_LIMIT = 180.0
 
 
-def attack(target: Target, kills: list[float]) -> str:
-    """Kill something and wait until it runs again; return what was killed."""
+def attack(target: Target, kills: list[float], tried: Counter[str], reached: Counter[str]) -> str:
+    """Kill something and wait until it runs again; return what was killed.
+
+    tried, reached: how often each fault point was armed, and how often a process died there.
+    """
     if random.random() < 0.6:
         point = random.choice(FAULT_POINTS)
+        tried[point] += 1
         died_at = target.kill_at(point, random.randint(1, 5), limit=8.0)
         if died_at is not None:
             kills.append(died_at)
+            reached[point] += 1
             return point
         return f"{point} (not reached)"
     if random.random() < 0.15:
@@ -76,6 +84,7 @@ def main() -> int:
     seed = options.seed if options.seed is not None else random.randrange(10**9)
     random.seed(seed)
     ledger, kills = Ledger(), list[float]()
+    tried, reached = Counter[str](), Counter[str]()
     with tempfile.TemporaryDirectory(prefix="merpati-chaos-") as folder:
         target = Target(Path(folder))
         callers = [
@@ -86,7 +95,7 @@ def main() -> int:
             caller.start()
         for number in range(1, options.rounds + 1):
             time.sleep(random.uniform(0.05, 0.4))
-            killed = attack(target, kills)
+            killed = attack(target, kills, tried, reached)
             print(
                 f"round {number}/{options.rounds}: {killed}; promised {len(ledger.accepted)}",
                 file=sys.stderr,
@@ -102,9 +111,12 @@ def main() -> int:
         code = target.stop()
     recorded = sum(row["accepted"] for row in balance)
     delivered = sum(row["delivered"] for row in balance)
+    silent = never_reached(tried, reached)
     report = {
         "seed": seed,
         "rounds": options.rounds,
+        "kills_at": dict(sorted(reached.items())),
+        "never_reached": silent,
         "calls": ledger.calls,
         "refused_503": ledger.refused,
         "unanswered_and_repeated": ledger.unanswered,
@@ -116,7 +128,7 @@ def main() -> int:
     }
     print(json.dumps(report, indent=2))
     balanced = recorded == delivered == verdict.promised and not code
-    return 0 if verdict.holds and balanced and not ledger.wrong else 1
+    return 0 if verdict.holds and balanced and not ledger.wrong and not silent else 1
 
 
 if __name__ == "__main__":

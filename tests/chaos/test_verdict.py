@@ -1,6 +1,6 @@
 """The judge of the chaos rounds must itself notice each kind of fault."""
 
-from chaos.verdict import Arrival, judge
+from chaos.verdict import TRIES, Arrival, judge, never_reached
 
 A, B = "a@example.net", "b@example.net"
 
@@ -44,3 +44,8 @@ def test_a_duplicate_with_another_message_id_fails() -> None:
     verdict = judge({A}, [Arrival(10.0, A, "<1>"), Arrival(12.0, A, "<2>")], [10.3])
     assert verdict.changed_ids == 1
     assert not verdict.holds
+
+
+def test_a_fault_point_that_kills_nothing_is_named() -> None:
+    tried = {"gone": TRIES, "rare": TRIES, "untried": TRIES - 1}
+    assert never_reached(tried, {"rare": 1}) == ["gone"]
