@@ -40,6 +40,21 @@ def test_every_help_shows_examples_that_name_the_command(path: tuple[str, ...]) 
     assert " ".join(("merpati", *path)) in examples
 
 
+@pytest.mark.parametrize("path", EVERY)
+def test_every_command_takes_data_and_json(path: tuple[str, ...]) -> None:
+    command: click.Command | None = merpati
+    for name in path:
+        assert isinstance(command, click.Group)
+        command = command.get_command(click.Context(command), name)
+    assert command is not None
+    options = {flag for option in command.params for flag in option.opts}
+    if isinstance(command, click.Group):
+        assert options.isdisjoint({"--data", "--json"})
+    else:
+        assert "--data" in options
+        assert ("--json" in options) == (path != ("run",))
+
+
 def test_bare_merpati_shows_its_help() -> None:
     done = CliRunner().invoke(merpati, [])
     assert done.exit_code == 0
@@ -79,7 +94,7 @@ def test_version() -> None:
     ("words", "says"),
     [
         pytest.param(["qeue"], "No such command 'qeue'", id="unknown command"),
-        pytest.param(["events"], "Missing option '--data'", id="no data folder"),
+        pytest.param(["events"], "Missing option '--data' (env var: 'MERPATI_DATA')", id="no data"),
         pytest.param(["events", "--data", "x", "--type", "click"], "'--type'", id="bad choice"),
     ],
 )

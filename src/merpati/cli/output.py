@@ -66,9 +66,10 @@ def data_option(function: Function) -> Function:
         "--data",
         type=click.Path(file_okay=False, path_type=Path),
         envvar="MERPATI_DATA",
+        show_envvar=True,  # in the help, and where the option is missing
         required=True,
         metavar="DIR",
-        help="The data folder (or MERPATI_DATA); made at first use.",
+        help="The data folder; made at first use.",
         callback=_remember,
     )(function)
 
