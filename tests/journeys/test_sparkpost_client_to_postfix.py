@@ -113,7 +113,7 @@ def test_the_example_in_the_docs_runs(tmp_path: Path) -> None:
                 env={
                     "REQUESTS_CA_BUNDLE": str(merpati.data / "tls" / "ca.pem"),
                     "SPARKPOST_API_KEY": customer.api_key,
-                    "MERPATI_HTTPS": merpati.addresses["https"],
+                    "SPARKPOST_HOST": merpati.addresses["https"],
                 },
                 capture_output=True,
                 text=True,
