@@ -49,10 +49,8 @@ def test_mail_arrives_signed_from_both_ips_with_their_helo_names(tmp_path: Path)
     merpati.start()
     try:
         customer = sign_up(merpati)
-        folder = tmp_path / "postfix"
-        folder.mkdir()
         name, record = customer.dkim_record
-        with postfix(folder, "receiver.example", {name: record}) as receiver:
+        with postfix("receiver.example", {name: record}) as receiver:
             merpati.command("route", "add", "receiver.example", f"127.0.0.1:{receiver.port}")
             attachment = tmp_path / "a.txt"
             attachment.write_text("isi lampiran")

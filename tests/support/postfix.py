@@ -13,6 +13,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -69,26 +70,26 @@ class Postfix:
 
 
 @contextlib.contextmanager
-def postfix(folder: Path, domain: str, public_keys: dict[str, str]) -> Iterator[Postfix]:
+def postfix(domain: str, public_keys: dict[str, str]) -> Iterator[Postfix]:
     """Run Postfix + OpenDKIM until the block ends.
 
     public_keys: DKIM record by name, as the verifier shall find them in DNS.
     """
     port = _free_port()
-    # Postfix's daemons run as `postfix` and must be able to walk to their folder.
-    for parent in (folder, *folder.parents):
-        if parent == Path("/tmp") or parent == Path("/"):
-            break
-        parent.chmod(parent.stat().st_mode | 0o055)
     processes = []
-    try:
-        processes.append(_start_opendkim(folder, public_keys))
-        processes.append(_start_postfix(folder, domain, port))
-        yield Postfix(port, folder)
-    finally:
-        for process in reversed(processes):
-            process.terminate()
-            process.wait(20)
+    # Not below pytest's tmp_path: Postfix's daemons run as `postfix` and must be able to walk to
+    # their folder, and any other pytest that starts meanwhile closes that to all but root.
+    with tempfile.TemporaryDirectory(prefix="merpati-postfix-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        try:
+            processes.append(_start_opendkim(folder, public_keys))
+            processes.append(_start_postfix(folder, domain, port))
+            yield Postfix(port, folder)
+        finally:
+            for process in reversed(processes):
+                process.terminate()
+                process.wait(20)
 
 
 def _start_opendkim(folder: Path, public_keys: dict[str, str]) -> subprocess.Popen[bytes]:
