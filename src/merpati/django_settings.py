@@ -55,7 +55,7 @@ else:
     SECRET_KEY = _secret_key(DATA_DIR, DATA_DIR / "control.sqlite3")
     DATABASES = {"default": _sqlite(str(DATA_DIR / "control.sqlite3"))}
 
-INSTALLED_APPS = ["merpati.accounts", "merpati.sending"]
+INSTALLED_APPS = ["merpati.accounts", "merpati.sending", "merpati.desk"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 USE_TZ = True

@@ -14,6 +14,8 @@ from django.db import DatabaseError
 from merpati.accounts.errors import AccountsError
 from merpati.api.errors import ApiError, ErrorItem, refusal
 from merpati.api.services import services
+from merpati.desk import errors as desk
+from merpati.desk.errors import DeskError
 from merpati.sending import errors as sending
 from merpati.sending import injection_errors as injection
 from merpati.sending.errors import SendingError
@@ -67,6 +69,7 @@ _KINDS: dict[type[Exception], _Kind] = {
     sending.RecipientsInvalid: _Kind(400),
     sending.SuppressionNotFound: _Kind(404, "", "", "not-found"),
     sending.SuppressionForCompliance: _Kind(403, "", "", "forbidden"),
+    desk.ZoneNotFound: _Kind(404, "1600", "", "not-found"),
     IdempotencyConflict: _Kind(409, "1602", "resource conflict", "conflict"),
 }
 
@@ -84,7 +87,7 @@ def as_api_error(error: Exception, request_id: str) -> ApiError:
     if isinstance(error, injection.NoValidRecipient):
         return _no_valid_recipient(error)
     kind = _KINDS.get(type(error))
-    if kind is not None and isinstance(error, (SendingError, AccountsError)):
+    if kind is not None and isinstance(error, (SendingError, AccountsError, DeskError)):
         return _told(kind, error.message, error.field)
     if isinstance(error, (SpoolUnavailable, DatabaseError)):
         _log_unavailable(error, request_id)

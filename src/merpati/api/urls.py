@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import re_path
 
-from merpati.api import health, metrics
+from merpati.api import calendar_feed, health, metrics
 from merpati.api.call import Operation, not_found, resource
 from merpati.api.own import problems
 from merpati.api.own import sending_ips as own_sending_ips
@@ -78,6 +78,7 @@ urlpatterns = [
     ),
     resource(f"{_OWN}/problems", get=Operation(problems.list_all, None)),
     resource(rf"{_OWN}/problems/(?P<slug>[^/]+)", get=Operation(problems.show, None)),
+    resource(r"calendar/(?P<zone>[^/]+)\.ics", get=Operation(calendar_feed.show, None)),
     resource("healthz", get=Operation(health.alive, None)),
     resource("readyz", get=Operation(health.ready, None)),
     resource("metrics", get=Operation(metrics.show, None)),

@@ -1,0 +1,63 @@
+"""Calendars as they are stored, read into plain data for counting."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from merpati.accounts.models import ServiceTimeZone
+from merpati.desk.errors import ZoneNotFound
+from merpati.desk.models import BankHoliday, ZoneCalendar
+from merpati.desk.proposals import propose
+from merpati.desk.service_hours import HolidayYear, Override, ServiceHours, parse_windows
+
+
+def find_calendar(zone_id: str) -> ZoneCalendar:
+    """Return the calendar of a Service Time Zone. Raises ZoneNotFound."""
+    calendar = ZoneCalendar.objects.filter(pk=zone_id).first()
+    if calendar is None:
+        raise ZoneNotFound(zone_id, ", ".join(ServiceTimeZone.values))
+    return calendar
+
+
+def service_hours(calendar: ZoneCalendar) -> ServiceHours:
+    """Return a calendar for counting. Three queries.
+
+    In a year that nobody has confirmed the proposed bank holidays count, and the year says so.
+    """
+    overrides = {
+        row.falls_on: Override(parse_windows(row.windows), row.reason)
+        for row in calendar.overrides.all()
+    }
+    return ServiceHours(
+        ZoneInfo(calendar.iana),
+        tuple(parse_windows(windows) for windows in calendar.weekly),
+        _Years(_confirmed(calendar), calendar.holiday_list),
+        overrides,
+    )
+
+
+def _confirmed(calendar: ZoneCalendar) -> dict[int, HolidayYear]:
+    days: dict[int, dict[date, str]] = defaultdict(dict)
+    for holiday in BankHoliday.objects.filter(year__calendar=calendar):
+        days[holiday.falls_on.year][holiday.falls_on] = holiday.name
+    years = calendar.years.values_list("year", flat=True)
+    return {year: HolidayYear(days[year], is_confirmed=True) for year in years}
+
+
+class _Years(dict[int, HolidayYear]):
+    """Confirmed years; another one is proposed when it is asked for."""
+
+    def __init__(self, confirmed: Mapping[int, HolidayYear], list_id: str) -> None:
+        super().__init__(confirmed)
+        self._list_id = list_id
+
+    def __missing__(self, year: int) -> HolidayYear:
+        proposal = propose(self._list_id, year)
+        if not proposal.days:
+            raise KeyError(year)
+        proposed = {day.falls_on: day.name for day in proposal.days}
+        self[year] = HolidayYear(proposed, is_confirmed=False)
+        return self[year]
