@@ -9,6 +9,7 @@ import click
 
 from merpati.cli.actor import actor, now
 from merpati.cli.output import Group, common_options, say, show, table
+from merpati.cli.zone import ZONES
 from merpati.runtime.setup import setup
 
 
@@ -37,7 +38,7 @@ def account() -> None:
 )  # fmt: skip
 @click.option(
     "--service-time-zone",
-    type=click.Choice(["us-eastern", "us-pacific", "uk"]),
+    type=click.Choice(ZONES),
     required=True,
     help="Whose business hours the desk keeps.",
 )

@@ -36,6 +36,7 @@ COMMANDS = {
     "ip": Entry("ip", "ip", "Add, list, move and remove dedicated sending IPs."),
     "domain": Entry("domain", "domain", "Add, verify and list sending domains."),
     "route": Entry("route", "route", "Send a recipient domain's mail through a smart host."),
+    "hours": Entry("hours", "hours", "Business hours: what is open, what falls due, and why."),
     "queue": Entry("queue", "queue", "Show what waits, how it moves and why not."),
     "events": Entry("events", "events", "Show what happened to messages, the newest first."),
     "accounts": Entry("accounts_balance", "accounts", "Check that accepted mail is accounted for."),

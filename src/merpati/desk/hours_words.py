@@ -6,7 +6,7 @@ the service zone. Within a week the weekday says which day it is; longer account
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
@@ -58,6 +58,18 @@ def day_name(on: date, with_date: bool) -> str:
 def windows_in_words(windows: tuple[Window, ...]) -> str:
     """Return "09:00-12:00 and 13:00-17:00", or that it is closed."""
     return _and([str(window) for window in windows]) or gettext("closed")
+
+
+def week_in_words(weekly: Sequence[tuple[Window, ...]]) -> str:
+    """Return "Mon to Fri 09:00-17:00, Sat and Sun closed"."""
+    parts = []
+    for windows, days in groupby(range(_A_WEEK), key=lambda weekday: weekly[weekday]):
+        names = [str(WEEKDAYS_ABBR[weekday]) for weekday in days]
+        if len(names) > _FEW:
+            between = {"first": names[0], "last": names[-1]}
+            names = [gettext("%(first)s to %(last)s") % between]
+        parts.append(f"{_and(names)} {windows_in_words(windows)}")
+    return ", ".join(parts)
 
 
 def _phrase(count: DayCount, zone: ZoneInfo, with_date: bool) -> _Phrase:
