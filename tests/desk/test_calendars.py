@@ -20,7 +20,7 @@ from merpati.desk.calendar_changes import (
     remove_override,
     use_holiday_list,
 )
-from merpati.desk.calendars import find_calendar, service_hours
+from merpati.desk.calendars import find_calendar, service_hours, unconfirmed_ahead
 from merpati.desk.errors import (
     BeyondCalendar,
     DeskError,
@@ -36,7 +36,7 @@ from merpati.desk.errors import (
 from merpati.desk.models import BankHoliday, ConfirmedYear, DatedOverride, ZoneCalendar
 from merpati.desk.service_hours import DayKind, ServiceHours
 from tests.desk.calendars import ZONES, local
-from tests.support.control import BY, NOW
+from tests.support.control import BY, NOW, make_account
 
 pytestmark = pytest.mark.django_db
 
@@ -174,6 +174,17 @@ def test_hours_that_make_no_sense_change_nothing(
     assert refused.value.field == field
     assert find_calendar("uk").version == 1
     assert not AuditEntry.objects.exists()
+
+
+def test_years_ahead_are_named_for_zones_in_use() -> None:
+    assert unconfirmed_ahead(date(2026, 12, 1)) == []
+    make_account()
+    make_account()
+    assert unconfirmed_ahead(date(2026, 9, 30)) == [("uk", 2026)]
+    assert unconfirmed_ahead(date(2026, 10, 1)) == [("uk", 2026), ("uk", 2027)]
+    confirm_holidays("uk", 2026, **WHO)
+    confirm_holidays("us-eastern", 2027, **WHO)
+    assert unconfirmed_ahead(date(2026, 10, 1)) == [("uk", 2027)]
 
 
 def test_a_refused_change_leaves_the_version_as_it_was() -> None:

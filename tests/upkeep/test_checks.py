@@ -26,6 +26,7 @@ from merpati.upkeep.doctor import (
     domains,
     folder,
     host,
+    hours,
     outbound,
     ports,
 )
@@ -334,6 +335,13 @@ async def test_a_family_that_fails_or_hangs_spoils_no_other(
         ("WARN", "hanging.unknown"),
         ("OK", "well.done"),
     ]
+
+
+async def test_bank_holidays_that_nobody_confirmed_warn(tmp_path: Path) -> None:
+    assert of(await hours.check(scene(tmp_path)), "hours.holidays") == [("OK", "")]
+    (found,) = await hours.check(scene(tmp_path, unconfirmed=(("uk", 2027),)))
+    assert (found.level, found.subject) == (Level.WARN, "uk 2027")
+    assert "--zone uk --year 2027" in found.remedy
 
 
 async def test_whatever_is_not_well_comes_with_its_remedy(tmp_path: Path) -> None:

@@ -65,9 +65,9 @@ def doctor(
     """Find what keeps mail from flowing, and the remedy.
 
     Looks at data folder, disk, limits, clock, sending IPs and their names in DNS, DKIM records,
-    port 25 out, certificate, our own ports (also as an open relay) and the balance. Each line is
-    OK, WARN or FAIL, with what to do. Nothing is changed and no mail is sent. Ends with 1 when
-    something is FAIL.
+    port 25 out, certificate, our own ports (also as an open relay), the balance and the desk's
+    bank holidays. Each line is OK, WARN or FAIL, with what to do. Nothing is changed and no mail is
+    sent. Ends with 1 when something is FAIL.
     """
     scene = _scene(data)
     from merpati.upkeep.doctor.registry import examine  # noqa: PLC0415 - needs Django set up
@@ -87,7 +87,8 @@ def doctor(
 def _scene(data: Path) -> Scene:
     current = settings.load(data)
     folder = setup(data)
-    from merpati.sending.models import SendingDomain, SendingIp  # noqa: PLC0415 - needs Django
+    from merpati.desk.calendars import unconfirmed_ahead  # noqa: PLC0415 - needs Django
+    from merpati.sending.models import SendingDomain, SendingIp  # noqa: PLC0415
     from merpati.upkeep.doctor.scene import Ip, Scene  # noqa: PLC0415
 
     ips = SendingIp.objects.order_by("account_id", "slot").values_list("address", "hostname")
@@ -98,6 +99,7 @@ def _scene(data: Path) -> Scene:
         running=running(folder),
         ips=tuple(Ip(address, hostname) for address, hostname in ips),
         domains=tuple(SendingDomain.objects.order_by("domain")),
+        unconfirmed=tuple(unconfirmed_ahead(now().date())),
     )
 
 

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from datetime import date
 from zoneinfo import ZoneInfo
 
-from merpati.accounts.models import ServiceTimeZone
+from merpati.accounts.models import Account, ServiceTimeZone
 from merpati.desk.errors import ZoneNotFound
-from merpati.desk.models import BankHoliday, ZoneCalendar
+from merpati.desk.models import BankHoliday, ConfirmedYear, ZoneCalendar
 from merpati.desk.proposals import propose
 from merpati.desk.service_hours import HolidayYear, Override, ServiceHours, parse_windows
+
+_OCTOBER = 10  # by then next year's days are announced
 
 
 def find_calendar(zone_id: str) -> ZoneCalendar:
@@ -37,6 +39,22 @@ def service_hours(calendar: ZoneCalendar) -> ServiceHours:
         _Years(_confirmed(calendar), calendar.holiday_list),
         overrides,
     )
+
+
+def unconfirmed_ahead(today: date) -> list[tuple[str, int]]:
+    """Return zones in use by accounts with each year that somebody should confirm now.
+
+    That is this year, and from October on the next.
+    """
+    zones = Account.objects.order_by("service_time_zone").values_list("service_time_zone")
+    confirmed = set(ConfirmedYear.objects.values_list("calendar_id", "year"))
+    years = [today.year, today.year + 1] if today.month >= _OCTOBER else [today.year]
+    return [
+        (zone, year)
+        for (zone,) in zones.distinct()
+        for year in years
+        if (zone, year) not in confirmed
+    ]
 
 
 def _confirmed(calendar: ZoneCalendar) -> dict[int, HolidayYear]:

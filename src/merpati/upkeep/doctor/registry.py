@@ -13,6 +13,7 @@ from merpati.upkeep.doctor import (
     domains,
     folder,
     host,
+    hours,
     names,
     outbound,
     ports,
@@ -36,6 +37,7 @@ FAMILIES: Mapping[str, Check] = {
     "certificate": certificate.check,
     "ports": ports.check,
     "books": books.check,
+    "hours": hours.check,
 }
 
 

@@ -33,6 +33,7 @@ class Ip:
 class Scene:
     """running: None while Merpati is stopped.
 
+    unconfirmed: Service Time Zones in use, and their years without confirmed bank holidays;
     smtp_target, smtp_domain: where to test port 25, that host or the domain's first MX; ntp: a
     time server to compare the clock with.
     """
@@ -43,6 +44,7 @@ class Scene:
     running: Running | None = None
     ips: tuple[Ip, ...] = ()
     domains: tuple[SendingDomain, ...] = ()
+    unconfirmed: tuple[tuple[str, int], ...] = ()
     smtp_target: HostPort | None = None
     smtp_domain: str = ""
     ntp: HostPort | None = None
