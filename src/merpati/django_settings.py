@@ -61,6 +61,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("id", "Bahasa Indonesia")]
+LOCALE_PATHS = [Path(__file__).with_name("locale")]
 
 DEBUG = False
 ROOT_URLCONF = "merpati.api.urls"
