@@ -472,6 +472,14 @@ def test_the_account_names_every_day_and_why_it_is_kept_so() -> None:
     )
 
 
+def test_an_account_ends_with_the_day_it_ends_in() -> None:
+    """A span until midnight says nothing of the day that begins then."""
+    found = working_time_between(UK, local(UK, "2026-05-06T09:00"), local(UK, "2026-05-07T00:00"))
+    assert [count.day.on for count in found.account] == [date(2026, 5, 6)]
+    same = working_time_between(UK, local(UK, "2026-05-06T00:00"), local(UK, "2026-05-06T00:00"))
+    assert [count.day.on for count in same.account] == [date(2026, 5, 6)]
+
+
 def test_years_that_nobody_confirmed_are_named() -> None:
     proposed = {year: HolidayYear({}, year < 2027) for year in range(2025, 2030)}
     calendar = replace(US, holidays=proposed)
