@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from merpati.cli.hours_answers import change_document, open_desk, this_year
 from merpati.cli.output import Group, common_options, say, show, table
 from merpati.cli.zone import zone_option
 from merpati.runtime.setup import setup
+
+if TYPE_CHECKING:
+    from merpati.desk.proposals import Proposal
 
 year_option = click.option(
     "--year", type=click.IntRange(1970, 2100), metavar="Y", help="[default: this year]"
@@ -52,8 +55,7 @@ def propose(zone: str, year: int | None, data: Path, as_json: bool) -> None:
         (f"{day.falls_on:%a} {day.falls_on}", day.name, ", ".join(day.sources))
         for day in proposal.days
     ]
-    for day in proposal.doubtful:
-        say(f"{day.falls_on} {day.name}: only {', '.join(day.sources)} names it; find out first.")
+    _say_doubts(proposal)
     document = desk.head() | {
         "year": year,
         "holiday_list": desk.row.holiday_list,
@@ -77,9 +79,11 @@ def propose(zone: str, year: int | None, data: Path, as_json: bool) -> None:
 @common_options
 def confirm(zone: str, year: int, replace: bool, data: Path, as_json: bool) -> None:
     """Make the proposed days of a year the zone's bank holidays; your name is kept with them."""
-    setup(data)
+    desk = open_desk(data, zone)
     from merpati.desk.calendar_changes import confirm_holidays  # noqa: PLC0415
+    from merpati.desk.proposals import propose as proposed  # noqa: PLC0415
 
+    _say_doubts(proposed(desk.row.holiday_list, year))
     change = confirm_holidays(zone, year, replace=replace, by=actor(), now=now())
     document = change_document(change) | _listed(zone, year)
     text = f"{len(document['days'])} bank holidays of {year} are confirmed for {zone}:\n"
@@ -151,6 +155,11 @@ def use(list_id: str, zone: str, data: Path, as_json: bool) -> None:
     change = use_holiday_list(zone, list_id, by=actor(), now=now())
     document = change_document(change) | {"holiday_list": list_id}
     show(document, f"{zone} takes its proposals from the list {list_id} now.", as_json)
+
+
+def _say_doubts(proposal: Proposal) -> None:
+    for day in proposal.doubtful:
+        say(f"{day.falls_on} {day.name}: only {', '.join(day.sources)} names it; find out.")
 
 
 def _listed(zone: str, year: int) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def due_at(hours: ServiceHours, received: datetime, working_time: timedelta) -> 
         day, spans = next(days)
         counted: list[Span] = []
         for span in _after(spans, received):
-            # The end first: so much time may be wanted that no date could be that far away.
+            # Never start + left: so much can be wanted that no date would hold it.
             taken = min(left, span.length)
             left -= taken
             last_open = span.starts_at + taken
