@@ -11,11 +11,17 @@ import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import icalendar
 import pytest
+
+from merpati.cli.hours_holidays import _say_doubts
+from merpati.desk.proposals import compare
+
+FRIDAY = date(2026, 12, 25)
 
 PROGRAM = """
 import contextlib, io, json, sys
@@ -206,3 +212,10 @@ def test_what_cannot_be_meant_is_named(
     assert answer.code == code
     assert says in answer.said
     assert bool(answer.out) == (code == 0)
+
+
+def test_a_doubtful_day_is_named_before_it_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    day = date(2026, 9, 21)
+    _say_doubts(compare({"package": {day: "One-off", FRIDAY: "x"}, "list": {FRIDAY: "x"}}))
+    said = capsys.readouterr().err
+    assert said == "2026-09-21 One-off: only package names it; find out.\n"
