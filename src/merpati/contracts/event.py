@@ -89,3 +89,4 @@ class JournalKind(enum.IntEnum):
 
     INJECTION = 1  # msgpack of Injection; the row's base_id gives the message ids
     EVENTS = 2  # msgpack of list[Event]
+    INBOUND = 3  # msgpack of contracts.inbound.InboundMail

@@ -7,6 +7,7 @@ from pathlib import Path
 from merpati.adapters.codec import pack, unpacker
 from merpati.adapters.rpc import RpcClient, RpcRefused, RpcUnavailable
 from merpati.contracts.batch import Accepted, Batch
+from merpati.contracts.event import JournalKind
 from merpati.spool.errors import SpoolUnavailable
 from merpati.spool.shapes import QueueDepth, ShardStatus
 from merpati.spool.wire import (
@@ -14,6 +15,7 @@ from merpati.spool.wire import (
     CancelRequest,
     DepthRequest,
     Depths,
+    RecordRequest,
     Statuses,
     TrimRequest,
     error_of,
@@ -46,6 +48,14 @@ class SpoolClient:
         """
         request = AppendRequest(shard, pack(batch))
         return _read_accepted(self._call(self._owner(shard), "append", pack(request)))
+
+    def record(self, shard: int, kind: JournalKind, payload: bytes) -> None:
+        """Have the journal keep what came from outside; returns once that is durable.
+
+        Raises SpoolFull, BatchRefused for a kind that only comes with messages.
+        """
+        request = RecordRequest(shard, kind, payload)
+        self._call(self._owner(shard), "record", pack(request))
 
     def trim(self, shard: int, seq: int) -> None:
         """Let the journal up to and including `seq` be removed."""

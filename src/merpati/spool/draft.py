@@ -106,6 +106,12 @@ class Draft:
             self.keys.append((key, batch.account_id, *used, self.now))
         return Accepted(base_id)
 
+    def record(self, kind: JournalKind, payload: bytes) -> None:
+        """Add what came from outside. Raises BatchRefused for a kind that comes with messages."""
+        if kind in {JournalKind.INJECTION, JournalKind.EVENTS}:
+            raise BatchRefused(f"{kind.name.lower()} records come with their messages only")
+        self._record(kind, 0, payload)
+
     def settle(
         self, settled: Sequence[int], postponed: Sequence[Postponed], events: Sequence[Event]
     ) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from merpati.contracts.batch import Accepted
-from merpati.contracts.event import Event
+from merpati.contracts.event import Event, JournalKind
 from merpati.spool.errors import SpoolError
 from merpati.spool.shapes import Postponed
 
@@ -16,6 +16,14 @@ class Append:
     """Answer: Accepted."""
 
     batch: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Journal what came from outside and moves no message. Answer: None."""
+
+    kind: JournalKind
+    payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +72,7 @@ class Sweep:
     """Housekeeping: old keys, empty queues. Answer: bool, whether more is left."""
 
 
-Operation = Append | Settle | Cancel | EndCancel | Reserve | Trim | Sweep
+Operation = Append | Record | Settle | Cancel | EndCancel | Reserve | Trim | Sweep
 Answer = Accepted | int | bool | None
 
 

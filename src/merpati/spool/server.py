@@ -15,17 +15,19 @@ from merpati.spool.wire import (
     AppendRequest,
     CancelRequest,
     DepthRequest,
+    RecordRequest,
     TrimRequest,
 )
 
 _read_append = unpacker(AppendRequest).decode
+_read_record = unpacker(RecordRequest).decode
 _read_trim = unpacker(TrimRequest).decode
 _read_cancel = unpacker(CancelRequest).decode
 _read_depth = unpacker(DepthRequest).decode
 
 
 def handlers(shards: Mapping[int, Shard]) -> dict[str, Handler]:
-    """Return what RpcServer needs to serve these shards, by number: append, trim,
+    """Return what RpcServer needs to serve these shards, by number: append, record, trim,
     cancel, depth, status."""
 
     def owned(number: int) -> Shard:
@@ -39,6 +41,11 @@ def handlers(shards: Mapping[int, Shard]) -> dict[str, Handler]:
         accepted = await owned(request.shard).append(request.batch)
         fault("spool.append.before_reply")
         return pack(accepted)
+
+    async def record(payload: bytes) -> bytes:
+        request = _read_record(payload)
+        await owned(request.shard).record(request.kind, request.payload)
+        return b""
 
     async def trim(payload: bytes) -> bytes:
         request = _read_trim(payload)
@@ -62,6 +69,7 @@ def handlers(shards: Mapping[int, Shard]) -> dict[str, Handler]:
 
     return {
         "append": _refusing(append),
+        "record": _refusing(record),
         "trim": _refusing(trim),
         "cancel": _refusing(cancel),
         "depth": _refusing(depth),

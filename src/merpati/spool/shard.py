@@ -13,9 +13,9 @@ from pathlib import Path
 
 from merpati.adapters.clock import Clock
 from merpati.contracts.batch import Accepted
-from merpati.contracts.event import Event
+from merpati.contracts.event import Event, JournalKind
 from merpati.spool.files import ShardLock, make_directory, shard_path
-from merpati.spool.operations import Append, Cancel, EndCancel, Reserve, Settle, Trim
+from merpati.spool.operations import Append, Cancel, EndCancel, Record, Reserve, Settle, Trim
 from merpati.spool.shapes import (
     Cancellation,
     Postponed,
@@ -74,6 +74,13 @@ class Shard:
         """
         accepted: Accepted = await self._writer.submit(Append(batch))
         return accepted
+
+    async def record(self, kind: JournalKind, payload: bytes) -> None:
+        """Journal what came from outside and moves no message.
+
+        Raises SpoolFull, BatchRefused for a kind that only comes with messages.
+        """
+        await self._writer.submit(Record(kind, payload))
 
     async def queues(self) -> dict[int, QueueDepth]:
         """Return the queues that hold messages, by id. Call it at start to learn what waits.

@@ -27,6 +27,7 @@ from merpati.spool.operations import (
     Committed,
     EndCancel,
     Operation,
+    Record,
     Reserve,
     Settle,
     Sweep,
@@ -221,7 +222,7 @@ class Store:
         try:
             draft = self._draft(operations, batches)
             answers = [
-                self._apply(draft, one, batch)
+                self._answer(draft, one, batch)
                 for one, batch in zip(operations, batches, strict=True)
             ]
             for content_id, body in draft.files:
@@ -260,15 +261,23 @@ class Store:
             live=self._find_live(settles) if settles else {},
         )
 
-    def _apply(
+    def _answer(
         self, draft: Draft, operation: Operation, batch: Batch | BatchRefused | None
     ) -> Answer | SpoolError:
+        try:
+            return self._apply(draft, operation, batch)
+        except SpoolError as refusal:
+            return refusal
+
+    def _apply(
+        self, draft: Draft, operation: Operation, batch: Batch | BatchRefused | None
+    ) -> Answer:
         match operation:
             case Append():
-                try:
-                    return self._append(draft, batch)
-                except SpoolError as refusal:
-                    return refusal
+                return self._append(draft, batch)
+            case Record(kind, payload):
+                self._check_room(len(payload))
+                draft.record(kind, payload)
             case Settle(settled, postponed, events):
                 draft.settle(settled, postponed, events)
             case Cancel(account_id, campaign_id):
@@ -293,10 +302,14 @@ class Store:
             raise batch or BatchRefused("no batch")
         if (former := draft.repeated(batch)) is not None:
             return former
-        self.reserve.check(self._db, len(batch.content) + len(batch.injection))
+        self._check_room(len(batch.content) + len(batch.injection))
+        return draft.append(batch)
+
+    def _check_room(self, size_bytes: int) -> None:
+        """Raise SpoolFull when the disk is below its reserve."""
+        self.reserve.check(self._db, size_bytes)
         if self.reserve.is_short:
             raise SpoolFull("the disk is below its reserve")
-        return draft.append(batch)
 
     def _find_keys(self, batches: Iterable[Batch]) -> dict[tuple[int, str], UsedKey]:
         rows = self._db.execute(
@@ -398,6 +411,6 @@ def _read(operation: Operation) -> Batch | BatchRefused | None:
 
 
 def _pass_faults(operations: Sequence[Operation], moment: str) -> None:
-    for kind, name in ((Append, "append"), (Settle, "settle")):
+    for kind, name in ((Append, "append"), (Record, "record"), (Settle, "settle")):
         if any(isinstance(one, kind) for one in operations):
             fault(f"spool.{name}.{moment}")

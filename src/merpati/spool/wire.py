@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from merpati.contracts.event import JournalKind
 from merpati.spool.errors import (
     BatchRefused,
     IdempotencyConflict,
@@ -20,6 +21,14 @@ class AppendRequest(msgspec.Struct, frozen=True, array_like=True):
 
     shard: int
     batch: bytes  # msgpack of contracts.batch.Batch
+
+
+class RecordRequest(msgspec.Struct, frozen=True, array_like=True):
+    """Answer: empty, once it is durable."""
+
+    shard: int
+    kind: JournalKind
+    payload: bytes
 
 
 class TrimRequest(msgspec.Struct, frozen=True, array_like=True):

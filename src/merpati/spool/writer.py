@@ -20,14 +20,14 @@ from typing import Any
 from merpati.adapters.clock import Clock
 from merpati.spool.errors import SpoolError, SpoolUnavailable
 from merpati.spool.files import ShardLock
-from merpati.spool.operations import Append, Operation, Settle, Sweep
+from merpati.spool.operations import Append, Operation, Record, Settle, Sweep
 from merpati.spool.store import Store
 
 log = logging.getLogger(__name__)
 
-GROUP_BYTES = 1 << 20  # of batches in one group: some 2,000 small ones
+GROUP_BYTES = 1 << 20  # taken in by one group: some 2,000 small batches
 GROUP_SETTLES = 4_000  # messages
-LARGE_BATCH_BYTES = 128 << 10  # such a batch is a group of its own, small ones in between
+LARGE_BYTES = 128 << 10  # such a batch is a group of its own, small ones in between
 PATIENCE_SECONDS = 10.0  # a call that waited longer is refused, not done late
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 5.0  # before the file is opened again
 SWEEP_SECONDS = 60.0
@@ -159,7 +159,7 @@ class Writer:
             return True
         if callable(call.work):
             self._reads.append(call)
-        elif isinstance(call.work, Append) and len(call.work.batch) > LARGE_BATCH_BYTES:
+        elif _size_bytes(call.work) > LARGE_BYTES:
             self._large.append(call)
         else:
             self._small.append(call)
@@ -213,9 +213,8 @@ class Writer:
         while self._small and size_bytes < GROUP_BYTES and messages < GROUP_SETTLES:
             call = self._small.popleft()
             group.append(call)
-            if isinstance(call.work, Append):
-                size_bytes += len(call.work.batch)
-            elif isinstance(call.work, Settle):
+            size_bytes += _size_bytes(call.work)
+            if isinstance(call.work, Settle):
                 messages += len(call.work.settled) + len(call.work.postponed)
         return self._patient(group)
 
@@ -314,3 +313,12 @@ class Writer:
                 answer.call.future.set_result(answer.value)
         if arrivals:
             self._announce(arrivals)
+
+
+def _size_bytes(work: Operation | Read) -> int:
+    """Return how much the caller brings."""
+    match work:
+        case Append(data) | Record(_, data):
+            return len(data)
+        case _:
+            return 0
