@@ -16,6 +16,7 @@ import msgspec
 
 from merpati.adapters import codec
 from merpati.contracts.event import Event, EventType, Injection, JournalKind, Settlement
+from merpati.contracts.inbound import InboundMail
 from merpati.events import ids
 from merpati.spool.shapes import JournalRow
 
@@ -45,6 +46,10 @@ InjectionRow = tuple[int, int, str, int, int, bytes]
 left out: they are message rows."""
 
 
+InboundRow = tuple[int, int, int, int, bytes]
+"""id, account, message key, received at, packed InboundMail."""
+
+
 class _Head(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The leading fields of `contracts.event.Event`; the rest is skipped over."""
 
@@ -60,6 +65,7 @@ class _Head(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 _read_heads = codec.unpacker(list[_Head])
 _read_raw = codec.unpacker(list[msgspec.Raw])
+_read_inbound = codec.unpacker(InboundMail)
 _read_injection = codec.unpacker(Injection)
 
 
@@ -72,7 +78,13 @@ class Digest:
     injections: list[InjectionRow] = field(default_factory=list)
     messages: list[MessageRow] = field(default_factory=list)
     events: list[EventRow] = field(default_factory=list)
+    inbound: list[InboundRow] = field(default_factory=list)
     tallies: Tallies = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Return how many things happened: events, and mail that came in."""
+        return len(self.events) + len(self.inbound)
 
     def take(self, record: JournalRow) -> None:
         """Add one record; one taken before (by its sequence number) adds nothing.
@@ -81,10 +93,13 @@ class Digest:
         """
         if record.seq <= self.last_seq:
             return
-        if record.kind == JournalKind.INJECTION:
-            self._take_injection(record)
-        else:
-            self._take_events(record)
+        match record.kind:
+            case JournalKind.INJECTION:
+                self._take_injection(record)
+            case JournalKind.INBOUND:
+                self._take_inbound(record)
+            case _:
+                self._take_events(record)
         self.last_seq = record.seq
 
     def _take_events(self, record: JournalRow) -> None:
@@ -132,6 +147,12 @@ class Digest:
             bounce_id += 1
         _count_injection(self.tallies, injection)
 
+    def _take_inbound(self, record: JournalRow) -> None:
+        mail = _read_inbound.decode(record.payload)
+        row_id = ids.event_id(self.shard, record.seq, 0)
+        key = ids.message_key(self.shard, mail.message_id)
+        self.inbound.append((row_id, mail.account_id, key, mail.received_at, record.payload))
+
 
 def tallies_of(records: Iterable[JournalRow]) -> Tallies:
     """Return what records add to the tallies, without making rows of them."""
@@ -139,7 +160,7 @@ def tallies_of(records: Iterable[JournalRow]) -> Tallies:
     for record in records:
         if record.kind == JournalKind.INJECTION:
             _count_injection(tallies, _read_injection.decode(record.payload))
-        else:
+        elif record.kind != JournalKind.INBOUND:  # which moves no message
             _count_heads(tallies, _read_heads.decode(record.payload))
     return tallies
 

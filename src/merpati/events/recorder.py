@@ -52,7 +52,7 @@ class Recorder:
         self._store.close()
 
     def step(self) -> int:
-        """Store what is new and have it trimmed; return how many events that were.
+        """Store what is new and have it trimmed; return how many things that were (Digest.size).
 
         Raises sqlite3.Error and OSError when the store or a shard fails: nothing of the step is
         stored then, and the next one tries the same again.
@@ -62,7 +62,7 @@ class Recorder:
             self._store.add(digests)
             self._to_trim |= {digest.shard: digest.last_seq for digest, _ in digests}
         self._trim()
-        return sum(len(digest.events) for digest, _ in digests)
+        return sum(digest.size for digest, _ in digests)
 
     def _digest_some(self) -> list[tuple[Digest, str]]:
         """Return what is new in the shards, up to a step's limit, with each shard file's nonce."""
@@ -76,7 +76,7 @@ class Recorder:
                     digest = _digest(number, shard, cursors.get(number, NOTHING_STORED), room)
                     if digest is not None:
                         digests.append((digest, shard.nonce))
-                        room -= len(digest.events)
+                        room -= digest.size
             if room <= 0:
                 break  # the next step goes on with this shard, and then with the others
             self._next_shard = (number + 1) % SHARDS
@@ -109,6 +109,6 @@ def _digest(number: int, shard: ShardSnapshot, cursor: Cursor, room: int) -> Dig
                 "record_unreadable shard=%d seq=%d error=%s", number, record.seq, error
             )
             break
-        if len(digest.events) >= room:
+        if digest.size >= room:
             break
     return digest if digest.last_seq > cursor.seq else None

@@ -15,9 +15,18 @@ from typing import NamedTuple, Self
 from merpati.adapters.faults import fault
 from merpati.events.digest import COLUMNS, Digest, Tallies
 
-LAYOUT = 1
+LAYOUT = 2
 BUSY_TIMEOUT_SECONDS = 10.0
 CACHE_KIB = 16_384
+
+# Since layout 2. What came in for return paths of ours, unread; data: packed InboundMail.
+INBOUND = """
+CREATE TABLE inbound (
+  id INTEGER PRIMARY KEY, account INTEGER NOT NULL, message INTEGER NOT NULL,
+  received_at INTEGER NOT NULL, data BLOB NOT NULL
+);
+CREATE INDEX inbound_received ON inbound (received_at)
+"""
 
 TABLES = f"""
 -- How far each shard's journal is stored. nonce: the shard file's own; another file starts anew.
@@ -48,8 +57,8 @@ CREATE TABLE tally (
   shard INTEGER NOT NULL, account INTEGER NOT NULL, hour INTEGER NOT NULL,
   {", ".join(f"{name} INTEGER NOT NULL" for name in COLUMNS)},
   PRIMARY KEY (shard, account, hour)
-) WITHOUT ROWID
-"""
+) WITHOUT ROWID;
+{INBOUND}"""
 
 _ADD_TALLY = f"""
 INSERT INTO tally VALUES ({", ".join("?" * (3 + len(COLUMNS)))})
@@ -117,6 +126,7 @@ class EventStore:
         many("INSERT OR REPLACE INTO injection VALUES (?, ?, ?, ?, ?, ?)", digest.injections)
         many("INSERT OR REPLACE INTO message VALUES (?, ?, ?, ?)", digest.messages)
         many("INSERT OR REPLACE INTO event VALUES (?, ?, ?, ?, ?)", digest.events)
+        many("INSERT OR REPLACE INTO inbound VALUES (?, ?, ?, ?, ?)", digest.inbound)
         many(
             _ADD_TALLY,
             [
@@ -138,7 +148,7 @@ class EventStore:
                 f"the event store has layout {layout}, this program knows up to {LAYOUT}"
             )
         self._db.execute("BEGIN IMMEDIATE")
-        for statement in TABLES.split(";\n"):
+        for statement in (INBOUND if layout else TABLES).split(";\n"):
             self._db.execute(statement)
         self._db.execute(f"PRAGMA user_version = {LAYOUT}")
         self._db.execute("COMMIT")
@@ -163,7 +173,10 @@ def _open_to_read(path: Path) -> sqlite3.Connection:
             timeout=BUSY_TIMEOUT_SECONDS,
             isolation_level=None,
         )
-        if db.execute("PRAGMA user_version").fetchone() != (0,):
+        (layout,) = db.execute("PRAGMA user_version").fetchone()
+        if layout:
+            if layout < LAYOUT:  # the recorder brings it up when it starts; until then: empty
+                db.executescript(INBOUND.replace("CREATE TABLE", "CREATE TEMP TABLE"))
             return db
         db.close()  # its tables are not committed yet
     db = sqlite3.connect(":memory:", isolation_level=None)
