@@ -11,25 +11,26 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from merpati.accounts.keys import KeyIdentity
+from merpati.adapters.clock import SystemClock
 from merpati.message import return_path
 from merpati.runtime.tls import ensure_certificate
 from merpati.settings import HostPort, TlsSettings
-from merpati.smtp import inbound
-from merpati.smtp.brakes import FAILURES_TO_CUT, Brakes
+from merpati.smtp.brakes import FAILURES_TO_CUT, Brakes, Rate
+from merpati.smtp.inbound import RECIPIENTS, Inbound
 from merpati.smtp.server import Limits, Port, Services
 from merpati.smtp.session import Door, Envelope
+from merpati.spool.client import SpoolClient
 from tests.smtp.conftest import IDENTITY, KEY, b64
 
 LOG_IN = f"EHLO a\r\nAUTH PLAIN {b64(chr(0) + 'SMTP_Injection' + chr(0) + KEY)}\r\n".encode()
 ENVELOPE = b"MAIL FROM:<a@b.example>\r\nRCPT TO:<a@example.net>\r\nDATA\r\n"
-RETURN_PATH_KEY = b"k" * 32
+BOUNCES = "bounces.mta.example"
 
 
 class Served:
@@ -49,7 +50,7 @@ class Served:
             door,
             self.threads,
             Brakes(time.monotonic, first_delay_seconds=0),
-            Services(self.authenticate, self.take),
+            Services(self.take, self.authenticate),
             starttls=self.context,
             limits=limits,
         )
@@ -163,7 +164,7 @@ async def test_a_silent_client_is_hung_up_on(tmp_path: Path) -> None:
 
 
 async def test_connections_of_one_address_have_a_limit(tmp_path: Path) -> None:
-    async with served(tmp_path, connections_of_address=1) as service:
+    async with served(tmp_path, connections_of_network=1) as service:
         first, writer = await service.connect()
         await until(first, b"220")
         second, other = await service.connect()
@@ -171,7 +172,7 @@ async def test_connections_of_one_address_have_a_limit(tmp_path: Path) -> None:
         writer.close()
         other.close()
         await eventually(lambda: not service.port.connections)
-        assert not service.port.by_address
+        assert not service.port.by_network
 
 
 async def test_too_much_mail_at_once_is_refused_for_now(tmp_path: Path) -> None:
@@ -226,19 +227,50 @@ async def test_a_stop_answers_the_message_that_is_being_stored(tmp_path: Path) -
         await eventually(lambda: len(service.taken) == 2)
 
 
-async def test_inbound_takes_nothing_from_strangers(tmp_path: Path) -> None:
-    """R1: 550 for all but a signed return path, which is asked to come back."""
-    judge = partial(
-        inbound.recipient_refusal, bounce_domain="bounces.mta.example", key=RETURN_PATH_KEY
-    )
-    ours = return_path.make(RETURN_PATH_KEY, 1, 2, 3, "bounces.mta.example")
-    forged = ("b0" if ours[1] != "0" else "b1") + ours[2:]
-    async with served(tmp_path, tls=False, door=Door("mta.example", False, True, judge)) as service:
+async def test_inbound_takes_one_return_path_a_message_and_nothing_from_strangers(
+    tmp_path: Path,
+) -> None:
+    """R1."""
+    inbound = Inbound(SpoolClient(tmp_path, 1), SystemClock(), "mta.example", BOUNCES, b"k")
+    ours = return_path.make(b"k", 1, 2, 3, BOUNCES)
+    door = Door("mta.example", False, True, inbound.recipient_refusal, recipients=RECIPIENTS)
+    async with served(tmp_path, tls=False, door=door) as service:
         reader, writer = await service.connect(tls=False)
-        writer.write(b"EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<victim@example.net>\r\n")
-        await until(reader, b"550")
-        writer.write(f"RCPT TO:<{forged}>\r\nDATA\r\n".encode())
-        assert b"550 5.1.1" in await until(reader, b"554")
-        writer.write(f"RCPT TO:<{ours}>\r\n".encode())
-        assert b"421 4.3.2" in await asyncio.wait_for(reader.read(), 10)
-        assert service.taken == []
+        writer.write(b"EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<victim@example.net>\r\nDATA\r\n")
+        assert b"550 5.7.1" in await until(reader, b"554")
+        writer.write(f"RCPT TO:<{ours}>\r\nRCPT TO:<{ours}>\r\nDATA\r\n".encode())
+        assert b"250 2.1.5 Recipient ok\r\n452 4.5.3" in await until(reader, b"354")
+        writer.write(b"Subject: failed\r\n\r\n.\r\n")
+        await until(reader, b"250")
+        writer.close()
+        (envelope,) = service.taken
+        assert (envelope.msg_from, envelope.recipients) == ("", (ours,))
+        assert envelope.identity is None
+
+
+async def test_who_sends_too_many_messages_a_minute_waits_for_the_next(tmp_path: Path) -> None:
+    """The last one is not stored, and a new connection is not even greeted."""
+    door = Door("mta.example", False, True, lambda address: None)
+    async with served(tmp_path, tls=False, door=door) as service:
+        minute = 0.0
+        service.port.rate = Rate(lambda: minute, 2)
+        for number in range(2):
+            reader, writer = await service.connect(tls=False)
+            writer.write(b"EHLO a\r\n" + ENVELOPE)
+            await until(reader, b"354")
+            writer.write(b".\r\n")
+            await until(reader, b"250")
+            if not number:
+                writer.close()
+        writer.write(ENVELOPE)
+        await until(reader, b"354")
+        writer.write(b".\r\n")
+        assert b"421 4.7.0" in await asyncio.wait_for(reader.read(), 10)
+        refused, other = await service.connect(tls=False)
+        assert (await asyncio.wait_for(refused.read(), 10)).startswith(b"421 4.7.0")
+        other.close()
+        minute = 60.0
+        reader, writer = await service.connect(tls=False)
+        await until(reader, b"220")
+        writer.close()
+        assert len(service.taken) == 2

@@ -39,6 +39,7 @@ COMMANDS = {
     "hours": Entry("hours", "hours", "Business hours: what is open, what falls due, and why."),
     "queue": Entry("queue", "queue", "Show what waits, how it moves and why not."),
     "events": Entry("events", "events", "Show what happened to messages, the newest first."),
+    "inbound": Entry("inbound", "inbound", "Show bounce reports that came in."),
     "accounts": Entry("accounts_balance", "accounts", "Check that accepted mail is accounted for."),
     "backup": Entry("backup", "backup", "Copy everything, while Merpati runs, and verify it."),
     "restore": Entry(

@@ -13,7 +13,6 @@ import os
 import ssl
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +28,8 @@ log = logging.getLogger(__name__)
 
 # Each message waits in one for its commit: so many messages can share one fsync.
 THREADS = 32
+INBOUND_THREADS = 8  # of its own: no flood of reports keeps customers waiting
+INBOUND_MESSAGES_A_MINUTE = 1_200  # of one client; a provider sends its reports from many
 
 
 async def receive(folder: DataFolder, settings: Settings) -> None:
@@ -36,8 +37,9 @@ async def receive(folder: DataFolder, settings: Settings) -> None:
     stop = stop_event()
     listen = settings.listen
     context = certificate_in_use(folder.tls, settings.tls).context()
-    threads = ThreadPoolExecutor(THREADS, "smtp")
-    submission, inbound = _ports(folder, settings, threads)
+    threads = ThreadPoolExecutor(THREADS, "submission")
+    inbound_threads = ThreadPoolExecutor(INBOUND_THREADS, "inbound")
+    submission, inbound = _ports(folder, settings, threads, inbound_threads)
     submission.starttls = inbound.starttls = context
     addresses: list[tuple[str, Port, ssl.SSLContext | None]] = [
         (listen.submission, submission, None),
@@ -53,12 +55,16 @@ async def receive(folder: DataFolder, settings: Settings) -> None:
         spare_collections()
         await stop.wait()
     await asyncio.gather(submission.stop(), inbound.stop())
-    threads.shutdown(wait=False, cancel_futures=True)
+    for pool in (threads, inbound_threads):
+        pool.shutdown(wait=False, cancel_futures=True)
     log.info("stopped")
 
 
 def _ports(
-    folder: DataFolder, settings: Settings, threads: ThreadPoolExecutor
+    folder: DataFolder,
+    settings: Settings,
+    threads: ThreadPoolExecutor,
+    inbound_threads: ThreadPoolExecutor,
 ) -> tuple[Port, Port]:
     """Return the submission and the inbound port."""
     from merpati.adapters.clock import SystemClock  # noqa: PLC0415 - after Django is set up
@@ -66,35 +72,45 @@ def _ports(
     from merpati.sending.directory import Directory  # noqa: PLC0415
     from merpati.sending.transmission_id import TransmissionIds  # noqa: PLC0415
     from merpati.smtp import inbound, submission  # noqa: PLC0415
-    from merpati.smtp.brakes import Brakes  # noqa: PLC0415
+    from merpati.smtp.brakes import Brakes, Rate  # noqa: PLC0415
     from merpati.smtp.server import Port, Services  # noqa: PLC0415
     from merpati.smtp.session import Door  # noqa: PLC0415
     from merpati.spool.client import SpoolClient  # noqa: PLC0415
 
     clock = SystemClock()
+    spool = SpoolClient(folder.run, settings.worker_count)
+    hostname = settings.mail.hostname
     customers = submission.Submission(
         directory=Directory(clock),
-        spool=SpoolClient(folder.run, settings.worker_count),
+        spool=spool,
         transmission_ids=TransmissionIds(folder.run, clock),
         clock=clock,
-        hostname=settings.mail.hostname,
+        hostname=hostname,
     )
-    bounces = partial(
-        inbound.recipient_refusal,
-        bounce_domain=settings.mail.bounce_domain,
+    reports = inbound.Inbound(
+        journal=spool,
+        clock=clock,
+        hostname=hostname,
+        bounce_domain=settings.mail.bounce_domain.lower(),
         key=SecretBox(folder.secret_key).derive("return-path"),
     )
     brakes = Brakes(clock.elapsed)
-    hostname = settings.mail.hostname
     return (
         Port(
             "submission",
             Door(hostname, True, True, submission.recipient_refusal),
             threads,
             brakes,
-            Services(customers.authenticate, customers.take),
+            Services(customers.take, customers.authenticate),
         ),
-        Port("inbound", Door(hostname, False, True, bounces), threads, brakes),
+        Port(
+            "inbound",
+            Door(hostname, False, True, reports.recipient_refusal, recipients=inbound.RECIPIENTS),
+            inbound_threads,
+            brakes,
+            Services(reports.take),
+            rate=Rate(clock.elapsed, INBOUND_MESSAGES_A_MINUTE),
+        ),
     )
 
 

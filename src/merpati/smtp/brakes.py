@@ -1,16 +1,17 @@
-"""Brakes on wrong passwords: each costs more time than the one before, then the address is cut off.
+"""Brakes on clients: on those who guess passwords, and on those who send too much at our door.
 
-Failures are counted by client address (IPv6 by /64, of which one host may own all) and by the
-beginning of the key that was tried, so that many addresses guessing at one key are slowed too. By
-key nobody is cut off: whoever holds the right one gets in. All is forgotten ten minutes after the
-last failure. Test case S11.
+Wrong passwords cost more time each than the one before, then the address is cut off. Failures are
+counted by client address (IPv6 by /64, of which one host may own all) and by the beginning of the
+key that was tried, so that many addresses guessing at one key are slowed too. By key nobody is cut
+off: whoever holds the right one gets in. All is forgotten ten minutes after the last failure. Test
+case S11.
 """
 
 from __future__ import annotations
 
 import hashlib
 import ipaddress
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 
 FORGOTTEN_SECONDS = 600.0
@@ -31,17 +32,42 @@ class Brakes:
 
     def is_cut(self, address: str) -> bool:
         """Return whether this address may not try again for now."""
-        return self._by_address.count(_network(address), self._elapsed()) >= FAILURES_TO_CUT
+        return self._by_address.count(network_of(address), self._elapsed()) >= FAILURES_TO_CUT
 
     def failed(self, address: str, key: str) -> float:
         """Count a wrong password; return how many seconds to wait before saying so."""
         now = self._elapsed()
         prefix = key[:KEY_PREFIX].encode("utf-8", "surrogatepass")
         failures = max(
-            self._by_address.add(_network(address), now),
+            self._by_address.add(network_of(address), now),
             self._by_key.add(hashlib.blake2s(prefix, digest_size=8).hexdigest(), now),
         )
         return float(min(self._first_delay_seconds * 2 ** (failures - 1), LONGEST_DELAY_SECONDS))
+
+
+class Rate:
+    """How many messages a client address may send in a minute. Used on the loop only."""
+
+    def __init__(self, elapsed: Callable[[], float], a_minute: int) -> None:
+        self._elapsed = elapsed
+        self._a_minute = a_minute
+        self._counts: Counter[str] = Counter()
+        self._minute = 0  # the one that is counted: memory holds who came in it
+
+    def is_spent(self, address: str) -> bool:
+        """Return whether this address has sent its part of this minute."""
+        return self._now()[network_of(address)] >= self._a_minute
+
+    def count(self, address: str) -> None:
+        """Count a message."""
+        self._now()[network_of(address)] += 1
+
+    def _now(self) -> Counter[str]:
+        minute = int(self._elapsed() // 60)
+        if minute != self._minute:
+            self._minute = minute
+            self._counts.clear()
+        return self._counts
 
 
 class _Failures:
@@ -63,7 +89,8 @@ class _Failures:
         return count
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
+    """Return what is one client to us: an IPv4 address, or an IPv6 network of 64 bits."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

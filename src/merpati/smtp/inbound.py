@@ -1,20 +1,87 @@
-"""The inbound door: for bounces to our return paths, and for nothing else.
+"""The inbound door: reports to our return paths go into the journal; it takes nothing else.
 
-It relays nothing: an address that is not a return path signed by this instance gets 550. For one
-that is, the sender is asked to come back later (421) and keeps its report: reading reports comes
-with a later version. Test case R1.
+It relays nothing: an address that is not a return path signed by this instance gets 550. Reports
+come from anybody with any sender (a DSN has none, a complaint has one), so what they say counts
+only for the message whose return path they name; they are kept unread here.
+
+A message takes one return path: which shard keeps it is then one question with one answer, and 250
+means that it did. Test cases D5, R1.
 """
 
 from __future__ import annotations
 
+import logging
+import re
+from dataclasses import dataclass
+from typing import Protocol
+
+from merpati.adapters.clock import Clock
+from merpati.adapters.codec import pack
+from merpati.contracts.event import JournalKind
+from merpati.contracts.inbound import KEPT_BYTES, InboundMail
 from merpati.message import return_path
+from merpati.message.submitted import MOST_RECEIVED, split_message
+from merpati.smtp.session import Envelope
+from merpati.spool.errors import SpoolError, SpoolFull
+
+log = logging.getLogger(__name__)
+
+RECIPIENTS = 1
+_RECEIVED = re.compile(rb"^Received:", re.IGNORECASE | re.MULTILINE)
 
 
-def recipient_refusal(address: str, bounce_domain: str, key: bytes) -> str:
-    """Return the answer to RCPT. key: the one that signs return paths."""
-    domain = address.rpartition("@")[2].lower()
-    if domain != bounce_domain:
-        return "550 5.7.1 Relaying denied"
-    if return_path.read(key, address) is None:
-        return "550 5.1.1 No such return path here"
-    return "421 4.3.2 Reports are not taken yet: try again later"
+class Journal(Protocol):
+    """What takes reports; `spool.client.SpoolClient` is one."""
+
+    def record(self, shard: int, kind: JournalKind, payload: bytes) -> None:
+        """Return once the payload is durable. Raises SpoolError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """What a process needs to take reports; any thread may call.
+
+    bounce_domain: of our return paths, lower case; key: the one that signs them.
+    """
+
+    journal: Journal
+    clock: Clock
+    hostname: str
+    bounce_domain: str
+    key: bytes
+
+    def recipient_refusal(self, address: str) -> str | None:
+        """Return the refusal of an address, None for a return path of ours (at RCPT)."""
+        if address.rpartition("@")[2].lower() != self.bounce_domain:
+            return "550 5.7.1 Relaying denied"
+        if return_path.read(self.key, address) is None:
+            return "550 5.1.1 No such return path here"
+        return None
+
+    def take(self, envelope: Envelope, peer: str) -> str:
+        """Store a report durably and return the reply: 250 only when it is on disk."""
+        (rcpt_to,) = envelope.recipients
+        path = return_path.read(self.key, rcpt_to)
+        if path is None:
+            return "550 5.1.1 No such return path here"
+        if len(_RECEIVED.findall(split_message(envelope.data)[0])) > MOST_RECEIVED:
+            return "554 5.4.6 Too many hops: this message goes round in circles"
+        mail = InboundMail(
+            account_id=path.account_id,
+            message_id=path.message_id,
+            received_at=self.clock.now(),
+            rcpt_to=rcpt_to,
+            msg_from=envelope.msg_from,
+            peer=peer,
+            helo=envelope.helo,
+            size_bytes=len(envelope.data),
+            data=envelope.data[:KEPT_BYTES],
+        )
+        try:
+            self.journal.record(path.shard, JournalKind.INBOUND, pack(mail))
+        except SpoolFull:
+            return "452 4.3.1 No room to store the message: try again later"
+        except SpoolError as error:
+            log.warning("report_not_stored shard=%d reason=%s", path.shard, error)
+            return f"421 4.3.0 {self.hostname} The message could not be stored: try again later"
+        return "250 2.0.0 OK"

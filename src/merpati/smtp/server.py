@@ -18,7 +18,7 @@ from typing import TypeVar, cast
 
 from merpati.accounts.keys import KeyIdentity
 from merpati.settings import HostPort
-from merpati.smtp.brakes import Brakes
+from merpati.smtp.brakes import Brakes, Rate, network_of
 from merpati.smtp.session import Ask, Authenticate, Door, Envelope, Session, StartTls, TakeMessage
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 BACKLOG = 256
 STOP_SECONDS = 4.0  # the supervisor waits 5
+NO_AUTH = "502 5.5.1 AUTH is not offered"
 HANG_UP_SECONDS = 5.0  # for the last reply to leave
 
 
@@ -41,7 +42,7 @@ class Limits:
     message: float = 1_800.0
     handshake: float = 30.0
     connections: int = 800
-    connections_of_address: int = 100
+    connections_of_network: int = 100
     memory_bytes: int = 256 * 1024 * 1024
 
 
@@ -49,11 +50,11 @@ class Limits:
 class Services:
     """Who answers what sessions ask. Both are called in threads, and block.
 
-    authenticate: (user, password) → identity, or the refusal; take: (envelope, peer) → reply.
+    take: (envelope, peer) → reply; authenticate: (user, password) → identity, or the refusal.
     """
 
-    authenticate: Callable[[str, str], KeyIdentity | str]
     take: Callable[[Envelope, str], str]
+    authenticate: Callable[[str, str], KeyIdentity | str] = lambda user, password: NO_AUTH
 
 
 @dataclass(slots=True)
@@ -64,12 +65,13 @@ class Port:
     door: Door
     threads: ThreadPoolExecutor
     brakes: Brakes
-    services: Services | None = None  # None: the door lets no message so far
+    services: Services
+    rate: Rate | None = None  # None: as fast as they like
     starttls: ssl.SSLContext | None = None
     limits: Limits = field(default_factory=Limits)
     held_bytes: int = 0
     connections: set[Connection] = field(default_factory=set)
-    by_address: Counter[str] = field(default_factory=Counter)
+    by_network: Counter[str] = field(default_factory=Counter)
     is_stopping: bool = False
     emptied: asyncio.Event | None = None  # set while stopping, once no connection is left
 
@@ -106,7 +108,7 @@ class Connection(asyncio.Protocol):
         self._session = Session(port.door, is_secure)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._peer = ""
+        self._peer = self._network = ""
         self._asked: Ask | None = None
         self._held_bytes = 0
         self._is_choked = False  # the client does not read our replies
@@ -122,17 +124,20 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         name = transport.get_extra_info("peername") or ("",)
         self._peer = str(name[0])
+        self._network = network_of(self._peer)
         port, limits = self._port, self._port.limits
         port.connections.add(self)
-        port.by_address[self._peer] += 1
+        port.by_network[self._network] += 1
         self._timer = self._loop.call_later(limits.idle, self._look)
         if port.is_stopping:
             self._session.end(f"421 4.3.2 {port.door.hostname} is stopping")
         elif (
             len(port.connections) > limits.connections
-            or port.by_address[self._peer] > limits.connections_of_address
+            or port.by_network[self._network] > limits.connections_of_network
         ):
             self._session.end(f"421 4.7.0 {port.door.hostname} Too many connections")
+        elif port.rate is not None and port.rate.is_spent(self._peer):
+            self._session.end(self._too_many_messages())
         else:
             self._session.greet()
         self._go_on()
@@ -165,9 +170,9 @@ class Connection(asyncio.Protocol):
         self._port.connections.discard(self)
         if self._port.emptied is not None and not self._port.connections:
             self._port.emptied.set()
-        self._port.by_address[self._peer] -= 1
-        if not self._port.by_address[self._peer]:
-            del self._port.by_address[self._peer]
+        self._port.by_network[self._network] -= 1
+        if not self._port.by_network[self._network]:
+            del self._port.by_network[self._network]
         self._account_for(0)
 
     # What the port does.
@@ -212,17 +217,26 @@ class Connection(asyncio.Protocol):
             case Authenticate():
                 self._authenticate(asked)
             case TakeMessage():
-                services = self._port.services
-                if services is None:
-                    self._answered_message("554 5.7.1 No mail is taken here")
-                    return
-                self._in_thread(services.take, asked.envelope, self._peer).add_done_callback(
-                    lambda done: self._answered_message(_result(done, "451 4.3.0 Internal error"))
-                )
+                self._take(asked.envelope)
+
+    def _take(self, envelope: Envelope) -> None:
+        port = self._port
+        if port.rate is not None:
+            if port.rate.is_spent(self._peer):
+                self._answered_message(self._too_many_messages())
+                return
+            port.rate.count(self._peer)
+        self._in_thread(port.services.take, envelope, self._peer).add_done_callback(
+            lambda done: self._answered_message(_result(done, "451 4.3.0 Internal error"))
+        )
+
+    def _too_many_messages(self) -> str:
+        log.warning("too_many_messages service=%s address=%s", self._port.name, self._peer)
+        return f"421 4.7.0 {self._port.door.hostname} Too many messages a minute, try again later"
 
     def _authenticate(self, asked: Authenticate) -> None:
         services = self._port.services
-        if services is None or self._port.brakes.is_cut(self._peer):
+        if self._port.brakes.is_cut(self._peer):
             log.warning("authentication_cut address=%s", self._peer)
             self._answered_authentication(f"421 4.7.0 {self._port.door.hostname} Too many failures")
             return

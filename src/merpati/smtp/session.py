@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from merpati.accounts.keys import KeyIdentity
 
 MESSAGE_BYTES = 20 * 1024 * 1024  # sparkpost-api 24
-RECIPIENTS = 1_000  # of one message; RFC 5321 4.5.3.1.8 asks for 100 at least
 LINE_BYTES = 4_096  # of a command; RFC 5321 4.5.3.1.4 asks for 512, AUTH needs more
 ERRORS = 10  # since the last message, then the connection ends
 COMMANDS = 100  # that bring no message nearer, since the last one
@@ -42,6 +41,7 @@ class Door:
     """What one port offers and demands.
 
     recipient: judges an address at RCPT; returns the refusal, or None when it is accepted.
+    recipients: the most of one message; a client is to send the message again for others (452).
     """
 
     hostname: str
@@ -49,13 +49,15 @@ class Door:
     offers_starttls: bool
     recipient: Callable[[str], str | None]
     limit_bytes: int = MESSAGE_BYTES
+    recipients: int = 1_000  # RFC 5321 4.5.3.1.8 asks for 100 at least
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """A message that came in whole. data: unstuffed, CRLF lines only, ends in CRLF.
 
-    protocol: as Received names it (RFC 3848), `ESMTPSA`; helo: made safe for a header.
+    protocol: as Received names it (RFC 3848), `ESMTPSA`; helo: made safe for a header; identity:
+    None at a door without AUTH.
     """
 
     msg_from: str
@@ -354,16 +356,13 @@ class Session:
         if self._has_chunks:
             raise CommandRefused("503 5.5.1 The message has begun already")
         address = commands.rcpt_to(argument)
-        if len(self._recipients) >= RECIPIENTS:
-            raise CommandRefused("452 4.5.3 Too many recipients")
         refusal = self._door.recipient(address)
-        if refusal is None:
-            self._recipients.append(address)
-            self._say("250 2.1.5 Recipient ok")
-        elif refusal.startswith("421"):
-            self.end(refusal)
-        else:
+        if refusal is not None:
             raise CommandRefused(refusal)
+        if len(self._recipients) >= self._door.recipients:
+            raise CommandRefused("452 4.5.3 Too many recipients")
+        self._recipients.append(address)
+        self._say("250 2.1.5 Recipient ok")
 
     def _on_data(self, argument: str) -> None:
         if argument:
