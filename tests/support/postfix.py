@@ -31,6 +31,7 @@ bounce unix - - n - 0 bounce
 defer unix - - n - 0 bounce
 proxymap unix - - n - - proxymap
 virtual unix - n n - - virtual
+smtp unix - - n - - smtp
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 tlsmgr unix - - n 1000? 1 tlsmgr
@@ -70,10 +71,13 @@ class Postfix:
 
 
 @contextlib.contextmanager
-def postfix(domain: str, public_keys: dict[str, str]) -> Iterator[Postfix]:
+def postfix(
+    domain: str, public_keys: dict[str, str], relays: dict[str, int] | None = None
+) -> Iterator[Postfix]:
     """Run Postfix + OpenDKIM until the block ends.
 
-    public_keys: DKIM record by name, as the verifier shall find them in DNS.
+    public_keys: DKIM record by name, as the verifier shall find them in DNS; without any there is
+    no verifier. relays: domains whose mail it passes on, each to a port of this host.
     """
     port = _free_port()
     processes = []
@@ -83,8 +87,10 @@ def postfix(domain: str, public_keys: dict[str, str]) -> Iterator[Postfix]:
         folder = Path(name)
         folder.chmod(0o755)
         try:
-            processes.append(_start_opendkim(folder, public_keys))
-            processes.append(_start_postfix(folder, domain, port))
+            if public_keys:
+                processes.append(_start_opendkim(folder, public_keys))
+            started = _start_postfix(folder, domain, port, relays or {}, bool(public_keys))
+            processes.append(started)
             yield Postfix(port, folder)
         finally:
             for process in reversed(processes):
@@ -112,11 +118,14 @@ def _start_opendkim(folder: Path, public_keys: dict[str, str]) -> subprocess.Pop
     return process
 
 
-def _start_postfix(folder: Path, domain: str, port: int) -> subprocess.Popen[bytes]:
+def _start_postfix(
+    folder: Path, domain: str, port: int, relays: dict[str, int], verifies: bool
+) -> subprocess.Popen[bytes]:
     configuration, queue, data = folder / "etc", folder / "queue", folder / "data"
     mail = folder / "mail"
     for path in (configuration, queue, data, mail):
         path.mkdir()
+    transports = ", ".join(f"{{ {name} = smtp:[127.0.0.1]:{to} }}" for name, to in relays.items())
     user = pwd.getpwnam("nobody")
     os.chown(mail, user.pw_uid, user.pw_gid)
     shutil.chown(data, "postfix")
@@ -133,12 +142,15 @@ def _start_postfix(folder: Path, domain: str, port: int) -> subprocess.Popen[byt
         "alias_database": "",
         "local_recipient_maps": "",
         "virtual_mailbox_domains": domain,
+        "relay_domains": " ".join(relays),
+        "transport_maps": f"inline:{{{transports}}}" if relays else "",
+        "smtp_dns_support_level": "disabled",
         "virtual_mailbox_base": mail,
         "virtual_mailbox_maps": "static:box/",
         "virtual_minimum_uid": "1",
         "virtual_uid_maps": f"static:{user.pw_uid}",
         "virtual_gid_maps": f"static:{user.pw_gid}",
-        "smtpd_milters": f"unix:{folder}/milter/dkim.sock",
+        "smtpd_milters": f"unix:{folder}/milter/dkim.sock" if verifies else "",
         "milter_default_action": "tempfail",
         "smtpd_recipient_restrictions": "permit_mynetworks, reject_unauth_destination",
         "smtpd_peername_lookup": "no",
