@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 
 from merpati.accounts.keys import KeyIdentity
 from merpati.smtp.session import Authenticate, Door, Envelope, Session, StartTls, TakeMessage
@@ -18,8 +19,14 @@ def b64(text: str) -> str:
 class Client:
     """Speaks to a session and answers what it asks: the key "right" is right, mail is taken."""
 
-    def __init__(self, *, needs_auth: bool = True, is_secure: bool = True) -> None:
-        door = Door("mta.example", needs_auth, True, self._recipient, 1_000_000)
+    def __init__(
+        self,
+        *,
+        needs_auth: bool = True,
+        is_secure: bool = True,
+        recipient: Callable[[str], str | None] | None = None,
+    ) -> None:
+        door = Door("mta.example", needs_auth, True, recipient or self._recipient, 1_000_000)
         self.session = Session(door, is_secure)
         self.taken: list[Envelope] = []
         self.passwords: list[str] = []

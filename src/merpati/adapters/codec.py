@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -11,13 +11,31 @@ T = TypeVar("T")
 DecodeError = msgspec.DecodeError  # malformed, or not of the wanted shape (its subclass)
 
 pack = msgspec.msgpack.Encoder().encode
-unpack_any = msgspec.msgpack.Decoder().decode
 json_bytes = msgspec.json.encode
 
 
-def unpacker(shape: type[T]) -> msgspec.msgpack.Decoder[T]:
+class Unpacker(Generic[T]):
+    """Reads msgpack of one shape."""
+
+    __slots__ = ("_decode",)
+
+    def __init__(self, shape: type[T]) -> None:
+        self._decode = msgspec.msgpack.Decoder(shape).decode
+
+    def decode(self, data: bytes | memoryview | msgspec.Raw) -> T:
+        """Return what the bytes say. Raises DecodeError, for whatever is wrong with them."""
+        try:
+            return self._decode(data)
+        except (UnicodeDecodeError, RecursionError) as error:
+            raise DecodeError(str(error)) from error
+
+
+def unpacker(shape: type[T]) -> Unpacker[T]:
     """Return a reusable decoder for one shape; call its `decode(data)`, raises DecodeError."""
-    return msgspec.msgpack.Decoder(shape)
+    return Unpacker(shape)
+
+
+unpack_any = unpacker(Any).decode
 
 
 def json_reader(shape: type[T]) -> msgspec.json.Decoder[T]:
