@@ -49,7 +49,8 @@ _OF_ADDRESSES = frozenset({"from", "sender", "reply-to", "to", "cc"})
 _FIELD = re.compile(rb"([!-9;-~]{1,76}):(.*)", re.DOTALL)
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _FOLD = re.compile(r"\r\n[ \t]+")
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+# What is not closed is taken to its end, once: else each quotation mark behind would be tried.
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+("?)', re.DOTALL)
 
 
 class MessageRefused(MessageError):
@@ -205,7 +206,7 @@ def _in_ascii(field: RawField) -> RawField:
 def _sender(value: str) -> NamedAddress:
     """Return the one address of From; what readers could take for another is refused."""
     addresses = split_addresses(value)
-    unquoted = _QUOTED.sub("", value)
+    unquoted = _QUOTED.sub(lambda quoted: "" if quoted[1] else quoted[0], value)
     if len(addresses) == 1 and unquoted.count("<") <= 1 and unquoted.count(">") <= 1:
         mailbox = read_mailbox(addresses[0])
         if is_address(mailbox.address):

@@ -19,7 +19,7 @@ from merpati.message.template import values
 from merpati.message.template.expression import Evaluate, Scope
 
 MAX_WORK_CHARS = 40_000_000  # values written, and the source text of each round of a loop
-_ROUND_CHARS = 50  # what a round counts beside its text: a round of almost nothing takes time too
+_ROUND_CHARS = 150  # what a round counts beside its text: a round of almost nothing takes time too
 _FEW_FIELDS = 200  # so few cannot exceed the bound: SparkPost takes 100 KB of data a recipient
 
 FieldText = Callable[[Scope], str]
