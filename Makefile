@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo test lint bench chaos docs messages lock clean
+.PHONY: help setup system demo test lint bench chaos fuzz docs messages lock clean
 
 help: ## Show the targets
 	@echo "Merpati: make TARGET"
@@ -39,6 +39,9 @@ bench: setup system ## Measure against Postfix + OpenDKIM in the same run; print
 
 chaos: setup ## 200 rounds of kill -9 under load; prints the balance
 	$(BIN)/python -m chaos $(ARGS)
+
+fuzz: setup ## Ten minutes of random input to all that reads it; ARGS="--seconds 60 template"
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 messages: setup ## Compile the translated texts
 	$(BIN)/python scripts/catalogues.py
