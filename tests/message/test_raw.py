@@ -85,6 +85,15 @@ def test_what_must_not_leave_is_taken_out_and_the_rest_stays() -> None:
     assert message.get_all("Received", [])[0].startswith("from a ([192.0.2.1])")
 
 
+def test_a_line_end_in_an_encoded_word_adds_no_header() -> None:
+    """H1: it stays encoded on its way, and is blanks where the subject is shown."""
+    evil = b"Subject: =?utf-8?q?a=0D=0ABcc:_x@y.example?=\r\n"
+    data = PLAIN.replace(b"Subject: Hi\r\n", evil)
+    assert read_submitted(data).subject == "a  Bcc: x@y.example"
+    assert evil in sent(data).data
+    assert email.message_from_bytes(sent(data).data)["Bcc"] is None
+
+
 def test_date_and_message_id_are_added_only_where_missing() -> None:
     added = email.message_from_bytes(stored(PLAIN))
     assert added["Message-ID"] == "<1@example.com>"

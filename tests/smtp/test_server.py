@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import smtplib
+import socket
 import ssl
 import threading
 import time
@@ -25,6 +26,7 @@ from merpati.smtp.brakes import FAILURES_TO_CUT, Brakes, Rate
 from merpati.smtp.inbound import RECIPIENTS, Inbound
 from merpati.smtp.server import Limits, Port, Services
 from merpati.smtp.session import Door, Envelope
+from merpati.smtp.submission import recipient_refusal
 from merpati.spool.client import SpoolClient
 from tests.smtp.conftest import IDENTITY, KEY, b64
 
@@ -246,6 +248,48 @@ async def test_inbound_takes_one_return_path_a_message_and_nothing_from_stranger
         (envelope,) = service.taken
         assert (envelope.msg_from, envelope.recipients) == ("", (ours,))
         assert envelope.identity is None
+
+
+def own_addresses() -> list[str]:
+    """Return addresses of this host: loopback's, and those it has on the network."""
+    found = ["127.0.0.1", "127.0.0.9"]
+    for family, far in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+        with socket.socket(family, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+            probe.connect((far, 25))  # sends nothing; the kernel chooses the address
+            found.append(probe.getsockname()[0])
+    with socket.socket(socket.AF_INET6) as probe, contextlib.suppress(OSError):
+        probe.bind(("::1", 0))
+        found.append("::1")
+    return found
+
+
+@pytest.mark.parametrize("name", ["submission", "inbound"])
+async def test_nothing_is_relayed_for_strangers_at_any_address(tmp_path: Path, name: str) -> None:
+    """R1: by no interface, IPv4 or IPv6, and by no way to write a recipient."""
+    inbound = Inbound(SpoolClient(tmp_path, 1), SystemClock(), "mta.example", BOUNCES, b"k")
+    door = Door("mta.example", True, True, recipient_refusal)
+    if name == "inbound":
+        door = Door("mta.example", False, True, inbound.recipient_refusal)
+    recipients = ["victim@example.net", f"<@{BOUNCES}:victim@example.net>"]
+    recipients += [f"victim%example.net@{BOUNCES}", f"victim@example.net@{BOUNCES}"]
+    recipients += [f'"victim@example.net"@{BOUNCES}', f"example.net!victim@{BOUNCES}"]
+    said = ["EHLO a", f"MAIL FROM:<a@{BOUNCES}>"]
+    said += [f"RCPT TO:<{address.strip('<>')}>" for address in recipients]
+    said += ["DATA", "QUIT"]
+    async with served(tmp_path, tls=False, door=door) as service:
+        for address in own_addresses():
+            server = await service.port.listen(HostPort(address, 0))
+            _, port = server.sockets[0].getsockname()[:2]
+            reader, writer = await asyncio.open_connection(address, port, local_addr=(address, 0))
+            writer.write("".join(f"{line}\r\n" for line in said).encode())
+            read = await asyncio.wait_for(reader.read(), 10)
+            replies = [line for line in read.decode().splitlines() if line[3:4] == " "]
+            to = replies[3 : 3 + len(recipients)]
+            assert {reply[:3] for reply in to} <= {"550", "553", "503"}, (address, replies)
+            assert replies[-2][:3] in {"503", "554"}, (address, replies)
+            writer.close()
+            server.close()
+        assert service.taken == []
 
 
 async def test_who_sends_too_many_messages_a_minute_waits_for_the_next(tmp_path: Path) -> None:
