@@ -19,7 +19,7 @@ from merpati.runtime.setup import setup
     examples=("merpati inbound list", "merpati inbound show 576460752304472064"),
 )
 def inbound() -> None:
-    """Show bounce reports and other mail that came in for our return paths."""
+    """Show bounce reports that came in."""
 
 
 @inbound.command(
