@@ -164,9 +164,9 @@ def _check_field(wire: str) -> None:
 
 def template(data: bytes) -> None:
     """A template. It compiles and renders or says why not."""
-    for place in Place:
-        with contextlib.suppress(MessageError):
-            compile_template(_text(data), place, "text").render(dict(DATA))
+    place = list(Place)[len(data) % len(Place)]
+    with contextlib.suppress(MessageError):
+        compile_template(_text(data), place, "text").render(dict(DATA))
 
 
 def transmission(data: bytes) -> None:

@@ -33,7 +33,7 @@ def test_the_corpus_breaks_nothing(name: str) -> None:
 def test_changed_inputs_break_nothing(name: str) -> None:
     seeds = st.sampled_from(list(corpus(name).values())) | st.binary(max_size=60)
 
-    @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
     @given(seeds, st.lists(EDIT, max_size=6))
     def try_one(data: bytes, edits: list[Edit]) -> None:
         for edit in edits:

@@ -102,9 +102,7 @@ def test_a_full_disk_defers_reports_and_taking_them_resumes_by_itself(
 
 @pytest.mark.skipif(missing() is not None, reason=str(missing()))
 @pytest.mark.skipif(not shutil.which("smtp-sink"), reason="smtp-sink is not installed")
-def test_what_postfix_could_not_deliver_comes_back_for_its_message(
-    merpati: Merpati, tmp_path: Path
-) -> None:
+def test_what_postfix_could_not_deliver_comes_back_for_its_message(merpati: Merpati) -> None:
     """A relay takes our mail, its next hop says 550: the DSN names the message by its path."""
     customer = sign_up(merpati)
     gone = free_port()

@@ -117,9 +117,7 @@ def test_postfix_receives_one_message_for_each_that_we_sent(tmp_path: Path) -> N
     merpati.start()
     try:
         customer = sign_up(merpati)
-        folder = tmp_path / "postfix"
-        folder.mkdir()
-        with postfix(folder, "receiver.example", {}) as receiver:
+        with postfix("receiver.example", {}) as receiver:
             merpati.command("route", "add", "*", f"127.0.0.1:{receiver.port}")
             stray = "one\n.\nMAIL FROM:<x@y>\r.\r\n.\r\nRCPT TO:<z@y>\n\r.\r\rDATA\r\n..\r\n.\r\n"
             body = transmission("api@receiver.example", text=stray)
