@@ -117,6 +117,7 @@ def test_what_postfix_could_not_deliver_comes_back_for_its_message(merpati: Merp
             )
             assert status == 200
             (found,) = wait_until(lambda: came_in(merpati), lambda: f"the DSN:\n{relay.log()}")
+            assert "TLS connection established to 127.0.0.1" in relay.log()
     finally:
         sink.kill()
         sink.wait()

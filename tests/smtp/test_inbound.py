@@ -9,7 +9,8 @@ from merpati.contracts.event import JournalKind
 from merpati.contracts.inbound import KEPT_BYTES, InboundMail
 from merpati.message import return_path
 from merpati.message.submitted import MOST_RECEIVED
-from merpati.smtp.inbound import Inbound
+from merpati.smtp.brakes import Rate
+from merpati.smtp.inbound import REPORTS_AN_HOUR, Inbound
 from merpati.smtp.session import Envelope
 from merpati.spool.errors import SpoolFull, SpoolUnavailable
 from tests.api.conftest import SteppingClock
@@ -34,7 +35,9 @@ class CollectingJournal:
 class Door:
     def __init__(self) -> None:
         self.journal = CollectingJournal()
-        self.inbound = Inbound(self.journal, SteppingClock(), "mta.example", BOUNCES, KEY)
+        self.hour = 0.0
+        rate = Rate(lambda: self.hour, REPORTS_AN_HOUR, 1)
+        self.inbound = Inbound(self.journal, SteppingClock(), "mta.example", BOUNCES, KEY, rate)
 
     def take(self, data: bytes = REPORT, msg_from: str = "", rcpt_to: str = OURS) -> str:
         envelope = Envelope(msg_from, (rcpt_to,), data, "mx.example", "ESMTP", None)
@@ -71,6 +74,22 @@ def test_a_report_that_goes_round_in_circles_is_refused(door: Door) -> None:
     assert door.take(hops + b"Received: once more\r\n" + REPORT).startswith("554 5.4.6")
     assert door.journal.kept == []
     assert door.take(hops + REPORT) == "250 2.0.0 OK"
+
+
+def test_one_message_cannot_fill_the_disk_with_its_reports(door: Door) -> None:
+    """Whoever got it knows its return path; what was not stored does not count."""
+    door.journal.failure = SpoolFull("below its reserve")
+    door.take()
+    door.journal.failure = None
+    for _ in range(REPORTS_AN_HOUR):
+        assert door.inbound.recipient_refusal(OURS) is None
+        assert door.take() == "250 2.0.0 OK"
+    for spelling in (OURS, OURS.upper(), f" {OURS}"):
+        assert (door.inbound.recipient_refusal(spelling) or "").startswith("450 4.2.1")
+    other = return_path.make(KEY, 9, 2, 4, BOUNCES)
+    assert door.inbound.recipient_refusal(other) is None
+    door.hour = 1.0
+    assert door.inbound.recipient_refusal(OURS) is None
 
 
 @pytest.mark.parametrize(

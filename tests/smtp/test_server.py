@@ -33,6 +33,7 @@ from tests.smtp.conftest import IDENTITY, KEY, b64
 LOG_IN = f"EHLO a\r\nAUTH PLAIN {b64(chr(0) + 'SMTP_Injection' + chr(0) + KEY)}\r\n".encode()
 ENVELOPE = b"MAIL FROM:<a@b.example>\r\nRCPT TO:<a@example.net>\r\nDATA\r\n"
 BOUNCES = "bounces.mta.example"
+FREELY = Rate(time.monotonic, 1_000, 60)
 
 
 class Served:
@@ -233,7 +234,7 @@ async def test_inbound_takes_one_return_path_a_message_and_nothing_from_stranger
     tmp_path: Path,
 ) -> None:
     """R1."""
-    inbound = Inbound(SpoolClient(tmp_path, 1), SystemClock(), "mta.example", BOUNCES, b"k")
+    inbound = Inbound(SpoolClient(tmp_path, 1), SystemClock(), "mta.example", BOUNCES, b"k", FREELY)
     ours = return_path.make(b"k", 1, 2, 3, BOUNCES)
     door = Door("mta.example", False, True, inbound.recipient_refusal, recipients=RECIPIENTS)
     async with served(tmp_path, tls=False, door=door) as service:
@@ -266,7 +267,7 @@ def own_addresses() -> list[str]:
 @pytest.mark.parametrize("name", ["submission", "inbound"])
 async def test_nothing_is_relayed_for_strangers_at_any_address(tmp_path: Path, name: str) -> None:
     """R1: by no interface, IPv4 or IPv6, and by no way to write a recipient."""
-    inbound = Inbound(SpoolClient(tmp_path, 1), SystemClock(), "mta.example", BOUNCES, b"k")
+    inbound = Inbound(SpoolClient(tmp_path, 1), SystemClock(), "mta.example", BOUNCES, b"k", FREELY)
     door = Door("mta.example", True, True, recipient_refusal)
     if name == "inbound":
         door = Door("mta.example", False, True, inbound.recipient_refusal)
@@ -297,7 +298,7 @@ async def test_who_sends_too_many_messages_a_minute_waits_for_the_next(tmp_path:
     door = Door("mta.example", False, True, lambda address: None)
     async with served(tmp_path, tls=False, door=door) as service:
         minute = 0.0
-        service.port.rate = Rate(lambda: minute, 2)
+        service.port.rate = Rate(lambda: minute, 2, 60)
         for number in range(2):
             reader, writer = await service.connect(tls=False)
             writer.write(b"EHLO a\r\n" + ENVELOPE)

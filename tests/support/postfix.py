@@ -145,6 +145,8 @@ def _start_postfix(
         "relay_domains": " ".join(relays),
         "transport_maps": f"inline:{{{transports}}}" if relays else "",
         "smtp_dns_support_level": "disabled",
+        "smtp_tls_security_level": "may",
+        "smtp_tls_loglevel": "1",
         "virtual_mailbox_base": mail,
         "virtual_mailbox_maps": "static:box/",
         "virtual_minimum_uid": "1",

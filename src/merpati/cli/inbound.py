@@ -63,7 +63,7 @@ def list_inbound(data: Path, as_json: bool, *, account: str | None, limit: int) 
 @click.argument("mail_id", metavar="ID", type=int)
 @common_options
 def show_one(mail_id: int, data: Path, as_json: bool) -> None:
-    """Print one message as it came; a long one's first 256 KB."""
+    """Print one message as it came; a long one's first 64 KB."""
     folder = setup(data)
     with reading(folder.events) as db:
         stored = find(db, mail_id)

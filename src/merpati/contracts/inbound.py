@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-KEPT_BYTES = 256 * 1024
+KEPT_BYTES = 64 * 1024
 """Of a larger report only the beginning is kept: it says there what it has to say, and behind it
 comes the message it is about (RFC 3464 section 2, RFC 5965 section 2)."""
 

@@ -92,6 +92,7 @@ def _ports(
         clock=clock,
         hostname=hostname,
         bounce_domain=settings.mail.bounce_domain.lower(),
+        reports=Rate(clock.elapsed, inbound.REPORTS_AN_HOUR, 3_600),
         key=SecretBox(folder.secret_key).derive("return-path"),
     )
     brakes = Brakes(clock.elapsed)
@@ -109,7 +110,7 @@ def _ports(
             inbound_threads,
             brakes,
             Services(reports.take),
-            rate=Rate(clock.elapsed, INBOUND_MESSAGES_A_MINUTE),
+            rate=Rate(clock.elapsed, INBOUND_MESSAGES_A_MINUTE, 60),
         ),
     )
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 
@@ -46,26 +47,30 @@ class Brakes:
 
 
 class Rate:
-    """How many messages a client address may send in a minute. Used on the loop only."""
+    """How often something may happen in a window of time, by name. Any thread may call."""
 
-    def __init__(self, elapsed: Callable[[], float], a_minute: int) -> None:
+    def __init__(self, elapsed: Callable[[], float], most: int, window_seconds: float) -> None:
         self._elapsed = elapsed
-        self._a_minute = a_minute
+        self._most = most
+        self._window_seconds = window_seconds
         self._counts: Counter[str] = Counter()
-        self._minute = 0  # the one that is counted: memory holds who came in it
+        self._window = 0  # the one that is counted: memory holds the names of this one only
+        self._lock = threading.Lock()
 
-    def is_spent(self, address: str) -> bool:
-        """Return whether this address has sent its part of this minute."""
-        return self._now()[network_of(address)] >= self._a_minute
+    def is_spent(self, name: str) -> bool:
+        """Return whether it has happened as often as it may in this window."""
+        with self._lock:
+            return self._now()[name] >= self._most
 
-    def count(self, address: str) -> None:
-        """Count a message."""
-        self._now()[network_of(address)] += 1
+    def count(self, name: str) -> None:
+        """Count that it happens."""
+        with self._lock:
+            self._now()[name] += 1
 
     def _now(self) -> Counter[str]:
-        minute = int(self._elapsed() // 60)
-        if minute != self._minute:
-            self._minute = minute
+        window = int(self._elapsed() // self._window_seconds)
+        if window != self._window:
+            self._window = window
             self._counts.clear()
         return self._counts
 

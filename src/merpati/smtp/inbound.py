@@ -21,12 +21,14 @@ from merpati.contracts.event import JournalKind
 from merpati.contracts.inbound import KEPT_BYTES, InboundMail
 from merpati.message import return_path
 from merpati.message.submitted import MOST_RECEIVED, split_message
+from merpati.smtp.brakes import Rate
 from merpati.smtp.session import Envelope
 from merpati.spool.errors import SpoolError, SpoolFull
 
 log = logging.getLogger(__name__)
 
 RECIPIENTS = 1
+REPORTS_AN_HOUR = 20  # about one message
 _RECEIVED = re.compile(rb"^Received:", re.IGNORECASE | re.MULTILINE)
 
 
@@ -41,7 +43,8 @@ class Journal(Protocol):
 class Inbound:
     """What a process needs to take reports; any thread may call.
 
-    bounce_domain: of our return paths, lower case; key: the one that signs them.
+    bounce_domain: of our return paths, lower case; key: the one that signs them; reports: how many
+    are kept about one message, since whoever got it knows its return path and could fill the disk.
     """
 
     journal: Journal
@@ -49,13 +52,17 @@ class Inbound:
     hostname: str
     bounce_domain: str
     key: bytes
+    reports: Rate
 
     def recipient_refusal(self, address: str) -> str | None:
         """Return the refusal of an address, None for a return path of ours (at RCPT)."""
         if address.rpartition("@")[2].lower() != self.bounce_domain:
             return "550 5.7.1 Relaying denied"
-        if return_path.read(self.key, address) is None:
+        path = return_path.read(self.key, address)
+        if path is None:
             return "550 5.1.1 No such return path here"
+        if self.reports.is_spent(str(path)):
+            return "450 4.2.1 Too many reports about this message: try again later"
         return None
 
     def take(self, envelope: Envelope, peer: str) -> str:
@@ -84,4 +91,5 @@ class Inbound:
         except SpoolError as error:
             log.warning("report_not_stored shard=%d reason=%s", path.shard, error)
             return f"421 4.3.0 {self.hostname} The message could not be stored: try again later"
+        self.reports.count(str(path))
         return "250 2.0.0 OK"

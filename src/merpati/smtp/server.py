@@ -66,7 +66,7 @@ class Port:
     threads: ThreadPoolExecutor
     brakes: Brakes
     services: Services
-    rate: Rate | None = None  # None: as fast as they like
+    rate: Rate | None = None  # of messages by client; None: as fast as they like
     starttls: ssl.SSLContext | None = None
     limits: Limits = field(default_factory=Limits)
     held_bytes: int = 0
@@ -136,7 +136,7 @@ class Connection(asyncio.Protocol):
             or port.by_network[self._network] > limits.connections_of_network
         ):
             self._session.end(f"421 4.7.0 {port.door.hostname} Too many connections")
-        elif port.rate is not None and port.rate.is_spent(self._peer):
+        elif port.rate is not None and port.rate.is_spent(self._network):
             self._session.end(self._too_many_messages())
         else:
             self._session.greet()
@@ -222,10 +222,10 @@ class Connection(asyncio.Protocol):
     def _take(self, envelope: Envelope) -> None:
         port = self._port
         if port.rate is not None:
-            if port.rate.is_spent(self._peer):
+            if port.rate.is_spent(self._network):
                 self._answered_message(self._too_many_messages())
                 return
-            port.rate.count(self._peer)
+            port.rate.count(self._network)
         self._in_thread(port.services.take, envelope, self._peer).add_done_callback(
             lambda done: self._answered_message(_result(done, "451 4.3.0 Internal error"))
         )
