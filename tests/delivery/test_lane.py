@@ -12,11 +12,13 @@ import pytest
 from merpati.adapters.clock import Clock, SystemClock
 from merpati.delivery.destinations import Destination, Host
 from merpati.delivery.lane import Lane, Line
+from merpati.delivery.learned_pace import Learned
 from merpati.delivery.options import Options
 from merpati.delivery.outcome import Deferred, Delivered, Ending, Reply, Returned
 from merpati.delivery.prepared import Prepared
 from merpati.delivery.sending_ip import LocalIp
 from merpati.delivery.session import Session
+from merpati.providers.replies import Reading
 
 THERE = Destination("mail.example", (Host("mx.mail.example", ("127.0.0.1",)),), 25)
 
@@ -50,6 +52,8 @@ class Office:
         self.is_stopping = False
         self.opened = 0
         self.endings: list[Ending] = []
+        self.blames: list[str] = []
+        self.proofs = 0
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         work.close()
@@ -60,6 +64,15 @@ class Office:
 
     def ended(self, line: Line, remote: str, message: Prepared, ending: Ending) -> None:
         self.endings.append(ending)
+
+    def learned(self, lane: Lane) -> Learned | None:
+        return None
+
+    def blamed(self, lane: Lane, reading: Reading, reply: Reply) -> None:
+        self.blames.append(reading.cause)
+
+    def proven(self, lane: Lane) -> None:
+        self.proofs += 1
 
     def wants_allowance(self, ip: LocalIp) -> None:
         return

@@ -16,6 +16,7 @@ from typing import Any
 
 from merpati.adapters.clock import Clock
 from merpati.adapters.dns import Resolver
+from merpati.contracts.queues import LaneStatus, QueueStatus, Retry
 from merpati.contracts.sending_policy import SendingPolicy
 from merpati.delivery.allowance import Allowance
 from merpati.delivery.cancelling import Canceller
@@ -23,22 +24,25 @@ from merpati.delivery.destinations import Destination, Destinations
 from merpati.delivery.events import Way
 from merpati.delivery.feed import Feed, ShardFeeds, Spool
 from merpati.delivery.hand_over import READ_AGAIN_SECONDS, HandOver, Pick
-from merpati.delivery.lane import Line
+from merpati.delivery.lane import Lane, Line
 from merpati.delivery.lanes import Lanes
+from merpati.delivery.learned_pace import Learned
+from merpati.delivery.lessons import LaneKey, Lessons
 from merpati.delivery.local_policy import LocalPolicy
 from merpati.delivery.metering import Meter
 from merpati.delivery.options import Options
-from merpati.delivery.outcome import Ending
+from merpati.delivery.outcome import Ending, Reply
 from merpati.delivery.placement import Placement
 from merpati.delivery.prepared import Budget, Prepared
 from merpati.delivery.ready_queue import ReadyQueue
 from merpati.delivery.sending_ip import LocalIp
 from merpati.delivery.settling import Settler
-from merpati.delivery.status import QueueStatus
-from merpati.delivery.survey import Scene, survey
+from merpati.delivery.survey import Scene, lanes_of, provider_of, survey
 from merpati.delivery.verdict import Verdicts
+from merpati.providers.replies import Reading
 from merpati.providers.replies import prepare as prepare_readings
 from merpati.spool.errors import SpoolUnavailable
+from merpati.spool.shapes import QueueKey, SpooledMessage
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +105,9 @@ class Engine:
         )
         self._placement = Placement(self, clock, self._destinations, self._verdicts)
         self._lanes = Lanes(self)
+        self._lessons = Lessons(clock, self._pace_changed)
+        self._unkept: dict[LaneKey, None] = {}  # learned, and not on disk yet
+        self._kept_in: dict[LaneKey, int] = {}  # shards
         self._hand_over = HandOver(
             options,
             self.budget,
@@ -120,6 +127,7 @@ class Engine:
         self._policy = LocalPolicy.of(policy, self._policy, shards, self._reserve, self.clock)
         for ip in self._policy.ips.values():
             ip.look(self.clock.elapsed(), self.options.missing_ip_recheck)
+        self._cut_allowances()
         self._destinations.use_routes(policy.routes)
         self._hand_over.use_policy(policy)
         self._placement.use_policy(self._policy)
@@ -157,7 +165,7 @@ class Engine:
                 for work in self._early:
                     self.spawn(work)
                 for home in self._homes.values():
-                    self.spawn(_learn(home))
+                    self.spawn(self._learn(home))
                 await self._stopping.wait()
                 await self._drain(settlers)
                 for task in [*settlers, *background, *self._short]:
@@ -179,10 +187,59 @@ class Engine:
             self._policy,
             self._destinations.known,
             list(self._lanes),
-            self.clock.now(),
+            dict(self._lessons),
+            self.clock,
             self.held,
         )
         return await survey(scene)
+
+    def paces(self) -> list[LaneStatus]:
+        """Return at what pace mail goes, by sending IP and provider: lanes in use, and slowed."""
+        return lanes_of(list(self._lanes), dict(self._lessons), self.clock)
+
+    async def retry(self, wanted: Retry) -> int:
+        """Have deferred mail tried again now; return how much. Raises SpoolUnavailable."""
+        if wanted.lifts:
+            self._lift(wanted)
+        count = 0
+        for home in self._homes.values():
+            for depth in (await home.shard.queues()).values():
+                if self._is_wanted(wanted, depth.key):
+                    now = self.clock.now()
+                    count += await home.shard.make_due(depth.queue_id, now, wanted.sending_ip)
+        log.info("retry messages=%d wanted=%s", count, wanted)
+        return count
+
+    def _is_wanted(self, wanted: Retry, key: QueueKey) -> bool:
+        account = self._policy.accounts.get(key.account_id)
+        pool = self._policy.pool_for(account, key.pool_id) if account else None
+        return (
+            wanted.account_id in (None, key.account_id)
+            and wanted.pool_id in (None, pool.pool_id if pool else key.pool_id)
+            and wanted.provider in ("", provider_of(key.domain, self._destinations.known))
+        )
+
+    def _lift(self, wanted: Retry) -> None:
+        """Forget what makes the wanted lanes wait."""
+        addresses = {
+            ip.address
+            for pool in self._policy.pools.values()
+            if wanted.account_id in (None, pool.account_id)
+            and wanted.pool_id in (None, pool.pool_id)
+            for ip in pool.ips
+            if wanted.sending_ip in ("", ip.address)
+        }
+
+        def is_meant(key: LaneKey) -> bool:
+            return key[0] in addresses and wanted.provider in ("", key[1])
+
+        for key, _ in self._lessons:
+            if is_meant(key):
+                self._lessons.forget(key)
+        for line in self._lanes:
+            if is_meant(line.lane.key):
+                line.backoff.worked()
+        self._wake_all()
 
     @property
     def connections(self) -> int:
@@ -232,15 +289,31 @@ class Engine:
 
     def ended(self, line: Line, remote: str, message: Prepared, ending: Ending) -> None:
         """Settle or postpone a message after an attempt."""
-        self.budget.free(message.cost_bytes)
+        self.budget.free(message.queue, message.cost_bytes)
         lane = line.lane
         way = Way(message.queue.pool.name, lane.ip.address, lane.provider, remote)
         self._verdicts.ended(message, way, ending)
 
     def cancelled(self, message: Prepared) -> None:
         """Settle a message that was cancelled before a connection took it."""
-        self.budget.free(message.cost_bytes)
+        self.budget.free(message.queue, message.cost_bytes)
         self._verdicts.cancel(message.feed.home.shard.number, message.row)
+
+    def learned(self, lane: Lane) -> Learned | None:
+        """Return what replies taught about a lane, None at its configured pace."""
+        return self._lessons.of(lane.key)
+
+    def blamed(self, lane: Lane, reading: Reading, reply: Reply) -> None:
+        """Learn from a reply that blames us."""
+        self._lessons.teach(lane.key, reading, reply, lane.configured)
+
+    def proven(self, lane: Lane) -> None:
+        """Learn that a slowed lane had enough clean deliveries in this step."""
+        self._lessons.prove(lane.key)
+
+    def wait_for_ip(self, feed: Feed, row: SpooledMessage, until: int) -> None:
+        """Put off a message that only an IP may send which cannot before `until`."""
+        self._verdicts.wait_for_ip(feed, row, until)
 
     def replace(self, feed: Feed) -> None:
         """Find out anew where a feed's mail goes."""
@@ -262,6 +335,39 @@ class Engine:
         if ip.look(self.clock.elapsed(), self.options.missing_ip_recheck):
             self._lanes.kick(ip)
             self._wake_all()
+
+    def _pace_changed(self, key: LaneKey) -> None:
+        """Follow what was learned about a lane, and have it kept."""
+        self._lanes.use_learned(key, self._lessons.of(key))
+        self._cut_allowances()
+        if not self._unkept:
+            self.spawn(self._keep_paces())
+        self._unkept[key] = None
+
+    async def _keep_paces(self) -> None:
+        """Write what changed to the shard of each IP's account; what fails is tried again."""
+        while self._unkept:
+            key = next(iter(self._unkept))
+            ip = self._policy.ips.get(key[0])
+            number = self._kept_in.get(key) if ip is None else ip.shard
+            learned = self._lessons.of(key)
+            try:
+                if number is not None:
+                    shard = self._homes[number].shard
+                    await shard.keep_pace(*key, self._lessons.kept(key))
+            except SpoolUnavailable as error:
+                log.warning("pace_not_kept ip=%s provider=%s reason=%s", *key, error.reason)
+                await asyncio.sleep(READ_AGAIN_SECONDS)
+                continue
+            if self._lessons.of(key) is learned:  # else it changed meanwhile
+                del self._unkept[key]
+
+    def _cut_allowances(self) -> None:
+        """Leave of today's warm-up allowances what replies taught."""
+        for (address, _), learned in self._lessons:
+            ip = self._policy.ips.get(address)
+            if ip is not None and ip.allowance is not None and learned.allowance_percent < 100:
+                ip.allowance.cut(learned.allowance_percent, learned.allowance_day)
 
     def _has_rows(self, feed: Feed) -> None:
         self._placement.has_rows(feed)
@@ -327,14 +433,30 @@ class Engine:
             await asyncio.sleep(self.options.sweep_interval)
             now = self.clock.elapsed()
             self._lanes.check(now)
+            self._lessons.rise(now)
             for ip in self._policy.ips.values():
                 if now >= ip.recheck_at:
                     self.ip_missing(ip)
             self._placement.forget_unused()
             for queue in self._placement.queues.values():
-                if queue.reason:
+                if queue.reason is not None:
                     self.wake(queue)
             self._lanes.forget_unused()
+
+    async def _learn(self, home: ShardFeeds) -> None:
+        """Find out what a shard holds, as soon as it can be read; first at what pace it may go."""
+        number = home.shard.number
+        while True:
+            try:
+                paces = await home.shard.paces()
+                self._kept_in |= {(row.sending_ip, row.provider): number for row in paces}
+                self._lessons.restore(paces)
+                await home.learn()
+                return
+            except SpoolUnavailable as error:
+                home.trouble = error.reason
+                log.warning("spool_unreadable shard=%d reason=%s", number, error.reason)
+                await asyncio.sleep(READ_AGAIN_SECONDS)
 
     async def _drain(self, settlers: Sequence[asyncio.Task[None]]) -> None:
         """Let what is on connections end within the grace, then store the outcomes."""
@@ -355,18 +477,6 @@ class Engine:
                 while not self._lanes.are_closed:  # noqa: ASYNC110 - once in a process's life
                     await asyncio.sleep(DRAIN_POLL_SECONDS)
         return self._lanes.are_closed
-
-
-async def _learn(home: ShardFeeds) -> None:
-    """Find out what a shard holds, as soon as it can be read."""
-    while True:
-        try:
-            await home.learn()
-            return
-        except SpoolUnavailable as error:
-            home.trouble = error.reason
-            log.warning("spool_unreadable shard=%d reason=%s", home.shard.number, error.reason)
-            await asyncio.sleep(READ_AGAIN_SECONDS)
 
 
 async def _guarded(work: Coroutine[Any, Any, None]) -> None:

@@ -1,8 +1,8 @@
 """What we do at once when a reply blames our sending IP or domain: as data, with its source.
 
 A provider's own reactions stand beside its replies in `directory.toml`; what is done about a cause
-wherever nothing else is said stands in `replies.toml`. A reply that blames anything else (recipient,
-message, their own trouble) changes no pace. How steps go down and come back:
+wherever nothing else is said stands in `replies.toml`. A reply that blames anything else
+(recipient, message, their own trouble) changes no pace. How steps go down and come back:
 `delivery/learned_pace.py`.
 """
 
@@ -42,7 +42,7 @@ class Reaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         caps = (self.connections, self.messages_per_connection, self.messages_per_minute)
         if any(cap is not None and cap < 1 for cap in caps):
             raise ValueError("a pace has one connection, message or message a minute at least")
-        if self.after < 1 or not 1 <= self.allowance_percent <= 100:  # noqa: PLR2004 - percent
+        if self.after < 1 or not 1 <= self.allowance_percent <= 100:
             raise ValueError("`after` is 1 at least, `allowance_percent` 1 to 100")
         slows = self.halve or any(cap is not None for cap in caps)
         if slows and not (self.slow_minutes or self.pause_minutes):
@@ -54,5 +54,5 @@ class Reaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             self.pause_minutes
             or self.pause_when_repeated_minutes
             or self.slow_minutes
-            or self.allowance_percent < 100  # noqa: PLR2004 - percent
+            or self.allowance_percent < 100
         )

@@ -107,7 +107,10 @@ class _Book:
             ]
             last_first = provider.reply_lines == "last first"
             self._by_provider[provider.id] = (_Rules(rules), last_first)
-        about_pace = [*self.reactions, *(r.cause for p in directory() for r in p.reply if r.reaction)]
+        about_pace = [
+            *self.reactions,
+            *(r.cause for p in directory() for r in p.reply if r.reaction),
+        ]
         if wrong := {cause for cause in about_pace if not self.scopes[cause].is_about_pace}:
             raise ValueError(f"no reaction to what blames neither IP nor domain: {wrong}")
 
