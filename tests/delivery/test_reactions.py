@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from merpati.contracts.event import EventType
-from merpati.contracts.queues import QueueStatus
+from merpati.contracts.queues import QueueStatus, Retry
 from merpati.contracts.sending_policy import Order, Pool, Route, SendingIp, SendingPolicy
 from merpati.delivery.retry import MINUTE_MS
 from merpati.delivery.session import Timeouts
@@ -301,3 +301,39 @@ async def test_a_drained_ip_takes_nothing_new_and_the_others_do(tmp_path: Path) 
 
 def replace_orders(first: SendingPolicy, *orders: Order) -> SendingPolicy:
     return msgspec.structs.replace(first, orders=list(orders))
+
+
+# Trying again at once.
+
+
+async def test_retry_tries_what_was_deferred_and_lift_forgets_what_was_learned(
+    tmp_path: Path,
+) -> None:
+    sink = SmtpSink()
+    sink.on_rcpt = refusing(ONE.address, TSS04_AT_RCPT)
+    async with sink.running(), providers(tmp_path, sink, policy(0, routes=[], ips=(ONE,))) as w:
+        await w.inject("a@yahoo.com")
+        await w.until(w.events)
+        sink.on_rcpt = lambda c, line: "250 ok"
+        assert await w.engine.retry(Retry(provider="google")) == 0
+        assert await w.engine.retry(Retry(provider="yahoo")) == 1
+        await w.reason("paused until")  # due, and its IP still waits
+        assert await w.engine.retry(Retry(provider="yahoo", lifts=True)) <= 1
+        await w.settled(1)
+        assert {lane.reason for lane in w.engine.paces()} == {""}
+        await forgotten(w)
+
+
+async def test_retry_sends_nothing_before_its_schedule(tmp_path: Path) -> None:
+    sink = SmtpSink()
+    async with sink.running(), providers(tmp_path, sink) as w:
+        await w.inject("a@yahoo.com", due_at=w.clock.now() + HOUR_MS)
+        assert await w.engine.retry(Retry(lifts=True)) == 0
+        assert w.waiting() == 1
+
+
+async def forgotten(w: Worker) -> None:
+    """Wait until nothing is kept about any lane."""
+    async with asyncio.timeout(8):
+        while await w.shard.paces():  # noqa: ASYNC110 - the disk is watched
+            await asyncio.sleep(0.02)
