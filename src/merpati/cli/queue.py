@@ -14,7 +14,7 @@ import msgspec
 
 from merpati.adapters.codec import unpacker
 from merpati.adapters.rpc import RpcClient, RpcRefused, RpcUnavailable
-from merpati.cli.output import Group, data_option, json_option, printable, say, show, table
+from merpati.cli.output import Group, common_options, printable, say, show, table
 from merpati.cli.queue_orders import drain, orders_told, pause, resume, retry
 from merpati.cli.which_account import account_number
 from merpati.contracts.queues import LaneStatus, QueueStatus
@@ -32,9 +32,18 @@ _read_queues = unpacker(list[QueueStatus])
 _read_paces = unpacker(list[LaneStatus])
 
 
+class QueueGroup(Group):
+    """A group that shows the queues when none of its commands is named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take options of the report for `show`."""
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
 @click.group(
-    cls=Group,
-    invoke_without_command=True,
+    cls=QueueGroup,
     examples=(
         "merpati queue",
         "merpati queue --account 1 --json",
@@ -43,21 +52,26 @@ _read_paces = unpacker(list[LaneStatus])
         "merpati queue retry --provider t-online --lift",
     ),
 )
-@data_option
-@json_option
+def queue() -> None:
+    """Show what waits, and why; pause, retry, drain.
+
+    Without a command: `merpati queue show`.
+    """
+
+
+@queue.command(
+    "show",
+    examples=("merpati queue show --account 1 --json", "merpati queue show --pace"),
+)
+@common_options
 @click.option("--account", metavar="A", help="Only this account's: number or name.")
 @click.option("--pace", is_flag=True, help="Show the pace by sending IP and provider instead.")
-@click.pass_context
-def queue(
-    ctx: click.Context, *, data: Path, as_json: bool, account: str | None, pace: bool
-) -> None:
-    """Show what waits, how it moves and why not; pause, resume, retry, drain.
+def show_queues(*, data: Path, as_json: bool, account: str | None, pace: bool) -> None:
+    """Show what waits, how it moves and why not.
 
     By pool and mailbox provider, from the running workers: depth, oldest, last reply, pace. While
     Merpati is stopped, by pool and recipient domain, from the disk.
     """
-    if ctx.invoked_subcommand is not None:
-        return
     folder = setup(data)
     if pace:
         _show_paces(folder, as_json)
