@@ -207,7 +207,8 @@ class Shard:
         while step := await self._writer.submit(MakeDue(queue_id, now, last_ip)):
             count += step
             if self.on_due is not None:
-                self.on_due(queue_id, step, now)
+                # A moment before: who has read on to `now` must look back, since ids are mixed.
+                self.on_due(queue_id, step, now - 1)
         return count
 
     async def trim(self, seq: int) -> None:
