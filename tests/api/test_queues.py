@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from merpati.accounts.models import AuditEntry
@@ -21,7 +22,7 @@ WHY = "Gmail refuses mail from 192.0.2.10 as of low reputation (421 4.7.0 no): p
 def waiting(account_id: int, depth: int = 3, provider: str = "google") -> QueueStatus:
     return QueueStatus(
         *(account_id, 1, "default", provider, depth, 1_772_443_800_000, 0, 0, "421 4.7.0 no"),
-        *("up to 5 connections", WHY, 1_772_447_400_000, "paused", ("slower",)),
+        *("up to 5 connections", WHY, 1_772_447_400_000, "paused", "", ("slower",)),
     )
 
 
@@ -46,6 +47,19 @@ def test_each_queue_says_why_it_waits_and_until_when(
         "pace": "up to 5 connections",
         "last_reply": "421 4.7.0 no",
     }
+
+
+def test_who_of_the_operators_people_ordered_it_is_not_told(
+    acme: Customer, watched: None, serve: Serve
+) -> None:
+    row = msgspec.structs.replace(
+        waiting(acme.account_id), reason="all mail is paused by cli:siti until …", by="cli:siti"
+    )
+    serve("deliver-0.sock", {"queues": [row]})
+    serve("deliver-1.sock", {"queues": []})
+    (shown,) = acme.call("GET", PATH).body["results"]
+    assert shown["reason"] == "all mail is paused by the operator until …"
+    assert "by" not in shown
 
 
 def test_no_answer_of_a_worker_is_503(acme: Customer, watched: None, serve: Serve) -> None:

@@ -173,7 +173,7 @@ def _table(rows: list[QueueStatus], now: datetime) -> str:
 def _sentences(row: QueueStatus, now: datetime) -> str:
     said = [
         ("why", _why(row, now)),
-        *(("pace", sentence) for sentence in row.slowed),
+        *(("slowed", sentence) for sentence in row.slowed),
         ("last reply", row.last_reply if row.last_reply not in row.reason else ""),
         ("pace", row.pace),
     ]

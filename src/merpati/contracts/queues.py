@@ -13,6 +13,7 @@ class QueueStatus(msgspec.Struct, frozen=True, omit_defaults=False):
     depth: messages on disk, those in flight and those that wait for a retry included.
     reason: why nothing moves, as a sentence without its full stop, "" while something does; why:
     the same as a word (see `reasons.py`); until: when that ends, if that is known.
+    by: who ordered it to wait, "" when nobody did.
     slowed: sentences on sending IPs that this provider's replies slowed or paused.
     """
 
@@ -29,6 +30,7 @@ class QueueStatus(msgspec.Struct, frozen=True, omit_defaults=False):
     reason: str
     until: int | None
     why: str = ""
+    by: str = ""
     slowed: tuple[str, ...] = ()
 
 

@@ -87,6 +87,11 @@ class Allowance:
         """Leave only a part of one day's limit; what is reserved already may still go out."""
         self._cut = (percent, day)
 
+    def uncut(self) -> None:
+        """Let the whole limit hold again."""
+        self._cut = (100, 0)
+        self._is_spent = self.limit <= 0
+
     def change_limit(self, limit: int) -> None:
         """Follow a changed policy."""
         if limit != self.limit:

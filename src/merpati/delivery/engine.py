@@ -32,17 +32,19 @@ from merpati.delivery.local_policy import LocalPolicy
 from merpati.delivery.metering import Meter
 from merpati.delivery.options import Options
 from merpati.delivery.outcome import Ending, Reply
+from merpati.delivery.pace_memory import PaceMemory
 from merpati.delivery.placement import Placement
 from merpati.delivery.prepared import Budget, Prepared
 from merpati.delivery.ready_queue import ReadyQueue
+from merpati.delivery.retry_now import lift, retry_now
 from merpati.delivery.sending_ip import LocalIp
 from merpati.delivery.settling import Settler
-from merpati.delivery.survey import Scene, lanes_of, provider_of, survey
+from merpati.delivery.survey import Scene, lanes_of, survey
 from merpati.delivery.verdict import Verdicts
 from merpati.providers.replies import Reading
 from merpati.providers.replies import prepare as prepare_readings
 from merpati.spool.errors import SpoolUnavailable
-from merpati.spool.shapes import QueueKey, SpooledMessage
+from merpati.spool.shapes import SpooledMessage
 
 log = logging.getLogger(__name__)
 
@@ -106,8 +108,7 @@ class Engine:
         self._placement = Placement(self, clock, self._destinations, self._verdicts)
         self._lanes = Lanes(self)
         self._lessons = Lessons(clock, self._pace_changed)
-        self._unkept: dict[LaneKey, None] = {}  # learned, and not on disk yet
-        self._kept_in: dict[LaneKey, int] = {}  # shards
+        self._pace_memory = PaceMemory(self._homes, self._lessons, self._shard_of, self.spawn)
         self._hand_over = HandOver(
             options,
             self.budget,
@@ -200,46 +201,12 @@ class Engine:
     async def retry(self, wanted: Retry) -> int:
         """Have deferred mail tried again now; return how much. Raises SpoolUnavailable."""
         if wanted.lifts:
-            self._lift(wanted)
-        count = 0
-        for home in self._homes.values():
-            for depth in (await home.shard.queues()).values():
-                if self._is_wanted(wanted, depth.key):
-                    now = self.clock.now()
-                    count += await home.shard.make_due(depth.queue_id, now, wanted.sending_ip)
+            lift(wanted, self._policy, self._lessons, self._lanes)
+            self._wake_all()
+        homes, known = self._homes.values(), self._destinations.known
+        count = await retry_now(wanted, homes, self._policy, known, self.clock)
         log.info("retry messages=%d wanted=%s", count, wanted)
         return count
-
-    def _is_wanted(self, wanted: Retry, key: QueueKey) -> bool:
-        account = self._policy.accounts.get(key.account_id)
-        pool = self._policy.pool_for(account, key.pool_id) if account else None
-        return (
-            wanted.account_id in (None, key.account_id)
-            and wanted.pool_id in (None, pool.pool_id if pool else key.pool_id)
-            and wanted.provider in ("", provider_of(key.domain, self._destinations.known))
-        )
-
-    def _lift(self, wanted: Retry) -> None:
-        """Forget what makes the wanted lanes wait."""
-        addresses = {
-            ip.address
-            for pool in self._policy.pools.values()
-            if wanted.account_id in (None, pool.account_id)
-            and wanted.pool_id in (None, pool.pool_id)
-            for ip in pool.ips
-            if wanted.sending_ip in ("", ip.address)
-        }
-
-        def is_meant(key: LaneKey) -> bool:
-            return key[0] in addresses and wanted.provider in ("", key[1])
-
-        for key, _ in self._lessons:
-            if is_meant(key):
-                self._lessons.forget(key)
-        for line in self._lanes:
-            if is_meant(line.lane.key):
-                line.backoff.worked()
-        self._wake_all()
 
     @property
     def connections(self) -> int:
@@ -340,27 +307,11 @@ class Engine:
         """Follow what was learned about a lane, and have it kept."""
         self._lanes.use_learned(key, self._lessons.of(key))
         self._cut_allowances()
-        if not self._unkept:
-            self.spawn(self._keep_paces())
-        self._unkept[key] = None
+        self._pace_memory.changed(key)
 
-    async def _keep_paces(self) -> None:
-        """Write what changed to the shard of each IP's account; what fails is tried again."""
-        while self._unkept:
-            key = next(iter(self._unkept))
-            ip = self._policy.ips.get(key[0])
-            number = self._kept_in.get(key) if ip is None else ip.shard
-            learned = self._lessons.of(key)
-            try:
-                if number is not None:
-                    shard = self._homes[number].shard
-                    await shard.keep_pace(*key, self._lessons.kept(key))
-            except SpoolUnavailable as error:
-                log.warning("pace_not_kept ip=%s provider=%s reason=%s", *key, error.reason)
-                await asyncio.sleep(READ_AGAIN_SECONDS)
-                continue
-            if self._lessons.of(key) is learned:  # else it changed meanwhile
-                del self._unkept[key]
+    def _shard_of(self, address: str) -> int | None:
+        ip = self._policy.ips.get(address)
+        return None if ip is None else ip.shard
 
     def _cut_allowances(self) -> None:
         """Leave of today's warm-up allowances what replies taught."""
@@ -445,17 +396,14 @@ class Engine:
 
     async def _learn(self, home: ShardFeeds) -> None:
         """Find out what a shard holds, as soon as it can be read; first at what pace it may go."""
-        number = home.shard.number
         while True:
             try:
-                paces = await home.shard.paces()
-                self._kept_in |= {(row.sending_ip, row.provider): number for row in paces}
-                self._lessons.restore(paces)
+                await self._pace_memory.restore(home)
                 await home.learn()
                 return
             except SpoolUnavailable as error:
                 home.trouble = error.reason
-                log.warning("spool_unreadable shard=%d reason=%s", number, error.reason)
+                log.warning("spool_unreadable shard=%d reason=%s", home.shard.number, error.reason)
                 await asyncio.sleep(READ_AGAIN_SECONDS)
 
     async def _drain(self, settlers: Sequence[asyncio.Task[None]]) -> None:

@@ -18,6 +18,7 @@ from merpati.delivery.local_policy import LocalPolicy
 from merpati.delivery.ready_queue import LocalPool, ReadyQueue
 from merpati.delivery.reasons import (
     NextAttempt,
+    Ordered,
     Paused,
     Reason,
     Said,
@@ -85,6 +86,7 @@ def _status(scene: Scene, home: ShardFeeds, depth: QueueDepth) -> QueueStatus:
         reason=sentence(reason, now) if reason is not None else "",
         until=reason.until if reason is not None else None,
         why=kind(reason),
+        by=reason.by if isinstance(reason, Ordered) else "",
         slowed=tuple(sentence(one, now) for one in slowed if one != reason),
     )
 

@@ -142,6 +142,9 @@ def _unavailable(reason: str) -> ApiError:
 
 
 def _queue(row: QueueStatus) -> dict[str, Any]:
+    reason = row.reason
+    if row.by.startswith("cli:"):  # who of the operator's people it was is not the customer's
+        reason = reason.replace(f" by {row.by} ", " by the operator ")
     return {
         "ip_pool": row.pool,
         "provider": row.provider,
@@ -149,7 +152,7 @@ def _queue(row: QueueStatus) -> dict[str, Any]:
         "in_flight": row.in_flight,
         "oldest_due_at": _moment(row.oldest_due_at),
         "why": row.why or None,
-        "reason": row.reason or None,
+        "reason": reason or None,
         "until": _moment(row.until),
         "slowed": list(row.slowed),
         "pace": row.pace or None,
