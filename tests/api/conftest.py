@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,11 @@ from django.db import transaction
 from django.test import Client
 
 from merpati.accounts.actions import create_account, create_api_key
+from merpati.adapters.codec import pack
 from merpati.adapters.crypto import SecretBox
+from merpati.adapters.rpc import Handler, RpcServer
 from merpati.api import services
+from merpati.api.watch import Watch
 from merpati.contracts.batch import Accepted, Batch
 from merpati.sending import policy
 from merpati.sending.directory import Directory
@@ -179,3 +184,47 @@ def transmission(*recipients: Any, **content: Any) -> dict[str, Any]:
         "content": {"from": "news@acme.example", "subject": "Hello", "text": "Hi"} | content,
         "recipients": list(recipients or [{"address": "sari@example.net"}]),
     }
+
+
+Serve = Callable[[str, Mapping[str, Any]], None]
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def serve(run_dir: Path) -> Iterator[Serve]:
+    """Give `serve(socket, {operation: answer})`; an answer may be changed while it is served."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    servers: list[RpcServer] = []
+
+    def start(socket: str, answers: Mapping[str, Any]) -> None:
+        def handler(op: str) -> Handler:
+            async def answer(_: bytes) -> bytes:
+                return pack(answers[op])
+
+            return answer
+
+        server = RpcServer(run_dir / socket, {op: handler(op) for op in answers})
+        asyncio.run_coroutine_threadsafe(server.start(), loop).result(10)
+        servers.append(server)
+
+    yield start
+    for server in servers:
+        asyncio.run_coroutine_threadsafe(server.close(), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+@pytest.fixture
+def watched(serving: None, run_dir: Path) -> None:
+    """Have the API ask two workers and the clock process."""
+    watch = Watch(run_dir, 2, run_dir, reserve_bytes=0)
+    services.use(replace(services.services(), watch=watch))

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
-import threading
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +11,12 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from merpati.adapters.codec import pack
-from merpati.adapters.rpc import Handler, RpcServer
 from merpati.api import services
 from merpati.api.metrics import families
 from merpati.api.watch import ClockStatus, NoAnswer, Watch
 from merpati.contracts.metrics import DELIVERY_BOUNDS, AttemptCount, QueueGauge, WorkerMetrics
 from merpati.spool.shapes import ShardStatus
+from tests.api.conftest import Serve
 
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "watch-with-prometheus.md"
 COUNTED = WorkerMetrics(
@@ -37,49 +33,6 @@ COUNTED = WorkerMetrics(
     connections=2,
     is_held=False,
 )
-
-Serve = Callable[[str, Mapping[str, Any]], None]
-
-
-@pytest.fixture
-def run_dir(tmp_path: Path) -> Path:
-    folder = tmp_path / "run"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def serve(run_dir: Path) -> Iterator[Serve]:
-    """Give `serve(socket, {operation: answer})`; an answer may be changed while it is served."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    servers: list[RpcServer] = []
-
-    def start(socket: str, answers: Mapping[str, Any]) -> None:
-        def handler(op: str) -> Handler:
-            async def answer(_: bytes) -> bytes:
-                return pack(answers[op])
-
-            return answer
-
-        server = RpcServer(run_dir / socket, {op: handler(op) for op in answers})
-        asyncio.run_coroutine_threadsafe(server.start(), loop).result(10)
-        servers.append(server)
-
-    yield start
-    for server in servers:
-        asyncio.run_coroutine_threadsafe(server.close(), loop).result(10)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
-
-
-@pytest.fixture
-def watched(serving: None, run_dir: Path) -> None:
-    """Have the API ask two workers and the clock process."""
-    watch = Watch(run_dir, 2, run_dir, reserve_bytes=0)
-    services.use(replace(services.services(), watch=watch))
 
 
 def ready() -> tuple[int, dict[str, Any]]:

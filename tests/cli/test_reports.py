@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,6 +100,48 @@ def test_the_queue_of_a_stopped_merpati_is_read_from_disk(folder: DataFolder) ->
     assert row["oldest_due_at"] == "2026-11-22T09:00:00.000+00:00"
     assert done.stderr == "Merpati is stopped; this is what lies on disk\n"
     assert merpati(folder.root, "queue", "--account", "2").stdout == "nothing waits\n"
+
+
+def test_orders_to_the_queues_have_an_end_and_are_told(folder: DataFolder) -> None:
+    merpati(folder.root, "account", "create", "Toko Kirim", "--service-time-zone", "uk")
+    ip = ("192.0.2.10", "--account", "1", "--hostname", "mta.kirim.example")
+    merpati(folder.root, "ip", "add", *ip)
+    paused = merpati(
+        *(folder.root, "queue", "pause", "--provider", "gmail.com", "--for", "2h"),
+        *("--reason", "the list is checked", "--json"),
+    )
+    order = json.loads(paused.stdout)
+    assert (order["provider"], order["reason"]) == ("google", "the list is checked")
+    assert merpati(folder.root, "queue", "drain", "192.0.2.10").returncode == 0
+    shown = merpati(folder.root, "queue")
+    assert re.search(
+        r"mail to Gmail is paused by cli:\w+ until .* UTC \(\d+ \w+\): the list is checked",
+        shown.stderr,
+    )
+    assert "192.0.2.10 (all mail) is drained by" in shown.stderr
+    vague = merpati(folder.root, "queue", "resume")
+    assert vague.returncode == 2
+    assert "--all" in vague.stderr
+    ended = merpati(folder.root, "queue", "resume", "--all", "--json")
+    assert len(json.loads(ended.stdout)["ended"]) == 2
+    assert json.loads(merpati(folder.root, "queue", "--json").stdout)["orders"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("pause", "--for", "8d"), "no duration"),
+        (("pause", "--provider", "gogle"), "did you mean 'google'"),
+        (("drain", "192.0.2.99"), "Sending IP does not exist"),
+        (("retry",), "Merpati is stopped"),
+    ],
+)
+def test_an_order_that_cannot_be_says_why(
+    folder: DataFolder, words: tuple[str, ...], said: str
+) -> None:
+    done = merpati(folder.root, "queue", *words)
+    assert done.returncode == 1
+    assert said in done.stderr
 
 
 def test_reports_fit_80_columns_and_show_all_that_was_said(folder: DataFolder) -> None:

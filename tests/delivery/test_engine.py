@@ -499,8 +499,8 @@ async def test_a_provider_s_own_words_decide_over_its_codes(tmp_path: Path) -> N
     loopback = ipaddress.ip_network("127.0.0.0/8")
     answers = {
         "fast@qq.com": "550 Ip frequency limited",
-        "block@hotmail.com": "550 5.7.1 part of their network is on our block list (S3140)",
         "gone@hotmail.com": "550 5.5.0 Requested action not taken: mailbox unavailable",
+        "block@hotmail.com": "550 5.7.1 part of their network is on our block list (S3140)",
     }
     sink = SmtpSink()
     sink.on_rcpt = lambda c, line: answers[line[9:-1]]

@@ -7,16 +7,21 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from merpati.adapters.clock import Clock, SystemClock
 from merpati.delivery.destinations import Destination, Host
 from merpati.delivery.lane import Lane, Line
+from merpati.delivery.learned_pace import CLEAN_DELIVERIES, Learned
 from merpati.delivery.options import Options
-from merpati.delivery.outcome import Deferred, Delivered, Ending, Reply, Returned
+from merpati.delivery.outcome import Bounced, Deferred, Delivered, Ending, Reply, Returned
 from merpati.delivery.prepared import Prepared
 from merpati.delivery.sending_ip import LocalIp
 from merpati.delivery.session import Session
+from merpati.providers.directory import Pace
+from merpati.providers.phase import Phase
+from merpati.providers.replies import Reading, read
 
 THERE = Destination("mail.example", (Host("mx.mail.example", ("127.0.0.1",)),), 25)
 
@@ -50,6 +55,8 @@ class Office:
         self.is_stopping = False
         self.opened = 0
         self.endings: list[Ending] = []
+        self.blames: list[str] = []
+        self.proofs = 0
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         work.close()
@@ -60,6 +67,15 @@ class Office:
 
     def ended(self, line: Line, remote: str, message: Prepared, ending: Ending) -> None:
         self.endings.append(ending)
+
+    def learned(self, lane: Lane) -> Learned | None:
+        return None
+
+    def blamed(self, lane: Lane, reading: Reading, reply: Reply) -> None:
+        self.blames.append(reading.cause)
+
+    def proven(self, lane: Lane) -> None:
+        self.proofs += 1
 
     def wants_allowance(self, ip: LocalIp) -> None:
         return
@@ -219,3 +235,65 @@ def test_the_last_reply_is_kept_for_people() -> None:
     assert message is not None
     line.message_ended(talk(), message, Deferred("450 4.2.0 later"))
     assert line.last_reply == "450 4.2.0 later"
+
+
+# What replies taught.
+
+
+LOW = read(421, "4.7.0", "[TSS04] Messages temporarily deferred", Phase.MESSAGE, "yahoo")
+PAUSED = Learned(
+    Pace(1, 10, None),
+    Pace(3, 100_000, None),
+    *(1e12, 1e12, 1e12, 0.0, "rate", "421 slow down", 0),
+)
+SLOWED = msgspec.structs.replace(PAUSED, paused_until=0.0)
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        Deferred("421 no", Reply(421, "4.7.0", "no"), LOW),
+        Returned("421 no", Reply(421, "4.7.0", "no"), LOW),
+        Bounced(LOW.bounce_class, Reply(550, "5.7.1", "no"), LOW),
+    ],
+)
+def test_whatever_refusal_blames_us_is_learned_from(ending: Ending) -> None:
+    line, office, _, _ = line_with(1)
+    message = line.next_message(talk())
+    assert message is not None
+    line.message_ended(talk(), message, ending)
+    assert office.blames == ["ip_reputation"]
+
+
+def test_a_paused_lane_gives_its_mail_back_and_begins_nothing() -> None:
+    line, office, queue, _ = line_with(2)
+    line.lane.use_learned(PAUSED)
+    assert len(queue.back) == 2
+    assert not line.is_usable(0.0)
+    line.kick()
+    assert office.opened == 0
+
+
+def test_a_slowed_lane_keeps_the_lower_limits_until_it_forgets() -> None:
+    line, _, _, _ = line_with(1)
+    line.lane.use_learned(SLOWED)
+    assert (line.lane.connections_limit, line.lane.messages_per_connection) == (1, 10)
+    line.lane.use_learned(None)
+    assert (line.lane.connections_limit, line.lane.messages_per_connection) == (3, 100_000)
+
+
+def test_connections_beyond_a_lowered_limit_take_nothing_more() -> None:
+    line, _, _, _ = line_with(2)
+    line.lane.connections = 2
+    line.lane.use_learned(SLOWED)
+    assert line.next_message(talk()) is None
+    line.lane.connections = 1
+    assert line.next_message(talk()) is not None
+
+
+def test_enough_clean_deliveries_are_told_once() -> None:
+    line, office, _, _ = line_with(0)
+    line.lane.use_learned(SLOWED)
+    for _ in range(CLEAN_DELIVERIES + 5):
+        line.lane.has_delivered()
+    assert office.proofs == 1

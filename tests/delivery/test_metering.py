@@ -6,8 +6,8 @@ from pathlib import Path
 
 from merpati.contracts.event import Event, EventType, Settlement
 from merpati.contracts.metrics import DELIVERY_BOUNDS, AttemptCount, QueueGauge
+from merpati.contracts.queues import QueueStatus
 from merpati.delivery.metering import Meter, gauges
-from merpati.delivery.status import QueueStatus
 from tests.support.smtp_sink import SmtpSink
 from tests.support.worker import policy, worker
 

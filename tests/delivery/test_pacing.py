@@ -138,3 +138,16 @@ async def test_a_lower_limit_holds_at_once_and_a_higher_one_frees() -> None:
     assert await drain(allowance) == 0  # ten are reserved already
     allowance.change_limit(30)
     assert await drain(allowance) == 20
+
+
+async def test_a_cut_holds_for_its_day_and_may_be_undone() -> None:
+    clock, ledger = Hand(), Ledger()
+    allowance = Allowance("192.0.2.1", 200, ledger.reserve, clock)
+    allowance.cut(50, clock.at // DAY_MS)
+    assert await drain(allowance) == 100
+    assert allowance.is_spent
+    allowance.uncut()
+    assert await drain(allowance) == 100
+    clock.at = allowance.next_day_at
+    allowance.cut(50, clock.at // DAY_MS - 1)  # yesterday's
+    assert await drain(allowance) == 200

@@ -19,8 +19,8 @@ from merpati.adapters.codec import pack, unpacker
 from merpati.adapters.crypto import SecretBox
 from merpati.adapters.rpc import RpcClient
 from merpati.contracts.batch import Batch
+from merpati.contracts.queues import QueueStatus
 from merpati.contracts.sending_policy import SendingPolicy
-from merpati.delivery.status import QueueStatus
 from merpati.runtime.paths import DataFolder
 from merpati.spool.client import SpoolClient
 from merpati.spool.reading import snapshot

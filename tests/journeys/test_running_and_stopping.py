@@ -174,7 +174,7 @@ def test_a_port_in_use_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_commands_work_while_it_runs_and_while_it_is_stopped(merpati: Merpati) -> None:
     for _ in ("running", "stopped"):
-        assert merpati.command("queue") == {"queues": []}
+        assert merpati.command("queue")["queues"] == []
         assert merpati.command("events") == {"events": []}
         assert merpati.command("accounts", "balance") == {"rows": []}
         merpati.stop()

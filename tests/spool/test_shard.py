@@ -213,16 +213,47 @@ async def test_a_message_settles_once_however_often_it_is_said(
 async def test_a_postponed_message_keeps_its_place_in_time(shard: Shard) -> None:
     await shard.append(pack(batch(["a@x.example", "b@x.example"])))
     (queue_id,) = await shard.queues()
-    await shard.settle([], [Postponed(1, NINE + 60, last_ip="127.0.0.2", note="450 later\nplease")])
+    first = Postponed(1, NINE + 60, True, "127.0.0.2", "450 later\nplease", is_bound=True)
+    await shard.settle([], [first])
     (other,) = await shard.due(queue_id, NINE + 59, 10)
     assert other.message_id == 2
     (message,) = await shard.due(queue_id, NINE + 60, 10, after=(NINE, 2))
     assert (message.attempts, message.last_ip) == (1, "127.0.0.2")
     assert message.note == "450 later please"
+    assert message.is_bound
     await shard.settle([], [Postponed(1, NINE + 90, attempted=False)])
     (message,) = await shard.due(queue_id, FAR, 10, after=(NINE, 2))
     assert (message.due_at, message.attempts, message.last_ip) == (NINE + 90, 1, "127.0.0.2")
     assert message.note == "450 later please"
+    assert message.is_bound
+    await shard.settle([], [Postponed(1, NINE + 120, is_bound=False)])
+    (message,) = await shard.due(queue_id, FAR, 10, after=(NINE, 2))
+    assert not message.is_bound
+
+
+async def test_deferred_mail_is_made_due_and_scheduled_mail_is_not(shard: Shard) -> None:
+    told: list[tuple[int, int, int]] = []
+    shard.on_due = lambda *what: told.append(what)
+    await shard.append(pack(batch(["a@x.example", "b@x.example", "c@x.example"], due_at=FAR)))
+    (queue_id,) = await shard.queues()
+    deferred = [Postponed(n, FAR, last_ip=f"127.0.0.{n + 1}") for n in (1, 2)]
+    await shard.settle([], deferred)
+    told.clear()
+    assert await shard.make_due(queue_id, NINE, "127.0.0.3") == 1
+    assert [m.message_id for m in await shard.due(queue_id, NINE, 10)] == [2]
+    assert await shard.make_due(queue_id, NINE) == 1
+    assert [m.message_id for m in await shard.due(queue_id, NINE, 10)] == [1, 2]
+    assert told == [(queue_id, 1, NINE - 1)] * 2  # readers that came to NINE look back
+
+
+async def test_a_learned_pace_is_kept_until_it_is_forgotten(shard: Shard) -> None:
+    assert await shard.paces() == []
+    await shard.keep_pace("127.0.0.2", "google", b"slow")
+    await shard.keep_pace("127.0.0.2", "google", b"slower")
+    await shard.keep_pace("127.0.0.2", "yahoo", b"slow")
+    assert [pace.state for pace in await shard.paces()] == [b"slower", b"slow"]
+    await shard.keep_pace("127.0.0.2", "google", None)
+    assert [pace.provider for pace in await shard.paces()] == ["yahoo"]
 
 
 async def test_content_lives_as_long_as_its_last_message(shard: Shard, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from merpati.adapters.clock import SystemClock
 from merpati.contracts.batch import Batch, Content, Mailbox, MessageRow, Recipient
 from merpati.contracts.event import InjectedRecipient
 from merpati.spool.files import INLINE_LIMIT
+from merpati.spool.shapes import LanePace
 from merpati.spool.shard import Shard
 from tests.support.journal import NINE_O_CLOCK, injection
 
@@ -37,6 +38,7 @@ async def test_layout_1_gets_its_campaigns_from_the_contents(tmp_path: Path) -> 
     with closing(sqlite3.connect(tmp_path / "01.sqlite3")) as db:
         db.execute("ALTER TABLE content DROP COLUMN campaign_id")
         db.execute("DROP TABLE cancellation")
+        _undo_layout_3(db)
         db.execute("PRAGMA user_version = 1")
         db.commit()
     shard = Shard(tmp_path, 1, SystemClock())
@@ -51,3 +53,24 @@ async def test_layout_1_gets_its_campaigns_from_the_contents(tmp_path: Path) -> 
     await shard.end_cancel(wanted.cancellation_id)
     assert await shard.cancellations() == []
     await shard.close()
+
+
+async def test_layout_2_gets_learned_paces_and_messages_that_are_bound(tmp_path: Path) -> None:
+    shard = Shard(tmp_path, 1, SystemClock())
+    await shard.append(batch(None, "a"))
+    await shard.close()
+    with closing(sqlite3.connect(tmp_path / "01.sqlite3")) as db:
+        _undo_layout_3(db)
+        db.execute("PRAGMA user_version = 2")
+        db.commit()
+    shard = Shard(tmp_path, 1, SystemClock())
+    await shard.keep_pace("192.0.2.10", "google", b"slow")
+    assert await shard.paces() == [LanePace("192.0.2.10", "google", b"slow")]
+    (message,) = await shard.due(1, NINE_O_CLOCK, 10)
+    assert not message.is_bound
+    await shard.close()
+
+
+def _undo_layout_3(db: sqlite3.Connection) -> None:
+    db.execute("ALTER TABLE message DROP COLUMN is_bound")
+    db.execute("DROP TABLE pace")

@@ -6,7 +6,7 @@ from django.urls import re_path
 
 from merpati.api import calendar_feed, health, metrics
 from merpati.api.call import Operation, not_found, resource
-from merpati.api.own import problems
+from merpati.api.own import problems, queues
 from merpati.api.own import sending_ips as own_sending_ips
 from merpati.api.sparkpost import (
     ip_pools,
@@ -76,6 +76,13 @@ urlpatterns = [
         get=Operation(own_sending_ips.list_all, "ip_pools/view"),
         post=Operation(own_sending_ips.add, "ip_pools/manage"),
     ),
+    resource(
+        f"{_OWN}/queues",
+        get=Operation(queues.list_all, "transmissions/view"),
+    ),
+    resource(f"{_OWN}/queues/pause", post=Operation(queues.pause, "transmissions/modify")),
+    resource(f"{_OWN}/queues/resume", post=Operation(queues.resume, "transmissions/modify")),
+    resource(f"{_OWN}/queues/retry", post=Operation(queues.retry, "transmissions/modify")),
     resource(f"{_OWN}/problems", get=Operation(problems.list_all, None)),
     resource(rf"{_OWN}/problems/(?P<slug>[^/]+)", get=Operation(problems.show, None)),
     resource(r"calendar/(?P<zone>[^/]+)\.ics", get=Operation(calendar_feed.show, None)),

@@ -1,4 +1,4 @@
-"""How the web process asks the other processes how they are, for `/readyz` and `/metrics`.
+"""How the web process asks the other processes how they are: `/readyz`, `/metrics`, queues.
 
 Each is asked on a connection of its own, so that neither waits behind mail, and not for long.
 """
@@ -14,9 +14,10 @@ from typing import TypeVar
 
 import msgspec
 
-from merpati.adapters.codec import unpacker
+from merpati.adapters.codec import pack, unpacker
 from merpati.adapters.rpc import RpcClient, RpcRefused, RpcUnavailable
 from merpati.contracts.metrics import WorkerMetrics
+from merpati.contracts.queues import QueueStatus, Retry
 from merpati.spool.shapes import ShardStatus
 
 ANSWER_SECONDS = 2.0
@@ -39,6 +40,8 @@ class NoAnswer:
 
 
 _read_metrics = unpacker(WorkerMetrics).decode
+_read_queues = unpacker(list[QueueStatus]).decode
+_read_count = unpacker(int).decode
 _read_shards = unpacker(list[ShardStatus]).decode
 _read_clock = unpacker(ClockStatus).decode
 
@@ -63,6 +66,14 @@ class Watch:
         """Return the state of each worker's shards, by its number."""
         return self._ask_all("status", _read_shards)
 
+    def queues(self) -> list[list[QueueStatus] | NoAnswer]:
+        """Return each worker's queues, by its number."""
+        return self._ask_all("queues", _read_queues)
+
+    def retry(self, wanted: Retry) -> list[int | NoAnswer]:
+        """Have deferred mail tried again now; return how much, by worker."""
+        return self._ask_all("retry", _read_count, pack(wanted))
+
     def clock(self) -> ClockStatus | NoAnswer:
         """Return what the clock process says of the recorder."""
         return _asked(self._clock, "status", _read_clock)
@@ -78,14 +89,18 @@ class Watch:
             return False
         return disk.f_bavail * disk.f_frsize >= self._reserve_bytes // 4
 
-    def _ask_all(self, op: str, read: Callable[[bytes], T]) -> list[T | NoAnswer]:
+    def _ask_all(
+        self, op: str, read: Callable[[bytes], T], payload: bytes = b""
+    ) -> list[T | NoAnswer]:
         with ThreadPoolExecutor(len(self._workers)) as pool:  # one that hangs delays no other
-            return list(pool.map(lambda client: _asked(client, op, read), self._workers))
+            return list(pool.map(lambda client: _asked(client, op, read, payload), self._workers))
 
 
-def _asked(client: RpcClient, op: str, read: Callable[[bytes], T]) -> T | NoAnswer:
+def _asked(
+    client: RpcClient, op: str, read: Callable[[bytes], T], payload: bytes = b""
+) -> T | NoAnswer:
     try:
-        return read(client.call(op, b""))
+        return read(client.call(op, payload))
     except (RpcUnavailable, RpcRefused) as error:
         return NoAnswer(str(error))
 

@@ -37,7 +37,7 @@ COMMANDS = {
     "domain": Entry("domain", "domain", "Add, verify and list sending domains."),
     "route": Entry("route", "route", "Send a recipient domain's mail through a smart host."),
     "hours": Entry("hours", "hours", "Business hours: what is open, what falls due, and why."),
-    "queue": Entry("queue", "queue", "Show what waits, how it moves and why not."),
+    "queue": Entry("queue", "queue", "Show what waits, and why; pause, retry, drain."),
     "events": Entry("events", "events", "Show what happened to messages, the newest first."),
     "inbound": Entry("inbound", "inbound", "Show bounce reports that came in."),
     "accounts": Entry("accounts_balance", "accounts", "Check that accepted mail is accounted for."),

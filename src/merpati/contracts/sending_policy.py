@@ -60,6 +60,26 @@ class Route(msgspec.Struct, frozen=True):
     messages_per_minute: int | None = None
 
 
+class Order(msgspec.Struct, frozen=True):
+    """What is not to be sent for a while, by somebody's order. Times: milliseconds since the epoch.
+
+    It concerns mail of `account_id` (None: all) from `pool_id` (None: all) to `provider` ("": all).
+    With `sending_ip` it concerns only what would leave from there; without, such mail waits
+    whatever other IPs there are. drains: said of the sending IP, not of the mail.
+    """
+
+    order_id: int
+    until: int
+    since: int
+    by: str
+    reason: str = ""
+    account_id: int | None = None
+    pool_id: int | None = None
+    provider: str = ""
+    sending_ip: str = ""
+    drains: bool = False
+
+
 class SendingPolicy(msgspec.Struct, frozen=True):
     """The snapshot. `version` only grows."""
 
@@ -69,3 +89,4 @@ class SendingPolicy(msgspec.Struct, frozen=True):
     pools: list[Pool] = []
     dkim_keys: list[DkimKey] = []
     routes: list[Route] = []
+    orders: list[Order] = []

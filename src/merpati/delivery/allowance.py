@@ -29,6 +29,7 @@ class Allowance:
         self._left = 0
         self._is_spent = limit <= 0
         self._refilling = False
+        self._cut = (100, 0)  # percent of the limit, on that day
 
     @property
     def left(self) -> int:
@@ -68,12 +69,28 @@ class Allowance:
         """Ask for a block. Raises SpoolUnavailable, with nothing granted."""
         try:
             day = self._day
-            granted = await self._reserve(self._address, day, self._block(), self.limit)
+            limit = self.limit * self.percent // 100
+            granted = await self._reserve(self._address, day, self._block(), limit)
             if day == self._day:
                 self._left += granted
                 self._is_spent = granted == 0
         finally:
             self._refilling = False
+
+    @property
+    def percent(self) -> int:
+        """Return how much of the limit holds today."""
+        percent, day = self._cut
+        return percent if day == self._day else 100
+
+    def cut(self, percent: int, day: int) -> None:
+        """Leave only a part of one day's limit; what is reserved already may still go out."""
+        self._cut = (percent, day)
+
+    def uncut(self) -> None:
+        """Let the whole limit hold again."""
+        self._cut = (100, 0)
+        self._is_spent = self.limit <= 0
 
     def change_limit(self, limit: int) -> None:
         """Follow a changed policy."""

@@ -16,6 +16,7 @@ from typing import Any
 
 from merpati.adapters.clock import Clock
 from merpati.adapters.dns import Resolver
+from merpati.contracts.queues import LaneStatus, QueueStatus, Retry
 from merpati.contracts.sending_policy import SendingPolicy
 from merpati.delivery.allowance import Allowance
 from merpati.delivery.cancelling import Canceller
@@ -23,22 +24,27 @@ from merpati.delivery.destinations import Destination, Destinations
 from merpati.delivery.events import Way
 from merpati.delivery.feed import Feed, ShardFeeds, Spool
 from merpati.delivery.hand_over import READ_AGAIN_SECONDS, HandOver, Pick
-from merpati.delivery.lane import Line
+from merpati.delivery.lane import Lane, Line
 from merpati.delivery.lanes import Lanes
+from merpati.delivery.learned_pace import Learned
+from merpati.delivery.lessons import LaneKey, Lessons
 from merpati.delivery.local_policy import LocalPolicy
 from merpati.delivery.metering import Meter
 from merpati.delivery.options import Options
-from merpati.delivery.outcome import Ending
+from merpati.delivery.outcome import Ending, Reply
+from merpati.delivery.pace_memory import PaceMemory
 from merpati.delivery.placement import Placement
 from merpati.delivery.prepared import Budget, Prepared
 from merpati.delivery.ready_queue import ReadyQueue
+from merpati.delivery.retry_now import lift, retry_now
 from merpati.delivery.sending_ip import LocalIp
 from merpati.delivery.settling import Settler
-from merpati.delivery.status import QueueStatus
-from merpati.delivery.survey import Scene, survey
+from merpati.delivery.survey import Scene, lanes_of, survey
 from merpati.delivery.verdict import Verdicts
+from merpati.providers.replies import Reading
 from merpati.providers.replies import prepare as prepare_readings
 from merpati.spool.errors import SpoolUnavailable
+from merpati.spool.shapes import SpooledMessage
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +107,8 @@ class Engine:
         )
         self._placement = Placement(self, clock, self._destinations, self._verdicts)
         self._lanes = Lanes(self)
+        self._lessons = Lessons(clock, self._pace_changed)
+        self._pace_memory = PaceMemory(self._homes, self._lessons, self._shard_of, self.spawn)
         self._hand_over = HandOver(
             options,
             self.budget,
@@ -120,6 +128,7 @@ class Engine:
         self._policy = LocalPolicy.of(policy, self._policy, shards, self._reserve, self.clock)
         for ip in self._policy.ips.values():
             ip.look(self.clock.elapsed(), self.options.missing_ip_recheck)
+        self._cut_allowances()
         self._destinations.use_routes(policy.routes)
         self._hand_over.use_policy(policy)
         self._placement.use_policy(self._policy)
@@ -157,7 +166,7 @@ class Engine:
                 for work in self._early:
                     self.spawn(work)
                 for home in self._homes.values():
-                    self.spawn(_learn(home))
+                    self.spawn(self._learn(home))
                 await self._stopping.wait()
                 await self._drain(settlers)
                 for task in [*settlers, *background, *self._short]:
@@ -179,10 +188,25 @@ class Engine:
             self._policy,
             self._destinations.known,
             list(self._lanes),
-            self.clock.now(),
+            dict(self._lessons),
+            self.clock,
             self.held,
         )
         return await survey(scene)
+
+    def paces(self) -> list[LaneStatus]:
+        """Return at what pace mail goes, by sending IP and provider: lanes in use, and slowed."""
+        return lanes_of(list(self._lanes), dict(self._lessons), self.clock)
+
+    async def retry(self, wanted: Retry) -> int:
+        """Have deferred mail tried again now; return how much. Raises SpoolUnavailable."""
+        if wanted.lifts:
+            lift(wanted, self._policy, self._lessons, self._lanes)
+            self._wake_all()
+        homes, known = self._homes.values(), self._destinations.known
+        count = await retry_now(wanted, homes, self._policy, known, self.clock)
+        log.info("retry messages=%d wanted=%s", count, wanted)
+        return count
 
     @property
     def connections(self) -> int:
@@ -232,15 +256,31 @@ class Engine:
 
     def ended(self, line: Line, remote: str, message: Prepared, ending: Ending) -> None:
         """Settle or postpone a message after an attempt."""
-        self.budget.free(message.cost_bytes)
+        self.budget.free(message.queue, message.cost_bytes)
         lane = line.lane
         way = Way(message.queue.pool.name, lane.ip.address, lane.provider, remote)
         self._verdicts.ended(message, way, ending)
 
     def cancelled(self, message: Prepared) -> None:
         """Settle a message that was cancelled before a connection took it."""
-        self.budget.free(message.cost_bytes)
+        self.budget.free(message.queue, message.cost_bytes)
         self._verdicts.cancel(message.feed.home.shard.number, message.row)
+
+    def learned(self, lane: Lane) -> Learned | None:
+        """Return what replies taught about a lane, None at its configured pace."""
+        return self._lessons.of(lane.key)
+
+    def blamed(self, lane: Lane, reading: Reading, reply: Reply) -> None:
+        """Learn from a reply that blames us."""
+        self._lessons.teach(lane.key, reading, reply, lane.configured)
+
+    def proven(self, lane: Lane) -> None:
+        """Learn that a slowed lane had enough clean deliveries in this step."""
+        self._lessons.prove(lane.key)
+
+    def wait_for_ip(self, feed: Feed, row: SpooledMessage, until: int) -> None:
+        """Put off a message that only an IP may send which cannot before `until`."""
+        self._verdicts.wait_for_ip(feed, row, until)
 
     def replace(self, feed: Feed) -> None:
         """Find out anew where a feed's mail goes."""
@@ -262,6 +302,23 @@ class Engine:
         if ip.look(self.clock.elapsed(), self.options.missing_ip_recheck):
             self._lanes.kick(ip)
             self._wake_all()
+
+    def _pace_changed(self, key: LaneKey) -> None:
+        """Follow what was learned about a lane, and have it kept."""
+        self._lanes.use_learned(key, self._lessons.of(key))
+        self._cut_allowances()
+        self._pace_memory.changed(key)
+
+    def _shard_of(self, address: str) -> int | None:
+        ip = self._policy.ips.get(address)
+        return None if ip is None else ip.shard
+
+    def _cut_allowances(self) -> None:
+        """Leave of today's warm-up allowances what replies taught."""
+        for (address, _), learned in self._lessons:
+            ip = self._policy.ips.get(address)
+            if ip is not None and ip.allowance is not None and learned.allowance_percent < 100:
+                ip.allowance.cut(learned.allowance_percent, learned.allowance_day)
 
     def _has_rows(self, feed: Feed) -> None:
         self._placement.has_rows(feed)
@@ -327,14 +384,27 @@ class Engine:
             await asyncio.sleep(self.options.sweep_interval)
             now = self.clock.elapsed()
             self._lanes.check(now)
+            self._lessons.rise(now)
             for ip in self._policy.ips.values():
                 if now >= ip.recheck_at:
                     self.ip_missing(ip)
             self._placement.forget_unused()
             for queue in self._placement.queues.values():
-                if queue.reason:
+                if queue.reason is not None:
                     self.wake(queue)
             self._lanes.forget_unused()
+
+    async def _learn(self, home: ShardFeeds) -> None:
+        """Find out what a shard holds, as soon as it can be read; first at what pace it may go."""
+        while True:
+            try:
+                await self._pace_memory.restore(home)
+                await home.learn()
+                return
+            except SpoolUnavailable as error:
+                home.trouble = error.reason
+                log.warning("spool_unreadable shard=%d reason=%s", home.shard.number, error.reason)
+                await asyncio.sleep(READ_AGAIN_SECONDS)
 
     async def _drain(self, settlers: Sequence[asyncio.Task[None]]) -> None:
         """Let what is on connections end within the grace, then store the outcomes."""
@@ -355,18 +425,6 @@ class Engine:
                 while not self._lanes.are_closed:  # noqa: ASYNC110 - once in a process's life
                     await asyncio.sleep(DRAIN_POLL_SECONDS)
         return self._lanes.are_closed
-
-
-async def _learn(home: ShardFeeds) -> None:
-    """Find out what a shard holds, as soon as it can be read."""
-    while True:
-        try:
-            await home.learn()
-            return
-        except SpoolUnavailable as error:
-            home.trouble = error.reason
-            log.warning("spool_unreadable shard=%d reason=%s", home.shard.number, error.reason)
-            await asyncio.sleep(READ_AGAIN_SECONDS)
 
 
 async def _guarded(work: Coroutine[Any, Any, None]) -> None:

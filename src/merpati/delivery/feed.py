@@ -16,7 +16,14 @@ from typing import Any, Protocol
 from merpati.adapters.clock import Clock
 from merpati.contracts.event import Event
 from merpati.spool.errors import SpoolUnavailable
-from merpati.spool.shapes import Cancellation, Postponed, QueueDepth, QueueKey, SpooledMessage
+from merpati.spool.shapes import (
+    Cancellation,
+    LanePace,
+    Postponed,
+    QueueDepth,
+    QueueKey,
+    SpooledMessage,
+)
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +77,15 @@ class Spool(Protocol):
 
     async def end_cancel(self, cancellation_id: int) -> None:
         """Forget a cancellation that is done."""
+
+    async def keep_pace(self, sending_ip: str, provider: str, state: bytes | None) -> None:
+        """Remember what was learned about the pace of a lane; None forgets it."""
+
+    async def paces(self) -> list[LanePace]:
+        """Return what was kept about the pace of lanes."""
+
+    async def make_due(self, queue_id: int, now: int, last_ip: str = "") -> int:
+        """Have what a queue deferred tried again now; return how many it was."""
 
     async def reserve(self, sending_ip: str, day: int, block: int, limit: int) -> int:
         """Return the granted part of a day's allowance."""

@@ -84,7 +84,7 @@ class HandOver:
     async def compose(self, queue: ReadyQueue, picks: Sequence[Pick]) -> None:
         """Compose messages and give them to the queue that picked them."""
         estimate = int(self._typical_bytes * len(picks))
-        self._budget.used_bytes += estimate
+        self._budget.take(queue, estimate)
         prepared: list[Prepared] = []
         left = picks  # neither prepared nor ended: they go back
         try:
@@ -95,7 +95,7 @@ class HandOver:
         except Exception:
             log.exception("hand_over_failed queue=%s effect=tried_again", queue.queue_id)
         finally:
-            self._budget.free(estimate)
+            self._budget.free(queue, estimate)
         if len(left) < len(picks):
             queue.composed(prepared, len(picks) - len(left))
         if left:
@@ -155,7 +155,7 @@ class HandOver:
         match result:
             case Composed():
                 message = Prepared(row, feed, queue, result)
-                self._budget.used_bytes += message.cost_bytes
+                self._budget.take(queue, message.cost_bytes)
                 self._typical_bytes += (message.cost_bytes - self._typical_bytes) / 64
                 return message
             case Failed(reason):

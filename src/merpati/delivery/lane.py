@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from merpati.adapters.clock import Clock
 from merpati.delivery.destinations import Destination
 from merpati.delivery.host_memory import HostMemory
+from merpati.delivery.learned_pace import CLEAN_DELIVERIES, Learned, least
 from merpati.delivery.options import Options
 from merpati.delivery.outcome import (
+    Bounced,
     Deferred,
     Delivered,
     Ending,
@@ -31,8 +33,11 @@ from merpati.delivery.outcome import (
 )
 from merpati.delivery.pacing import Backoff, TokenBucket
 from merpati.delivery.prepared import Prepared
+from merpati.delivery.reasons import BacksOff, Reason, ordered, taught
 from merpati.delivery.sending_ip import LocalIp, family_of
 from merpati.delivery.session import GreetingFailed, Manners, Outgoing, Session
+from merpati.providers.directory import Pace
+from merpati.providers.replies import Reading
 
 if TYPE_CHECKING:
     from merpati.delivery.ready_queue import ReadyQueue
@@ -71,6 +76,15 @@ class LaneHost(Protocol):
     def ip_missing(self, ip: LocalIp) -> None:
         """Take note that an address is not on this host."""
 
+    def learned(self, lane: Lane) -> Learned | None:
+        """Return what replies taught about a lane, None at its configured pace."""
+
+    def blamed(self, lane: Lane, reading: Reading, reply: Reply) -> None:
+        """Learn from a reply that blames us; the lane's `use_learned` hears of a change."""
+
+    def proven(self, lane: Lane) -> None:
+        """Learn that a slowed lane had CLEAN_DELIVERIES in this step."""
+
 
 class Lane:
     """Limits of one sending IP at one provider, and what goes there now."""
@@ -79,10 +93,14 @@ class Lane:
         self.host = host
         self.ip = ip
         self.provider = destination.provider
+        self.key = (ip.address, destination.provider)
         self.connections = 0  # open or opening
-        self.connections_limit = 0  # this and the following: see `_take_limits`
+        self.configured = Pace(0, 0, None)  # see `_take_limits`
+        self.connections_limit = 0  # this and the following: see `_keep_pace`
         self.messages_per_connection = 0
         self.messages_per_minute: int | None = None
+        self.learned = host.learned(self)  # None for nearly all mail: it goes as configured
+        self._clean = 0  # deliveries since `learned` changed
         self.bucket: TokenBucket | None = None
         self.hosts = HostMemory()
         self.lines: dict[tuple[str, ...], Line] = {}
@@ -104,17 +122,47 @@ class Lane:
         self._is_set_up = True
         options = self.host.options
         if destination.is_route:
-            self.connections_limit = destination.connections or options.route_connections
+            connections = destination.connections or options.route_connections
         else:
             wanted = destination.connections or options.connections
-            self.connections_limit = min(wanted, options.connections)
-        self.messages_per_connection = (
-            destination.messages_per_connection or options.route_messages_per_connection
-        )
-        rate = destination.messages_per_minute
+            connections = min(wanted, options.connections)
+        each = destination.messages_per_connection or options.route_messages_per_connection
+        self.configured = Pace(connections, each, destination.messages_per_minute)
+        self._keep_pace()
+
+    def _keep_pace(self) -> None:
+        """Go at the configured pace, or at the slower one that replies taught."""
+        pace = least(self.configured, self.learned.pace if self.learned is not None else None)
+        self.connections_limit = pace.connections
+        self.messages_per_connection = pace.messages_per_connection
+        rate = pace.messages_per_minute
         if rate != self.messages_per_minute:
             self.messages_per_minute = rate
             self.bucket = TokenBucket(rate, self.host.clock.elapsed()) if rate else None
+
+    def use_learned(self, learned: Learned | None) -> None:
+        """Follow what replies taught; None goes back to the configured pace."""
+        self.learned = learned
+        self._clean = 0
+        self._keep_pace()
+        is_paused = self.is_paused(self.host.clock.elapsed())
+        for line in self.lines.values():
+            if is_paused:
+                line.rest()
+            else:
+                line.kick()
+                line.wake_customers()
+
+    def is_paused(self, now: float) -> bool:
+        """Return whether replies taught to begin nothing yet."""
+        return self.learned is not None and self.learned.is_paused(now)
+
+    def has_delivered(self) -> None:
+        """Count a delivery of a slowed lane: enough of them shorten its step."""
+        self._clean += 1
+        now = self.host.clock.elapsed()
+        if self._clean == CLEAN_DELIVERIES and not self.is_paused(now):
+            self.host.proven(self)
 
     def forget_unused_lines(self) -> None:
         """Forget lines that have nothing to do and nothing to remember."""
@@ -173,7 +221,22 @@ class Line:
 
     def is_usable(self, now: float) -> bool:
         """Return whether messages may be assigned: it is connected, or may try to connect."""
+        if self.lane.learned is not None and self.lane.is_paused(now):
+            return False
+        if self._ip.orders and self._ip.order(self.lane.provider, self._host.clock.now()):
+            return False
         return bool(self.sessions) or not self.backoff.is_waiting(now)
+
+    def why_not(self, now: float) -> Reason:
+        """Return why messages may not be assigned, and until when."""
+        clock, lane = self._host.clock, self.lane
+        order = self._ip.order(lane.provider, clock.now())
+        if order is not None:
+            return ordered(order)
+        if (learned := lane.learned) is not None and learned.is_paused(now):
+            return taught(learned, lane.key, clock)
+        wait = max(0.0, self.backoff.until - now)
+        return BacksOff(self.backoff.reason, clock.now() + int(wait * 1000))
 
     def room(self) -> int:
         """Return how many messages may be assigned to it now."""
@@ -214,6 +277,9 @@ class Line:
         """
         if not self.assigned or self.assigned[0].feed.home.is_sick:
             return False
+        if self.lane.learned is not None and self.lane.is_paused(now):
+            self.give_back()
+            return False
         allowance = self._ip.allowance
         if self._ip.is_missing or (allowance is not None and allowance.left == 0):
             self._host.wants_allowance(self._ip)
@@ -230,22 +296,25 @@ class Line:
     def next_message(self, session: Session) -> Outgoing | None:
         """Return the message whose MAIL goes out now; its allowance and rate are used up here."""
         now = self._host.clock.elapsed()
+        lane = self.lane
         self._drop_cancelled()
         if self._host.is_stopping or not self._may_send(now):
             return None
+        if lane.connections > lane.connections_limit:
+            return None  # the pace was lowered: this connection ends, see `session_idle`
         message = self.assigned.popleft()
         self._ip.promised -= 1
         self.in_flight += 1
-        if self.lane.bucket is not None:
-            self.lane.bucket.take(now)
+        if lane.bucket is not None:
+            lane.bucket.take(now)
         allowance = self._ip.allowance
         if allowance is not None:
             allowance.take()
             if allowance.wants_refill():
                 self._host.wants_allowance(self._ip)
-        if not self._has_asked and len(self.assigned) <= self.lane.connections_limit:
+        if not self._has_asked and len(self.assigned) <= lane.connections_limit:
             self._has_asked = True
-            self._wake_customers()
+            self.wake_customers()
         return message
 
     def _drop_cancelled(self) -> None:
@@ -263,10 +332,16 @@ class Line:
         match ending:
             case Delivered(reply):
                 self.last_reply = f"{reply.code} {reply.text}"
-            case Deferred(reason) | Returned(reason):
+                if self.lane.learned is not None:
+                    self.lane.has_delivered()
+            case Deferred(reason, reply, reading) | Returned(reason, reply, reading):
                 self.last_reply = reason
+                self._heed(reply, reading)
+            case Bounced(_, reply, reading):
+                self.last_reply = str(reply)
+                self._heed(reply, reading)
             case _:
-                self.last_reply = str(getattr(ending, "reply", "")) or self.last_reply
+                pass  # no answer came
         prepared = cast(Prepared, message)
         if isinstance(ending, Returned) and prepared.returned < MOST_RETURNS:
             prepared.returned += 1
@@ -274,22 +349,29 @@ class Line:
         else:
             self._host.ended(self, session.remote, prepared, ending)
 
+    def _heed(self, reply: Reply | None, reading: Reading | None) -> None:
+        """Let a reply that blames us change the lane's pace."""
+        if reply is not None and reading is not None and reading.reaction is not None:
+            self._host.blamed(self.lane, reading, reply)
+
     def _take_back(self, message: Prepared) -> None:
         """Send a message that a connection gave back before all others, on the next one."""
-        if message.queue.is_retired or self._host.is_stopping:
+        now = self._host.clock.elapsed()
+        if message.queue.is_retired or self._host.is_stopping or self.lane.is_paused(now):
             message.queue.put_back(message)
         else:
             self.assigned.appendleft(message)
             self._ip.promised += 1
 
     def session_idle(self, session: Session) -> None:
-        """Keep a connection for what comes next, unless another line of the lane has a use."""
-        if self.lane.is_wanted:
+        """Keep a connection for what comes next, unless the lane has a use, or too many."""
+        lane = self.lane
+        if lane.is_wanted or lane.connections > lane.connections_limit:
             session.quit()
             return
         self.idle.append(session)
         if not self.assigned:
-            self._wake_customers()
+            self.wake_customers()
 
     def session_closed(self, session: Session, reason: str | None) -> None:
         """Forget a connection; one that broke before it was of any use makes the line back off."""
@@ -305,7 +387,14 @@ class Line:
             self._failed(f"{reason} (with {session.remote})", None)
         else:
             self.kick()
-        self._wake_customers()
+        self.wake_customers()
+
+    def rest(self) -> None:
+        """Begin nothing for a while: idle connections end, what is assigned goes back."""
+        self.give_back()
+        idle, self.idle = self.idle, []
+        for session in idle:
+            session.quit()
 
     def close(self) -> None:
         """Begin no more: idle connections say QUIT, busy ones do so after their messages."""
@@ -371,7 +460,7 @@ class Line:
             return
         # What the greeted host refuses later still counts as a failure: see session_closed.
         if not self.assigned:
-            self._wake_customers()
+            self.wake_customers()
         session.start_next()
         self.kick()
 
@@ -442,6 +531,9 @@ class Line:
         if not self._ip.is_missing:
             self.backoff.failed(reason, now)
         self.last_reply = reason
+        if reply is not None:
+            refusal = outcome_of(reply, Stage.BANNER, self.lane.provider)
+            self._heed(reply, getattr(refusal, "reading", None))
         self._look_again_in(self.backoff.until - now)
         if self.sessions:
             return
@@ -471,11 +563,12 @@ class Line:
             message = self.assigned.pop()
             self._ip.promised -= 1
             message.queue.put_back(message)
-        self._wake_customers()
+        self.wake_customers()
 
     # Waking and being woken.
 
-    def _wake_customers(self) -> None:
+    def wake_customers(self) -> None:
+        """Have the ready queues that draw on this line look at it."""
         for queue in self.customers:
             self._host.wake(queue)
 
@@ -491,4 +584,4 @@ class Line:
     def _look_again(self) -> None:
         self._timer = None
         self.kick()
-        self._wake_customers()
+        self.wake_customers()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from merpati.delivery.destinations import Destination
 from merpati.delivery.lane import Lane, LaneHost, Line
+from merpati.delivery.learned_pace import Learned
 from merpati.delivery.local_policy import LocalPolicy
 from merpati.delivery.sending_ip import LocalIp
 
@@ -62,6 +63,12 @@ class Lanes:
             lane.forget_unused_lines()
             if not lane.lines:
                 del self._lanes[key]
+
+    def use_learned(self, key: tuple[str, str], learned: Learned | None) -> None:
+        """Have a lane follow what replies taught; one that is made later asks for it."""
+        lane = self._lanes.get(key)
+        if lane is not None:
+            lane.use_learned(learned)
 
     def close(self) -> None:
         """Begin no more: idle connections say QUIT, busy ones do so after their messages."""

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from merpati.adapters.clock import Clock
-from merpati.contracts.sending_policy import Account, Pool, SendingIp, SendingPolicy
+from merpati.contracts.sending_policy import Account, Order, Pool, SendingIp, SendingPolicy
 from merpati.delivery.allowance import Allowance
 from merpati.delivery.ready_queue import LocalPool
 from merpati.delivery.sending_ip import LocalIp
@@ -17,13 +17,17 @@ ReserveOn = Callable[[int, str, int, int, int], Awaitable[int]]
 
 @dataclass(frozen=True)
 class LocalPolicy:
-    """One version; ips: by address, those of accounts whose shard is here."""
+    """One version; ips: by address, those of accounts whose shard is here.
+
+    orders: those that hold mail back whatever IP it would leave from; the others are at the IPs.
+    """
 
     version: int
     bounce_domain: str
     accounts: dict[int, Account] = field(default_factory=dict)
     pools: dict[int, LocalPool] = field(default_factory=dict)
     ips: dict[str, LocalIp] = field(default_factory=dict)
+    orders: tuple[Order, ...] = ()
 
     @classmethod
     def empty(cls) -> LocalPolicy:
@@ -51,7 +55,13 @@ class LocalPolicy:
             ours.append(pool)
             for ip in pool.ips:
                 old = previous.ips.get(ip.address)
-                ips[ip.address] = _local_ip(ip, old, account.shard, reserve, clock)
+                local = _local_ip(ip, old, account.shard, reserve, clock)
+                local.orders = tuple(
+                    order
+                    for order in policy.orders
+                    if order.sending_ip == ip.address and _is_about(order, pool)
+                )
+                ips[ip.address] = local
             members[pool.pool_id] = tuple(ips[ip.address] for ip in pool.ips)
         accounts_of = {pool.pool_id: pool.account_id for pool in ours}
         pools = {}
@@ -66,7 +76,16 @@ class LocalPolicy:
                 members[pool.pool_id],
                 members[overflow] if is_own and overflow is not None else (),
             )
-        return cls(policy.version, policy.bounce_domain, accounts, pools, ips)
+        orders = tuple(order for order in policy.orders if not order.sending_ip)
+        return cls(policy.version, policy.bounce_domain, accounts, pools, ips, orders)
+
+    def orders_for(self, pool: LocalPool, provider: str) -> tuple[Order, ...]:
+        """Return what holds back a pool's mail to a provider."""
+        return tuple(
+            order
+            for order in self.orders
+            if _is_about(order, pool) and order.provider in ("", provider)
+        )
 
     def pool_for(self, account: Account, pool_id: int) -> LocalPool | None:
         """Return the account's pool of this id, or its default pool when that is gone."""
@@ -75,6 +94,10 @@ class LocalPolicy:
             if pool is not None and pool.account_id == account.account_id:
                 return pool
         return None
+
+
+def _is_about(order: Order, pool: Pool | LocalPool) -> bool:
+    return order.account_id in (None, pool.account_id) and order.pool_id in (None, pool.pool_id)
 
 
 def _local_ip(
@@ -93,6 +116,6 @@ def _local_ip(
 
         allowance = Allowance(ip.address, ip.messages_per_day, reserve_here, clock)
     if local is None:
-        return LocalIp(ip.address, ip.hostname, allowance)
+        return LocalIp(ip.address, ip.hostname, allowance, shard)
     local.allowance = allowance
     return local

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from merpati.contracts.event import Event, EventType
 from merpati.contracts.metrics import DELIVERY_BOUNDS, AttemptCount, QueueGauge
-from merpati.delivery.status import QueueStatus
+from merpati.contracts.queues import QueueStatus
 from merpati.providers.labels import label_of
 
 _BOUNDS_MS = [int(bound * 1000) for bound in DELIVERY_BOUNDS]

@@ -91,9 +91,14 @@ class Uncertain:
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """The connection ended before the provider said anything of this message: no attempt."""
+    """The connection ended before the provider said anything of this message: no attempt.
+
+    reply and reading: what it said of us instead, if it did.
+    """
 
     reason: str
+    reply: Reply | None = None
+    reading: Reading | None = None
 
 
 Outcome = Delivered | Deferred | Bounced

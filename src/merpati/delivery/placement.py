@@ -129,7 +129,8 @@ class Placement:
         queue_id = (pool.pool_id, destination.provider, destination.site)
         queue = self.queues.get(queue_id)
         if queue is None:
-            queue = ReadyQueue(self._host, pool, destination, self._fresh)
+            orders = self._policy.orders_for(pool, destination.provider)
+            queue = ReadyQueue(self._host, pool, destination, self._fresh, orders)
             self.queues[queue_id] = queue
         self._host.wake(queue)
         return queue

@@ -58,7 +58,13 @@ class Prepared:
 
 
 class Budget:
-    """Bytes of composed messages in memory, all queues together."""
+    """Bytes of composed messages in memory, all queues together.
+
+    A queue may hold no more than what is then left for all others. So some is always left: a
+    provider that takes one byte a minute costs its own share, however many such there are.
+
+    Source: Choudhury, Hahne, "Dynamic queue length thresholds", 1998.
+    """
 
     def __init__(self, limit_bytes: int, wake: Callable[[ReadyQueue], None]) -> None:
         self.limit_bytes = limit_bytes
@@ -66,19 +72,24 @@ class Budget:
         self._wake = wake
         self._waiting: dict[ReadyQueue, None] = {}  # in the order of asking
 
-    @property
-    def has_room(self) -> bool:
-        """Return whether another hand-over may be composed; one more than the limit fits."""
-        return self.used_bytes < self.limit_bytes
+    def has_room(self, queue: ReadyQueue) -> bool:
+        """Return whether another hand-over may be composed for a queue; one more always fits."""
+        return queue.used_bytes < self.limit_bytes - self.used_bytes
+
+    def take(self, queue: ReadyQueue, size_bytes: int) -> None:
+        """Use memory, or expect to."""
+        self.used_bytes += size_bytes
+        queue.used_bytes += size_bytes
 
     def wait(self, queue: ReadyQueue) -> None:
         """Wake the queue once there is room."""
         self._waiting[queue] = None
 
-    def free(self, size_bytes: int) -> None:
+    def free(self, queue: ReadyQueue, size_bytes: int) -> None:
         """Give memory back."""
         self.used_bytes -= size_bytes
-        if self._waiting and self.has_room:
+        queue.used_bytes -= size_bytes
+        if self._waiting and self.used_bytes < self.limit_bytes:
             waiting, self._waiting = self._waiting, {}
-            for queue in waiting:
-                self._wake(queue)
+            for one in waiting:
+                self._wake(one)

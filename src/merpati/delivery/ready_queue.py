@@ -2,9 +2,10 @@
 
 The sending IP is chosen here, when a message is assigned: that of its last attempt first (a
 greylisting provider wants to see it again), else the pool's in turn, skipping those that are
-missing from the host, spent for today or backing off. Only when all that could send have spent
-their allowance the overflow pool takes over; if that cannot either, mail waits, and `reason` says
-for what.
+missing from the host, spent for today, paused or backing off. Only when all that could send have
+spent their allowance the overflow pool takes over; if that cannot either, mail waits, and `reason`
+says for what. A message whose last attempt blamed us (`is_bound`) does not hop: it waits for its IP
+on disk, as long as that is in the pool and on the host.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from merpati.delivery.destinations import Destination
 from merpati.delivery.prepared import Budget, Prepared
+from merpati.delivery.reasons import NoSendingIp, Reason, Spent, ordered, sentence
 
 if TYPE_CHECKING:
     from merpati.adapters.clock import Clock
+    from merpati.contracts.sending_policy import Order
     from merpati.delivery.feed import Feed
     from merpati.delivery.lane import Line
     from merpati.delivery.sending_ip import LocalIp
@@ -38,6 +41,10 @@ class LocalPool:
     name: str
     ips: tuple[LocalIp, ...]
     overflow: tuple[LocalIp, ...] = ()
+
+    def member(self, address: str) -> LocalIp | None:
+        """Return a sending IP that the pool's mail may leave from, by address."""
+        return next((ip for ip in self.ips + self.overflow if ip.address == address), None)
 
 
 class QueueHost(Protocol):
@@ -66,6 +73,9 @@ class QueueHost(Protocol):
     def replace(self, feed: Feed) -> None:
         """Find out anew where a feed's mail goes."""
 
+    def wait_for_ip(self, feed: Feed, row: SpooledMessage, until: int) -> None:
+        """Put off a message that only an IP may send which cannot before `until`."""
+
     def expire_overdue(self, feed: Feed, reason: str) -> None:
         """Give up the messages at the head of a feed whose life is over."""
 
@@ -82,6 +92,7 @@ class ReadyQueue:
         pool: LocalPool,
         destination: Destination,
         fresh: Callable[[Feed], Destination | None],
+        orders: Sequence[Order] = (),
     ) -> None:
         self.pool = pool
         self.destination = destination
@@ -89,9 +100,10 @@ class ReadyQueue:
         self.ready: deque[Prepared] = deque()  # composed and not assigned
         self.composing = 0
         self.lines: list[Line] = []  # those used last
-        self.reason = ""  # why nothing moves; "" while it does
-        self.until: int | None = None  # when that ends, if known: milliseconds since the epoch
+        self.reason: Reason | None = None  # why nothing moves; None while it does
+        self.used_bytes = 0  # of the budget
         self.is_retired = False
+        self._orders = orders
         self._host = host
         self._fresh = fresh
         self._turns: deque[Feed] = deque()  # feeds with messages in memory
@@ -132,7 +144,7 @@ class ReadyQueue:
 
     def put_back(self, message: Prepared) -> None:
         """Undo a pick: the message is due as it was, and its memory is free."""
-        self._host.budget.free(message.cost_bytes)
+        self._host.budget.free(self, message.cost_bytes)
         self.undo_pick(message.feed, message.row)
 
     def undo_pick(self, picked: Feed, row: SpooledMessage) -> None:
@@ -182,13 +194,19 @@ class ReadyQueue:
         """Nothing can leave: free the memory, and let what is too old expire."""
         while self.ready:
             self.put_back(self.ready.pop())
+        why = sentence(self.reason, self._host.clock.now()) if self.reason is not None else ""
         for feed in list(self.feeds):
-            self._host.expire_overdue(feed, self.reason)
+            self._host.expire_overdue(feed, why)
 
     # Which IP.
 
     def _usable_lines(self) -> list[Line]:
-        self.until = None
+        if self._orders:
+            now_ms = self._host.clock.now()
+            for order in self._orders:
+                if now_ms < order.until:
+                    self.reason = ordered(order)
+                    return []
         ips = self._usable_ips()
         if not ips:
             return []
@@ -197,12 +215,10 @@ class ReadyQueue:
         self._become_customer_of(lines)
         usable = [line for line in lines if line.is_usable(now)]
         if usable:
-            self.reason = ""
-        else:
-            first = min(lines, key=lambda line: line.backoff.until)
-            self.reason = first.backoff.reason
-            wait = first.backoff.until - now
-            self.until = self._host.clock.now() + int(wait * 1000)
+            self.reason = None
+        else:  # what ends first
+            reasons = [line.why_not(now) for line in lines]
+            self.reason = min(reasons, key=lambda reason: reason.until or 0)
         return usable
 
     def _become_customer_of(self, lines: list[Line]) -> None:
@@ -216,21 +232,23 @@ class ReadyQueue:
     def _usable_ips(self) -> list[LocalIp]:
         own = self.pool.ips
         if not own:
-            self.reason = f"the pool {self.pool.name} has no sending IP"
+            self.reason = NoSendingIp(self.pool.name, ())
             return []
         present = [ip for ip in own if not ip.is_missing]
         if not present:
-            names = ", ".join(ip.address for ip in own)
-            self.reason = f"no sending IP of the pool {self.pool.name} is on this host: {names}"
+            self.reason = NoSendingIp(self.pool.name, tuple(ip.address for ip in own))
             return []
         unspent = self._unspent(present)
         if not unspent:
             # Overflow answers a spent allowance, never a block.
             unspent = self._unspent([ip for ip in self.pool.overflow if not ip.is_missing])
         if not unspent:
-            names = ", ".join(ip.address for ip in present)
-            self.reason = f"today's warm-up allowance is used up: {names}"
-            self.until = max(ip.allowance.next_day_at for ip in present if ip.allowance)
+            allowances = [ip.allowance for ip in present if ip.allowance]
+            self.reason = Spent(
+                tuple(ip.address for ip in present),
+                min(allowance.percent for allowance in allowances),
+                max(allowance.next_day_at for allowance in allowances),
+            )
         return unspent
 
     def _unspent(self, ips: Sequence[LocalIp]) -> list[LocalIp]:
@@ -245,13 +263,55 @@ class ReadyQueue:
     def _assign(self, lines: list[Line], rooms: list[int]) -> None:
         by_address = {line.lane.ip.address: index for index, line in enumerate(lines)}
         while self.ready:
-            index = by_address.get(self.ready[0].row.last_ip, -1)
+            row = self.ready[0].row
+            if row.is_bound and (ip := self._only_ip(row)) is not None:
+                if not self._assign_bound(ip):
+                    return
+                continue
+            index = by_address.get(row.last_ip, -1)
             if index < 0 or lines[index].lane.ip.room() <= 0:
                 index = self._next_with_room(rooms)
             if index < 0:
                 return
             rooms[index] -= 1
             lines[index].assign(self.ready.popleft())
+
+    # Mail that must not hop.
+
+    def _only_ip(self, row: SpooledMessage) -> LocalIp | None:
+        """Return the IP a bound message waits for; None when it has left the pool, or the host."""
+        ip = self.pool.member(row.last_ip)
+        return None if ip is None or ip.is_missing else ip
+
+    def _assign_bound(self, ip: LocalIp) -> bool:
+        """Assign the first message to its IP, or put it off; False: it is only full just now."""
+        line = self._line_of(ip)
+        if line is None:
+            message = self.ready.popleft()
+            self._host.budget.free(self, message.cost_bytes)
+            self._host.wait_for_ip(message.feed, message.row, self._free_at(ip))
+            return True
+        if line.room() <= 0:
+            return False
+        line.assign(self.ready.popleft())
+        line.kick()
+        return True
+
+    def _line_of(self, ip: LocalIp) -> Line | None:
+        """Return the line of an IP if it takes messages; one slowed by replies only if not full."""
+        if ip.is_spent:
+            return None
+        line = self._host.line(ip, self.destination)
+        if not line.is_usable(self._host.clock.elapsed()):
+            return None
+        return None if line.lane.learned is not None and line.room() <= 0 else line
+
+    def _free_at(self, ip: LocalIp) -> int:
+        """Return when an IP may take messages again, in milliseconds since the epoch."""
+        if ip.allowance is not None and ip.is_spent:
+            return ip.allowance.next_day_at
+        line, now = self._host.line(ip, self.destination), self._host.clock.elapsed()
+        return 0 if line.is_usable(now) else line.why_not(now).until or 0
 
     def _next_with_room(self, rooms: list[int]) -> int:
         for _ in rooms:
@@ -266,7 +326,7 @@ class ReadyQueue:
         want = room - self.composing
         # Small hand-overs only when the pipeline would run dry.
         while want >= HAND_OVER or (want > 0 and self.composing == 0):
-            if not self._host.budget.has_room:
+            if not self._host.budget.has_room(self):
                 self._host.budget.wait(self)
                 return
             rows = self._take(min(want, HAND_OVER))
@@ -294,7 +354,11 @@ class ReadyQueue:
                 if buffer[0].policy_version > version:
                     self._host.replace(feed)
                     break
-                rows.append((feed, buffer.popleft()))
+                row = buffer.popleft()
+                if row.is_bound and (ip := self._only_ip(row)) and self._line_of(ip) is None:
+                    self._host.wait_for_ip(feed, row, self._free_at(ip))
+                else:
+                    rows.append((feed, row))
             feed.home.read_ahead(feed)
             if buffer and feed.placed_in is self:
                 self.has_rows(feed)

@@ -6,6 +6,7 @@ import ipaddress
 import logging
 import socket
 
+from merpati.contracts.sending_policy import Order
 from merpati.delivery.allowance import Allowance
 
 log = logging.getLogger(__name__)
@@ -14,12 +15,19 @@ ALERT_SECONDS = 3_600.0  # a missing address is logged at once, then so often
 
 
 class LocalIp:
-    """A sending IP of the policy. promised: messages assigned to it that have not said MAIL yet."""
+    """A sending IP of the policy. promised: messages assigned to it that have not said MAIL yet.
 
-    def __init__(self, address: str, hostname: str, allowance: Allowance | None) -> None:
+    shard: of its account, which keeps what is learned about it; orders: those that name it.
+    """
+
+    def __init__(
+        self, address: str, hostname: str, allowance: Allowance | None, shard: int = 0
+    ) -> None:
         self.address = address
         self.hostname = hostname
         self.allowance = allowance
+        self.shard = shard
+        self.orders: tuple[Order, ...] = ()
         self.family = family_of(address)
         self.promised = 0
         self.is_missing = False
@@ -30,6 +38,13 @@ class LocalIp:
     def is_spent(self) -> bool:
         """Return whether today's warm-up allowance is used up."""
         return self.allowance is not None and self.allowance.is_spent
+
+    def order(self, provider: str, now: int) -> Order | None:
+        """Return what keeps it from sending to a provider; now: milliseconds since the epoch."""
+        for order in self.orders:
+            if now < order.until and order.provider in ("", provider):
+                return order
+        return None
 
     def room(self) -> int:
         """Return how many further messages may be assigned to it just now."""

@@ -435,7 +435,8 @@ class Session(asyncio.Protocol):
                 self._end(self._refused())
             elif stage is Stage.MAIL and self.answered:
                 # How a provider says "enough for one connection": nothing was said of the message.
-                self._end(Returned(str(reply)))
+                said = outcome_of(reply, stage, self._provider)
+                self._end(Returned(str(reply), reply, getattr(said, "reading", None)))
             else:
                 self._end(outcome_of(reply, stage, self._provider))
         self._abort(str(reply))

@@ -63,6 +63,11 @@ class Settler:
         self._postponed.append((queue_id, postponed))
         self._add(event)
 
+    def put_off(self, queue_id: int, postponed: Postponed) -> None:
+        """Record that a message waits longer, without a try and without an event."""
+        self._postponed.append((queue_id, postponed))
+        self._some.set()
+
     def finish(self) -> None:
         """Have `run` return once everything recorded so far is stored."""
         self._is_finishing = True
@@ -71,16 +76,20 @@ class Settler:
 
     async def run(self) -> None:
         """Store outcomes until told to finish."""
-        while not (self._is_finishing and not self._events):
+        while not (self._is_finishing and not self._has_work):
             await self._some.wait()
             if len(self._events) < self._most and not self._is_finishing:
                 self._many.clear()
                 await self._gather_more()
             self._some.clear()
-            if self._events:
+            if self._has_work:
                 await self._store()
-            if self._events or self._is_finishing:
+            if self._has_work or self._is_finishing:
                 self._some.set()
+
+    @property
+    def _has_work(self) -> bool:
+        return bool(self._events or self._postponed)
 
     def _add(self, event: Event) -> None:
         self._events.append(event)

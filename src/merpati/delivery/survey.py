@@ -7,13 +7,27 @@ from dataclasses import dataclass
 
 import msgspec
 
+from merpati.adapters.clock import Clock
+from merpati.contracts.queues import LaneStatus, QueueStatus
 from merpati.delivery.destinations import Destination, Whereto
 from merpati.delivery.feed import Feed, ShardFeeds
-from merpati.delivery.lane import Line
+from merpati.delivery.lane import Lane, Line
+from merpati.delivery.learned_pace import Learned, least
+from merpati.delivery.lessons import LaneKey
 from merpati.delivery.local_policy import LocalPolicy
 from merpati.delivery.ready_queue import LocalPool, ReadyQueue
+from merpati.delivery.reasons import (
+    NextAttempt,
+    Ordered,
+    Paused,
+    Reason,
+    Said,
+    Slowed,
+    kind,
+    sentence,
+    taught,
+)
 from merpati.delivery.settling import Settler
-from merpati.delivery.status import QueueStatus
 from merpati.providers.directory import directory
 from merpati.spool.shapes import QueueDepth
 
@@ -27,7 +41,8 @@ class Scene:
     policy: LocalPolicy
     known: Callable[[str], Whereto | None]
     lines: Sequence[Line]
-    now: int
+    learned: Mapping[LaneKey, Learned]
+    clock: Clock
     held: str = ""  # why nothing at all is begun
 
 
@@ -46,14 +61,17 @@ def _status(scene: Scene, home: ShardFeeds, depth: QueueDepth) -> QueueStatus:
     key = depth.key
     account = scene.policy.accounts.get(key.account_id)
     pool = scene.policy.pool_for(account, key.pool_id) if account else None
-    whereto = scene.known(key.domain)
-    provider = whereto.provider if isinstance(whereto, Destination) else _hint(key.domain)
+    provider = provider_of(key.domain, scene.known)
     used = _lines_of(scene.lines, pool, provider)
     in_flight = sum(line.in_flight for line in used)
-    trouble = _trouble(scene, home)
-    reason, until = _reason(depth, home.feeds.get(depth.queue_id), trouble, scene.now)
-    if in_flight and not trouble:
-        reason, until = "", None
+    now = scene.clock.now()
+    slowed = _slowed(scene, pool, provider)
+    reason = _trouble(scene, home)
+    if reason is None and not in_flight:
+        reason = _reason(depth, home.feeds.get(depth.queue_id), now)
+        if isinstance(reason, NextAttempt):
+            # Better than when: why, if nothing could leave before either.
+            reason = _all_paused(slowed, pool) or reason
     return QueueStatus(
         account_id=key.account_id,
         pool_id=pool.pool_id if pool else key.pool_id,
@@ -65,38 +83,90 @@ def _status(scene: Scene, home: ShardFeeds, depth: QueueDepth) -> QueueStatus:
         connections=sum(len(line.sessions) for line in used),
         last_reply=next((line.last_reply for line in used if line.last_reply), ""),
         pace=_pace(used),
-        reason=reason,
-        until=until,
+        reason=sentence(reason, now) if reason is not None else "",
+        until=reason.until if reason is not None else None,
+        why=kind(reason),
+        by=reason.by if isinstance(reason, Ordered) else "",
+        slowed=tuple(sentence(one, now) for one in slowed if one != reason),
     )
 
 
-def _hint(domain: str) -> str:
-    """Return whom a domain was last known to be with, as long as its MX is not known; or itself."""
+def lanes_of(
+    lines: Sequence[Line], learned: Mapping[LaneKey, Learned], clock: Clock
+) -> list[LaneStatus]:
+    """Return the pace of each lane: of those in use, and of those that replies slowed."""
+    lanes = {line.lane.key: line.lane for line in lines}
+    statuses = [
+        _lane_status(key, lanes.get(key), learned.get(key), clock) for key in {**lanes, **learned}
+    ]
+    return sorted(statuses, key=lambda status: (status.sending_ip, status.provider))
+
+
+def _lane_status(
+    key: LaneKey, lane: Lane | None, learned: Learned | None, clock: Clock
+) -> LaneStatus:
+    configured = learned.configured if lane is None and learned is not None else None
+    if lane is not None:
+        configured = lane.configured
+    assert configured is not None  # noqa: S101 - one of both there is
+    pace = least(configured, learned.pace if learned is not None else None)
+    reason = taught(learned, key, clock) if learned is not None else None
+    return LaneStatus(
+        *key,
+        lane.connections if lane is not None else 0,
+        pace.connections,
+        pace.messages_per_connection,
+        pace.messages_per_minute,
+        configured.connections,
+        configured.messages_per_minute,
+        sentence(reason, clock.now()) if reason is not None else "",
+        learned.since if learned is not None else None,
+        reason.until if reason is not None else None,
+    )
+
+
+def _slowed(scene: Scene, pool: LocalPool | None, provider: str) -> list[Paused | Slowed]:
+    if not scene.learned or pool is None:
+        return []
+    keys = [(ip.address, provider) for ip in pool.ips]
+    return [taught(scene.learned[key], key, scene.clock) for key in keys if key in scene.learned]
+
+
+def _all_paused(slowed: Sequence[Paused | Slowed], pool: LocalPool | None) -> Reason | None:
+    """Return the pause that ends first, when all sending IPs of the pool are paused."""
+    pauses = [one for one in slowed if not isinstance(one, Slowed)]
+    if pool is None or not pauses or len(pauses) < len(pool.ips):
+        return None
+    return min(pauses, key=lambda one: one.until)
+
+
+def provider_of(domain: str, known: Callable[[str], Whereto | None]) -> str:
+    """Return who takes a domain's mail; while its MX is not known whom it hints at, or itself."""
+    whereto = known(domain)
+    if isinstance(whereto, Destination):
+        return whereto.provider
     provider = directory().hint(domain)
     return provider.id if provider else domain
 
 
-def _trouble(scene: Scene, home: ShardFeeds) -> str:
-    if reason := scene.settlers[home.shard.number].reason:
-        return reason
-    if scene.held:
-        return scene.held
-    if scene.policy.version == 0:
-        return "waits for the first sending policy"
-    return f"the spool cannot be read: {home.trouble}" if home.trouble else ""
+def _trouble(scene: Scene, home: ShardFeeds) -> Reason | None:
+    words = scene.settlers[home.shard.number].reason or scene.held
+    if not words and scene.policy.version == 0:
+        words = "waits for the first sending policy"
+    if not words and home.trouble:
+        words = f"the spool cannot be read: {home.trouble}"
+    return Said(words) if words else None
 
 
-def _reason(depth: QueueDepth, feed: Feed | None, trouble: str, now: int) -> tuple[str, int | None]:
-    if trouble:
-        return trouble, None
+def _reason(depth: QueueDepth, feed: Feed | None, now: int) -> Reason | None:
     if feed is not None and feed.reason:
-        return feed.reason, feed.until
+        return Said(feed.reason, feed.until)
     queue: ReadyQueue | None = feed.placed_in if feed is not None else None
-    if queue is not None and queue.reason:
-        return queue.reason, queue.until
+    if queue is not None and queue.reason is not None:
+        return queue.reason
     if depth.earliest_due_at > now:
-        return "waits for the next attempt", depth.earliest_due_at
-    return "", None
+        return NextAttempt(depth.earliest_due_at)
+    return None
 
 
 def _lines_of(lines: Sequence[Line], pool: LocalPool | None, provider: str) -> list[Line]:
@@ -123,11 +193,12 @@ def _joined(one: QueueStatus | None, other: QueueStatus) -> QueueStatus:
     """Return the queues of several domains as the one they are for people."""
     if one is None:
         return other
-    moving = not (one.reason and other.reason)
+    moving = not (one.why and other.why)
     return msgspec.structs.replace(
         one,
         depth=one.depth + other.depth,
         oldest_due_at=min(one.oldest_due_at or 0, other.oldest_due_at or 0),
         reason="" if moving else one.reason,
         until=None if moving else one.until,
+        why="" if moving else one.why,
     )

@@ -94,7 +94,9 @@ class Verdicts:
                 self.give_up(feed, attempt, events.expiry(note), Settlement.EXPIRED)
             case RetryAt(due_at):
                 last_ip = attempt.way.sending_ip or None
-                put_off = Postponed(row.message_id, due_at, True, last_ip, note)
+                # What blames us must not be tried from another of our IPs.
+                binds = outcome.reading is not None and outcome.reading.scope.binds
+                put_off = Postponed(row.message_id, due_at, True, last_ip, note, binds)
                 event = events.delayed(attempt, outcome)
                 self._settlers[feed.home.shard.number].postpone(feed.queue_id, put_off, event)
 
@@ -122,6 +124,17 @@ class Verdicts:
                 postponed = Postponed(row.message_id, due_at, attempted=False, note=note)
                 event = events.delayed(attempt, Deferred(note))
                 self._settlers[feed.home.shard.number].postpone(feed.queue_id, postponed, event)
+
+    def wait_for_ip(self, feed: Feed, row: SpooledMessage, until: int) -> None:
+        """Put off a message that may leave by one IP only, which cannot send it before `until`."""
+        attempt = self._without_try(row)
+        match after_own_trouble(self._schedule, row.injected_at, attempt.at):
+            case Expired():
+                self.give_up(feed, attempt, events.expiry(row.note), Settlement.EXPIRED)
+            case RetryAt(due_at):
+                due_at = min(max(due_at, until), row.injected_at + self._schedule.life_ms)
+                put_off = Postponed(row.message_id, due_at, attempted=False)
+                self._settlers[feed.home.shard.number].put_off(feed.queue_id, put_off)
 
     def cancel(self, shard: int, row: SpooledMessage) -> None:
         """Settle a message whose campaign was cancelled before it was sent."""

@@ -55,3 +55,17 @@ class Scope(enum.StrEnum):
     ORGANISATION = "organisation"
     DESTINATION = "destination"
     PLATFORM = "platform"
+
+    @property
+    def is_about_pace(self) -> bool:
+        """Return whether replies that blame this change how fast mail goes."""
+        return self in _ABOUT_PACE
+
+    @property
+    def binds(self) -> bool:
+        """Return whether a message deferred for this must not leave by another IP of ours."""
+        return self in _BINDING
+
+
+_ABOUT_PACE = frozenset((Scope.SENDING_IP, Scope.DOMAIN))
+_BINDING = _ABOUT_PACE | {Scope.MESSAGE}

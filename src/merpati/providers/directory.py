@@ -18,6 +18,7 @@ from typing import Any, Literal
 import msgspec
 
 from merpati.providers.bounce_class import Cause
+from merpati.providers.reaction import Reaction
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,13 +45,17 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A provider's own wording and what it means. pattern: see `providers/patterns.py`."""
+    """A provider's own wording and what it means. pattern: see `providers/patterns.py`.
+
+    reaction: what pacing does about it; None for what it does about the cause everywhere.
+    """
 
     pattern: str
     cause: Cause
     bounce_class: int
     source: str
     action: str = ""
+    reaction: Reaction | None = None
     note: str = ""
 
 

@@ -28,6 +28,7 @@ from merpati.providers.codes import Meaning, meaning_of_codes
 from merpati.providers.directory import directory
 from merpati.providers.patterns import LONGEST_TEXT, Patterns, without_particulars
 from merpati.providers.phase import Phase
+from merpati.providers.reaction import Reaction
 
 OWN_MARK = "[internal] "  # texts of our own begin with it, as SparkPost's do
 MOST_REMEMBERED = 4_096  # readings
@@ -44,7 +45,7 @@ class Reading:
     """What a reply means.
 
     cause: our finer label, whose `scope` says whom it blames; defers: the message waits for another
-    attempt; rule: the pattern that said so, "" when the codes did.
+    attempt; rule: the pattern that said so, "" when the codes did; reaction: what pacing does.
     """
 
     bounce_class: BounceClass
@@ -52,6 +53,7 @@ class Reading:
     scope: Scope
     defers: bool
     rule: str = ""
+    reaction: Reaction | None = None
 
 
 class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,6 +63,7 @@ class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     codes: str = ""
     seen_at: str = ""
     source: str = ""
+    reaction: Reaction | None = None
 
     @property
     def meaning(self) -> Meaning:
@@ -69,6 +72,7 @@ class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scopes: dict[Scope, list[Cause]]
+    reactions: dict[Cause, Reaction]
     own: list[_Rule]
     pattern: list[_Rule]
 
@@ -92,13 +96,29 @@ class _Book:
         text = resources.files(__package__).joinpath("replies.toml").read_text(encoding="utf-8")
         file = msgspec.convert(tomllib.loads(text), _File)
         self.scopes = {cause: scope for scope, causes in file.scopes.items() for cause in causes}
+        self.reactions = file.reactions
         self.own = _Rules(file.own)
         self.everybody = _Rules(file.pattern)
         self._by_provider: dict[str, tuple[_Rules, bool]] = {}
         for provider in directory():
-            rules = [_Rule(r.pattern, r.bounce_class, r.cause) for r in provider.reply]
+            rules = [
+                _Rule(r.pattern, r.bounce_class, r.cause, reaction=r.reaction)
+                for r in provider.reply
+            ]
             last_first = provider.reply_lines == "last first"
             self._by_provider[provider.id] = (_Rules(rules), last_first)
+        about_pace = [
+            *self.reactions,
+            *(r.cause for p in directory() for r in p.reply if r.reaction),
+        ]
+        if wrong := {cause for cause in about_pace if not self.scopes[cause].is_about_pace}:
+            raise ValueError(f"no reaction to what blames neither IP nor domain: {wrong}")
+
+    def reaction(self, rule: _Rule | None, cause: Cause) -> Reaction | None:
+        """Return what to do about a reply: what its rule says, else what its cause does."""
+        is_own = rule is not None and rule.cause == cause and rule.reaction is not None
+        found = rule.reaction if rule is not None and is_own else self.reactions.get(cause)
+        return found or None  # one that does nothing is none
 
     def find(self, provider: str, head: str, text: str) -> _Rule | None:
         """Return the rule for a reply; head: its codes, text: its lines."""
@@ -145,7 +165,14 @@ def _read(code: int, enhanced: str, text: str, phase: Phase, provider: str) -> R
     elif bounce_class.is_hard and not is_permanent:
         bounce_class = BounceClass.TRANSIENT
     defers = not is_permanent or phase is Phase.BEFORE_RCPT or bounce_class in _MAY_WAIT
-    return Reading(bounce_class, cause, book.scopes[cause], defers, rule.pattern if rule else "")
+    return Reading(
+        bounce_class,
+        cause,
+        book.scopes[cause],
+        defers,
+        rule.pattern if rule else "",
+        book.reaction(rule, cause),
+    )
 
 
 @lru_cache(MOST_REMEMBERED)

@@ -20,6 +20,7 @@ from merpati.adapters.clock import Clock, SystemClock
 from merpati.adapters.crypto import SecretBox
 from merpati.adapters.rpc import Handler, RpcError, RpcServer
 from merpati.contracts.metrics import WorkerMetrics
+from merpati.contracts.queues import Retry
 from merpati.contracts.sending_policy import SendingPolicy
 from merpati.delivery.engine import Engine
 from merpati.delivery.metering import gauges
@@ -40,6 +41,7 @@ POLICY_POLL_SECONDS = 0.2
 GRACE_SECONDS = 12.0  # for messages on connections; the supervisor kills after 25 s
 SHARDS_CACHE_BYTES = 64 << 20  # of SQLite pages, all shards of the worker together
 
+_read_retry = codec.unpacker(Retry)
 _read_policy = codec.unpacker(SendingPolicy)
 
 
@@ -82,7 +84,12 @@ async def deliver(folder: DataFolder, settings: Settings, worker: int, workers: 
     follower = PolicyFollower(folder.policy, engine.use_policy)
     follower.look()
     served = handlers({shard.number: shard for shard in shards})
-    own = {"queues": _queues(engine), "metrics": _metrics(engine, shards, clock)}
+    own = {
+        "queues": _queues(engine),
+        "paces": _paces(engine),
+        "retry": _retry(engine),
+        "metrics": _metrics(engine, shards, clock),
+    }
     server = RpcServer(folder.deliver_socket(worker), {**served, **own})
     await server.start()
     running = asyncio.create_task(engine.run())
@@ -113,6 +120,23 @@ def _queues(engine: Engine) -> Handler:
             raise RpcError(error.kind, error.reason) from error
 
     return queues
+
+
+def _paces(engine: Engine) -> Handler:
+    async def paces(_: bytes) -> bytes:
+        return codec.pack(engine.paces())
+
+    return paces
+
+
+def _retry(engine: Engine) -> Handler:
+    async def retry(payload: bytes) -> bytes:
+        try:
+            return codec.pack(await engine.retry(_read_retry.decode(payload)))
+        except SpoolUnavailable as error:
+            raise RpcError(error.kind, error.reason) from error
+
+    return retry
 
 
 def _metrics(engine: Engine, shards: Sequence[Shard], clock: Clock) -> Handler:

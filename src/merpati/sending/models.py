@@ -137,6 +137,36 @@ class StaticRoute(models.Model):
         return f"{self.pattern} via {self.host}:{self.port}"
 
 
+class QueueOrder(models.Model):
+    """Mail that somebody ordered to wait, until a moment; see `contracts.sending_policy.Order`.
+
+    by_account: the account's own, which it may end itself.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, null=True, blank=True)
+    pool = models.ForeignKey(IpPool, on_delete=models.CASCADE, null=True, blank=True)
+    provider = models.CharField(max_length=253, blank=True, default="")
+    sending_ip = models.CharField(max_length=45, blank=True, default="")
+    drains = models.BooleanField(default=False)
+    by_account = models.BooleanField(default=False)
+    by = models.CharField(max_length=200)
+    reason = models.CharField(max_length=500, blank=True, default="")
+    created_at = models.DateTimeField()
+    until_at = models.DateTimeField()
+
+    class Meta:
+        """Every order ends."""
+
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(until_at__gt=models.F("created_at")), name="queue_order_ends"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.provider or 'all mail'} until {self.until_at}"
+
+
 class SuppressionType(models.TextChoices):
     """Which mail a suppression stops; SparkPost's words."""
 

@@ -31,6 +31,7 @@ from merpati.sending.models import (
     DEFAULT_POOL,
     IpPool,
     PolicyVersion,
+    QueueOrder,
     SendingDomain,
     SendingIp,
     StaticRoute,
@@ -112,6 +113,7 @@ def build(bounce_domain: str) -> contract.SendingPolicy:
             pools=_pools(),
             dkim_keys=_dkim_keys(),
             routes=_routes(),
+            orders=_orders(),
         )
         if current_version() == version:
             return policy
@@ -247,3 +249,24 @@ def _routes() -> list[contract.Route]:
             "pattern"
         ).values_list("pattern", "host", "port", "connections", "messages_per_minute")
     ]
+
+
+def _orders() -> list[contract.Order]:
+    # Those that are over are in it as well: workers look at the end themselves.
+    return [order_of(order) for order in QueueOrder.objects.order_by("id")]
+
+
+def order_of(order: QueueOrder) -> contract.Order:
+    """Return an order as the engine reads it."""
+    return contract.Order(
+        order.pk,
+        int(order.until_at.timestamp() * 1000),
+        int(order.created_at.timestamp() * 1000),
+        order.by,
+        order.reason,
+        order.account_id,
+        order.pool_id,
+        order.provider,
+        order.sending_ip,
+        order.drains,
+    )

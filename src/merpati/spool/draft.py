@@ -127,7 +127,8 @@ class Draft:
             self.released[place.content_id] = self.released.get(place.content_id, 0) + 1
         for one in postponed:
             if one.message_id in self.live:
-                change = (one.due_at, int(one.attempted), one.last_ip, _one_line(one.note))
+                bound = None if one.is_bound is None else int(one.is_bound)
+                change = (one.due_at, int(one.attempted), one.last_ip, _one_line(one.note), bound)
                 self.postponed.setdefault(one.message_id, []).append(change)
             else:
                 gone.add(one.message_id)
@@ -137,14 +138,15 @@ class Draft:
             self._record(JournalKind.EVENTS, 0, pack(list(events)))
 
     def postponements(self) -> Iterable[tuple[object, ...]]:
-        """Return (id, due_at, attempts made, last_ip, note); some may be settled by now."""
+        """Return (id, due_at, attempts made, last_ip, note, bound); some may be settled by now."""
         for message_id, changes in self.postponed.items():
-            last_ip = note = None
-            for _, _, ip_now, note_now in changes:
+            last_ip = note = bound = None
+            for _, _, ip_now, note_now, bound_now in changes:
                 last_ip = last_ip if ip_now is None else ip_now
                 note = note if note_now is None else note_now
+                bound = bound if bound_now is None else bound_now
             attempts = sum(1 for change in changes if change[1])
-            yield message_id, changes[-1][0], attempts, last_ip, note
+            yield message_id, changes[-1][0], attempts, last_ip, note, bound
 
     def _add_content(self, batch: Batch) -> int:
         content_id = self.counters.content

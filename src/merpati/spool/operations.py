@@ -61,6 +61,27 @@ class Reserve:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepPace:
+    """Remember what was learned about a lane, None: forget it. Answer: None."""
+
+    sending_ip: str
+    provider: str
+    state: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class MakeDue:
+    """Have messages of a queue tried again now, not those that are scheduled. Answer: int.
+
+    last_ip: only those it tried last, "" for all.
+    """
+
+    queue_id: int
+    now: int
+    last_ip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Trim:
     """Answer: bool, whether more is left to trim."""
 
@@ -72,7 +93,18 @@ class Sweep:
     """Housekeeping: old keys, empty queues. Answer: bool, whether more is left."""
 
 
-Operation = Append | Record | Settle | Cancel | EndCancel | Reserve | Trim | Sweep
+Operation = (
+    Append
+    | Record
+    | Settle
+    | Cancel
+    | EndCancel
+    | Reserve
+    | KeepPace
+    | MakeDue
+    | Trim
+    | Sweep
+)
 Answer = Accepted | int | bool | None
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from merpati.adapters.codec import DecodeError, unpacker
 
-VERSION = 2
+VERSION = 3
 BUSY_TIMEOUT_MS = 5_000  # how long a foreign lock (an operator's sqlite3 shell) is waited for
 CHECKPOINT_PAGES = 4_000  # 16 MB of log: fewer, larger checkpoints than SQLite's 1,000
 HEAP_BYTES = 64 << 20  # for all shards of a process: caches then reuse pages before they are full
@@ -56,7 +56,8 @@ CREATE TABLE queue (
 CREATE TABLE message (
   id INTEGER PRIMARY KEY, queue_id INTEGER NOT NULL, due_at INTEGER NOT NULL,
   content_id INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
-  last_ip TEXT NOT NULL DEFAULT '', note TEXT NOT NULL DEFAULT '', recipient BLOB NOT NULL
+  last_ip TEXT NOT NULL DEFAULT '', note TEXT NOT NULL DEFAULT '', recipient BLOB NOT NULL,
+  is_bound INTEGER NOT NULL DEFAULT 0  -- 1: what the last attempt came to blames us
 );
 CREATE INDEX message_due ON message (queue_id, due_at);
 
@@ -80,6 +81,12 @@ CREATE TABLE idempotency (
 -- Attempts granted to a sending IP on the latest day it was used.
 CREATE TABLE allowance (
   sending_ip TEXT PRIMARY KEY, day INTEGER NOT NULL, granted INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- What replies taught about the pace of a sending IP at a provider, while it is not the configured.
+CREATE TABLE pace (
+  sending_ip TEXT NOT NULL, provider TEXT NOT NULL, state BLOB NOT NULL,
+  PRIMARY KEY (sending_ip, provider)
 ) WITHOUT ROWID;
 """
 
@@ -135,13 +142,21 @@ def _create(db: sqlite3.Connection, path: Path) -> None:
 
 
 def _upgrade(db: sqlite3.Connection, path: Path) -> None:
-    """Bring a file of layout 1 to layout 2, whole or not at all: campaigns can be cancelled."""
+    """Bring a file of an older layout to this one, whole or not at all."""
     (found,) = db.execute("PRAGMA user_version").fetchone()
     if found == VERSION:
         return
     db.execute("BEGIN IMMEDIATE")
+    for layout in range(found + 1, VERSION + 1):
+        _UPGRADES[layout](db, path)
+    db.execute(f"PRAGMA user_version = {VERSION}")
+    db.execute("COMMIT")
+
+
+def _to_2(db: sqlite3.Connection, path: Path) -> None:
+    """Campaigns can be cancelled."""
     db.execute("ALTER TABLE content ADD COLUMN campaign_id TEXT NOT NULL DEFAULT ''")
-    db.execute(next(one for one in TABLES.split(";\n") if "CREATE TABLE cancellation" in one))
+    db.execute(_statement("CREATE TABLE cancellation"))
     contents = db.execute(
         "SELECT id, data FROM content LEFT JOIN body ON body.content_id = content.id"
     )
@@ -150,5 +165,16 @@ def _upgrade(db: sqlite3.Connection, path: Path) -> None:
         with contextlib.suppress(DecodeError):  # the engine fails such a message, with a reason
             campaign = _read_campaign(body).campaign_id or ""
             db.execute("UPDATE content SET campaign_id = ? WHERE id = ?", (campaign, content_id))
-    db.execute(f"PRAGMA user_version = {VERSION}")
-    db.execute("COMMIT")
+
+
+def _to_3(db: sqlite3.Connection, _path: Path) -> None:
+    """Learned paces are kept, and messages may be bound to the IP that tried them."""
+    db.execute("ALTER TABLE message ADD COLUMN is_bound INTEGER NOT NULL DEFAULT 0")
+    db.execute(_statement("CREATE TABLE pace"))
+
+
+def _statement(beginning: str) -> str:
+    return next(one for one in TABLES.split(";\n") if beginning in one)
+
+
+_UPGRADES = {2: _to_2, 3: _to_3}

@@ -27,7 +27,7 @@ class SpooledMessage(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     policy_version: the engine picks nothing before it holds this version of the sending policy.
     attempts: made so far. last_ip: sending IP of the last one, "" before it. note: what the last
-    attempt came to, in few words, untrusted.
+    attempt came to, in few words, untrusted. is_bound: it blamed us, so no other IP may try.
     """
 
     message_id: int
@@ -42,13 +42,14 @@ class SpooledMessage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     transmission_id: str
     injected_at: int
     policy_version: int
+    is_bound: bool = False
 
 
 class Postponed(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A message that stays: when it is due again, and what the attempt left behind.
 
     attempted: count an attempt (False when it only moves to another way or moment).
-    last_ip, note: None keeps what is stored; a note is cut at 200 characters.
+    last_ip, note, is_bound: None keeps what is stored; a note is cut at 200 characters.
     """
 
     message_id: int
@@ -56,6 +57,7 @@ class Postponed(msgspec.Struct, frozen=True, array_like=True, gc=False):
     attempted: bool = True
     last_ip: str | None = None
     note: str | None = None
+    is_bound: bool | None = None
 
 
 class Cancellation(msgspec.Struct, frozen=True, array_like=True):
@@ -65,6 +67,14 @@ class Cancellation(msgspec.Struct, frozen=True, array_like=True):
     account_id: int
     campaign_id: str
     before_id: int  # messages with ids below
+
+
+class LanePace(msgspec.Struct, frozen=True, array_like=True):
+    """What is learned about the pace of one sending IP at one provider; state: opaque here."""
+
+    sending_ip: str
+    provider: str
+    state: bytes
 
 
 class JournalRow(msgspec.Struct, frozen=True, array_like=True):

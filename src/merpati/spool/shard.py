@@ -15,9 +15,20 @@ from merpati.adapters.clock import Clock
 from merpati.contracts.batch import Accepted
 from merpati.contracts.event import Event, JournalKind
 from merpati.spool.files import ShardLock, make_directory, shard_path
-from merpati.spool.operations import Append, Cancel, EndCancel, Record, Reserve, Settle, Trim
+from merpati.spool.operations import (
+    Append,
+    Cancel,
+    EndCancel,
+    KeepPace,
+    MakeDue,
+    Record,
+    Reserve,
+    Settle,
+    Trim,
+)
 from merpati.spool.shapes import (
     Cancellation,
+    LanePace,
     Postponed,
     QueueDepth,
     QueueKey,
@@ -183,6 +194,30 @@ class Shard:
         """
         granted: int = await self._writer.submit(Reserve(sending_ip, day, block, limit))
         return granted
+
+    async def keep_pace(self, sending_ip: str, provider: str, state: bytes | None) -> None:
+        """Remember what was learned about the pace of a lane; None forgets it."""
+        await self._writer.submit(KeepPace(sending_ip, provider, state))
+
+    async def paces(self) -> list[LanePace]:
+        """Return what was kept about the pace of lanes."""
+        if self._writer.store is None and not self._path.exists():
+            return []
+        found: list[LanePace] = await self._writer.submit(Store.paces)
+        return found
+
+    async def make_due(self, queue_id: int, now: int, last_ip: str = "") -> int:
+        """Have what a queue deferred tried again now, in small steps; return how many it was.
+
+        Scheduled mail stays scheduled. last_ip: only what that IP tried last; "" for all.
+        """
+        count = 0
+        while step := await self._writer.submit(MakeDue(queue_id, now, last_ip)):
+            count += step
+            if self.on_due is not None:
+                # A moment before: who has read on to `now` must look back, since ids are mixed.
+                self.on_due(queue_id, step, now - 1)
+        return count
 
     async def trim(self, seq: int) -> None:
         """Remove journal rows up to and including `seq`, in small steps."""

@@ -26,6 +26,8 @@ from merpati.spool.operations import (
     Cancel,
     Committed,
     EndCancel,
+    KeepPace,
+    MakeDue,
     Operation,
     Record,
     Reserve,
@@ -34,9 +36,16 @@ from merpati.spool.operations import (
     Trim,
 )
 from merpati.spool.schema import connect
-from merpati.spool.shapes import Cancellation, QueueDepth, QueueKey, SpooledMessage
+from merpati.spool.shapes import Cancellation, LanePace, QueueDepth, QueueKey, SpooledMessage
 from merpati.spool.statements import ask, delete
-from merpati.spool.writing import purge_keys, reserve, trim, write_draft
+from merpati.spool.writing import (
+    keep_pace,
+    make_due,
+    purge_keys,
+    reserve,
+    trim,
+    write_draft,
+)
 
 KEY_LIFE_MS = 24 * 3_600_000  # an idempotency key is kept this long
 
@@ -46,7 +55,8 @@ _unpack_batch = unpacker(Batch).decode
 # among a million with the same due time; "+" and CROSS keep the planner from better ideas.
 _DUE = """
 SELECT json_group_array(json_array(m.id, m.queue_id, m.due_at, m.content_id, m.attempts, m.last_ip,
-  m.note, hex(m.recipient), c.account_id, c.transmission_id, c.injected_at, c.policy_version))
+  m.note, hex(m.recipient), c.account_id, c.transmission_id, c.injected_at, c.policy_version,
+  m.is_bound))
 FROM (
   SELECT * FROM (
     SELECT * FROM message WHERE queue_id = :queue AND due_at = :after_due AND id > :after_id
@@ -63,7 +73,7 @@ WITH step AS (
   SELECT * FROM message WHERE id > :after AND id < :before ORDER BY id LIMIT :limit)
 SELECT json_array((SELECT max(id) FROM step), (SELECT json_group_array(json_array(m.id, m.queue_id,
   m.due_at, m.content_id, m.attempts, m.last_ip, m.note, hex(m.recipient), c.account_id,
-  c.transmission_id, c.injected_at, c.policy_version))
+  c.transmission_id, c.injected_at, c.policy_version, m.is_bound))
 FROM step m CROSS JOIN content c ON c.id = m.content_id
 WHERE c.account_id = :account AND c.campaign_id = :campaign))
 """
@@ -176,6 +186,11 @@ class Store:
             # Without the path: this is shown to the mail's sender.
             words = error.strerror or type(error).__name__
             raise ContentUnreadable(f"content {content_id} is unreadable: {words}") from error
+
+    def paces(self) -> list[LanePace]:
+        """Return what was learned about the pace of lanes."""
+        rows = self._db.execute("SELECT sending_ip, provider, state FROM pace")
+        return [LanePace(*row) for row in rows.fetchall()]
 
     def cancellations(self) -> list[Cancellation]:
         """Return what is to be cancelled and not done."""
@@ -290,6 +305,10 @@ class Store:
                 self._db.execute("DELETE FROM cancellation WHERE id = ?", (cancellation_id,))
             case Reserve():
                 return reserve(self._db, operation)
+            case KeepPace():
+                keep_pace(self._db, operation)
+            case MakeDue():
+                return make_due(self._db, operation)
             case Trim(seq):
                 return trim(self._db, seq)
             case Sweep():

@@ -10,11 +10,12 @@ import sqlite3
 
 from merpati.adapters.faults import fault
 from merpati.spool.draft import Draft
-from merpati.spool.operations import Reserve
+from merpati.spool.operations import KeepPace, MakeDue, Reserve
 from merpati.spool.statements import ask, delete, insert
 
 TRIM_ROWS = 200  # journal rows removed in one commit, at most
 TRIM_BYTES = 4 << 20  # of their payloads: injection records may hold a megabyte each
+DUE_ROWS = 2_000  # made due in one commit, at most
 PURGE_KEYS = 500  # in one commit, at most
 
 
@@ -49,6 +50,30 @@ def reserve(db: sqlite3.Connection, wanted: Reserve) -> int:
             (wanted.sending_ip, day, granted + grant),
         )
     return grant
+
+
+def keep_pace(db: sqlite3.Connection, wanted: KeepPace) -> None:
+    """Remember a lane's pace, or forget it."""
+    lane = (wanted.sending_ip, wanted.provider)
+    if wanted.state is None:
+        db.execute("DELETE FROM pace WHERE sending_ip = ? AND provider = ?", lane)
+    else:
+        db.execute("INSERT OR REPLACE INTO pace VALUES (?, ?, ?)", (*lane, wanted.state))
+
+
+def make_due(db: sqlite3.Connection, wanted: MakeDue) -> int:
+    """Make a step's worth of messages due now that wait for another attempt; return how many."""
+    return db.execute(
+        "UPDATE message SET due_at = :now WHERE id IN (SELECT id FROM message"
+        " WHERE queue_id = :queue AND due_at > :now AND (attempts > 0 OR note <> '')"
+        " AND (:ip = '' OR last_ip = :ip) LIMIT :limit)",
+        {
+            "now": wanted.now,
+            "queue": wanted.queue_id,
+            "ip": wanted.last_ip,
+            "limit": DUE_ROWS,
+        },
+    ).rowcount
 
 
 def trim(db: sqlite3.Connection, seq: int) -> bool:
@@ -131,7 +156,8 @@ def _postpone(db: sqlite3.Connection, draft: Draft) -> None:
             "UPDATE message SET due_at = json_extract(j.value, '$[1]'),"
             " attempts = attempts + json_extract(j.value, '$[2]'),"
             " last_ip = coalesce(json_extract(j.value, '$[3]'), last_ip),"
-            " note = coalesce(json_extract(j.value, '$[4]'), note)"
+            " note = coalesce(json_extract(j.value, '$[4]'), note),"
+            " is_bound = coalesce(json_extract(j.value, '$[5]'), is_bound)"
             " FROM json_each(?) j WHERE message.id = json_extract(j.value, '$[0]')",
             (json.dumps(changes),),
         )

@@ -1,0 +1,68 @@
+"""What the delivery of one worker looks like from outside, and what it can be asked to do."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class QueueStatus(msgspec.Struct, frozen=True, omit_defaults=False):
+    """One ready queue, as `merpati queue` shows it. Times: milliseconds since the epoch, or None.
+
+    provider: mailbox provider or route; as long as neither is known what the recipient domain
+    hints at, or that domain.
+    depth: messages on disk, those in flight and those that wait for a retry included.
+    reason: why nothing moves, as a sentence without its full stop, "" while something does; why:
+    the same as a word (see `reasons.py`); until: when that ends, if that is known.
+    by: who ordered it to wait, "" when nobody did.
+    slowed: sentences on sending IPs that this provider's replies slowed or paused.
+    """
+
+    account_id: int
+    pool_id: int
+    pool: str
+    provider: str
+    depth: int
+    oldest_due_at: int | None
+    in_flight: int
+    connections: int
+    last_reply: str
+    pace: str
+    reason: str
+    until: int | None
+    why: str = ""
+    by: str = ""
+    slowed: tuple[str, ...] = ()
+
+
+class LaneStatus(msgspec.Struct, frozen=True):
+    """The pace of one sending IP at one provider; limits None while no mail went there yet.
+
+    reason: why it is below the configured one, "" while it is not; until: when it rises next;
+    since: when it was lowered last.
+    """
+
+    sending_ip: str
+    provider: str
+    connections: int
+    connections_limit: int
+    messages_per_connection: int
+    messages_per_minute: int | None
+    configured_connections: int
+    configured_messages_per_minute: int | None
+    reason: str = ""
+    since: int | None = None
+    until: int | None = None
+
+
+class Retry(msgspec.Struct, frozen=True):
+    """Have deferred mail tried again now: of an account, pool, provider, or by one sending IP.
+
+    None and "" stand for all. lifts: also end what replies and failed connections taught to wait.
+    Answer: int, the messages that are due now and were not before.
+    """
+
+    account_id: int | None = None
+    pool_id: int | None = None
+    provider: str = ""
+    sending_ip: str = ""
+    lifts: bool = False

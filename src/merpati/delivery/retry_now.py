@@ -1,0 +1,67 @@
+"""Deferred mail tried again at once, because somebody who mended the cause asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from merpati.adapters.clock import Clock
+from merpati.contracts.queues import Retry
+from merpati.delivery.destinations import Whereto
+from merpati.delivery.feed import ShardFeeds
+from merpati.delivery.lane import Line
+from merpati.delivery.lessons import LaneKey, Lessons
+from merpati.delivery.local_policy import LocalPolicy
+from merpati.delivery.survey import provider_of
+from merpati.spool.shapes import QueueKey
+
+
+async def retry_now(
+    wanted: Retry,
+    homes: Iterable[ShardFeeds],
+    policy: LocalPolicy,
+    known: Callable[[str], Whereto | None],
+    clock: Clock,
+) -> int:
+    """Make what is wanted due; return how many messages. Raises SpoolUnavailable."""
+    count = 0
+    for home in homes:
+        for depth in (await home.shard.queues()).values():
+            if _is_wanted(wanted, depth.key, policy, known):
+                now = clock.now()
+                count += await home.shard.make_due(depth.queue_id, now, wanted.sending_ip)
+    return count
+
+
+def lift(wanted: Retry, policy: LocalPolicy, lessons: Lessons, lines: Iterable[Line]) -> None:
+    """Forget what replies and failed connections taught the wanted lanes."""
+    ips = {
+        ip.address: ip
+        for pool in policy.pools.values()
+        if wanted.account_id in (None, pool.account_id) and wanted.pool_id in (None, pool.pool_id)
+        for ip in pool.ips
+        if wanted.sending_ip in ("", ip.address)
+    }
+
+    def is_meant(key: LaneKey) -> bool:
+        return key[0] in ips and wanted.provider in ("", key[1])
+
+    for key, _ in lessons:
+        if is_meant(key):
+            lessons.forget(key)
+            if (allowance := ips[key[0]].allowance) is not None:
+                allowance.uncut()
+    for line in lines:
+        if is_meant(line.lane.key):
+            line.backoff.worked()
+
+
+def _is_wanted(
+    wanted: Retry, key: QueueKey, policy: LocalPolicy, known: Callable[[str], Whereto | None]
+) -> bool:
+    account = policy.accounts.get(key.account_id)
+    pool = policy.pool_for(account, key.pool_id) if account else None
+    return (
+        wanted.account_id in (None, key.account_id)
+        and wanted.pool_id in (None, pool.pool_id if pool else key.pool_id)
+        and wanted.provider in ("", provider_of(key.domain, known))
+    )
