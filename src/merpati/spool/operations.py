@@ -94,16 +94,7 @@ class Sweep:
 
 
 Operation = (
-    Append
-    | Record
-    | Settle
-    | Cancel
-    | EndCancel
-    | Reserve
-    | KeepPace
-    | MakeDue
-    | Trim
-    | Sweep
+    Append | Record | Settle | Cancel | EndCancel | Reserve | KeepPace | MakeDue | Trim | Sweep
 )
 Answer = Accepted | int | bool | None
 
