@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from merpati.runtime.tls import ensure_certificate
+from merpati.sandbox.dns_server import DnsServer
 from merpati.sending.dns_records import dkim_value
 from merpati.sending.models import SendingDomain
 from merpati.settings import HostPort
@@ -34,7 +35,6 @@ from merpati.upkeep.doctor.finding import Finding, Level, ok
 from merpati.upkeep.doctor.registry import FAMILIES, examine
 from merpati.upkeep.doctor.scene import Ip, Scene
 from merpati.upkeep.running import Running
-from tests.support.dns_server import DnsServer
 from tests.support.smtp_sink import SmtpSink
 from tests.upkeep.scenes import of, scene
 
