@@ -54,7 +54,11 @@ class Sandbox:
         if self._process is None:
             return 0
         self._process.terminate()
-        return self._process.wait(START_LIMIT)
+        try:
+            return self._process.wait(START_LIMIT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
 
     def _listen(self, lines: Any) -> None:
         for line in lines:
