@@ -30,6 +30,7 @@ from merpati.upkeep.doctor import (
     hours,
     outbound,
     ports,
+    resolving,
 )
 from merpati.upkeep.doctor.finding import Finding, Level, ok
 from merpati.upkeep.doctor.registry import FAMILIES, examine
@@ -86,6 +87,16 @@ async def test_no_sending_ip_is_worth_a_word(tmp_path: Path) -> None:
 
 
 # DNS.
+
+
+async def test_dns_servers_that_do_not_answer_fail(tmp_path: Path) -> None:
+    with DnsServer() as dns:
+        it = scene(tmp_path, {"dns.servers": [dns.address]})
+        assert of(await resolving.check(it), "dns.answers") == [("OK", dns.address)]
+        dns.broken.add(".")
+        (found,) = await resolving.check(it)
+    assert (found.level, found.subject) == (Level.FAIL, dns.address)
+    assert "dns.servers" in found.remedy
 
 
 async def test_dkim_records_are_held_against_our_keys(tmp_path: Path) -> None:
