@@ -14,6 +14,8 @@ from harness.sandbox import Sandbox
 from harness.service import Merpati, wait_until
 from tests.support.http_calls import call, send, transmission
 
+pytestmark = pytest.mark.journey
+
 # Recipient -> provider, the last event it comes to, its bounce class.
 EXPECTED = {
     "accept@gmail-like.test": ("google", "delivery", None),
