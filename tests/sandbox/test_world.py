@@ -29,6 +29,11 @@ hostname = "mta1.kirim.example"
 name = "mp0226._domainkey.kirim.example"
 type = "txt"
 value = "v=DKIM1; k=rsa; p=%s"
+
+[[record]]
+name = "track.kirim.example"
+type = "CNAME"
+value = "mta1.kirim.example."
 """
 KEY = "A" * 392
 
@@ -61,6 +66,7 @@ async def test_what_a_customer_lists_is_played(tmp_path: Path) -> None:
         assert (await resolver.pointers(host)).records == ("sandbox.comcast.net",)
         assert (await resolver.pointers("127.0.0.2")).records == ("mta1.kirim.example",)
         assert (await resolver.addresses("mta1.kirim.example", "A")).records == ("127.0.0.2",)
+        assert (await resolver.addresses("track.kirim.example", "A")).records == ("127.0.0.2",)
         with pytest.raises(NameNotFound):
             await resolver.mail_exchanges("gmail.com")
         key = txt_records("mp0226._domainkey.kirim.example", [dns.address])
