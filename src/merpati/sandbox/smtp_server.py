@@ -46,10 +46,13 @@ class MailHosts:
     async def listening(self, port: int) -> AsyncIterator[int]:
         """Serve until the block ends; gives the port, a free one for 0. Raises OSError."""
         async with contextlib.AsyncExitStack() as stack:
-            yield await self._listen(stack, port)
-            for connection in self._connections:
-                connection.cancel()
-            await asyncio.gather(*self._connections, return_exceptions=True)
+            found = await self._listen(stack, port)
+            try:
+                yield found
+            finally:
+                for connection in self._connections:
+                    connection.cancel()
+                await asyncio.gather(*self._connections, return_exceptions=True)
 
     async def _listen(self, stack: contextlib.AsyncExitStack, port: int) -> int:
         for tries_left in reversed(range(1 if port else FREE_PORT_TRIES)):
