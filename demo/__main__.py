@@ -1,8 +1,9 @@
 """`make demo`: mail from an unmodified SparkPost client, signed, out of two IPs, then verified.
 
 Everything is real and on this machine: `merpati run` with its own data folder, the `sparkpost`
-package from PyPI over https, SMTP connections from 127.0.0.2 and 127.0.0.3, and a receiver that is
-not ours. Ctrl-C ends it and leaves nothing running.
+package from PyPI over https, SMTP connections from 127.0.0.2 and 127.0.0.3 to the sandbox's mail
+hosts, found by DNS, and a check of each signature that is not ours. Ctrl-C ends it and leaves
+nothing running.
 """
 
 from __future__ import annotations
@@ -83,8 +84,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     demo = Demo()
     try:
-        with console.status("Starting Merpati, an account and a receiver ..."):
-            demo.start_service()
+        with console.status("Starting the sandbox, Merpati and an account ..."):
+            demo.start()
             demo.set_up()
         screen = Screen(demo, options.messages)
         deliver(demo, screen, options.messages, console)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+# Those of large providers are played too; to them mail goes at the pace they bear.
+DOMAINS = ("plain-like.test",) * 17 + ("gmail-like.test", "gmx-like.test", "outlook-like.test")
 CITIES = ("Bandung", "Depok", "Makassar", "Medan", "Surabaya")
 NAMES = ("Ayu", "Budi", "Citra", "Dewi", "Eka")
 SUBJECT = "{{name or 'Kak'}}, parcel {{order}} is on its way"
@@ -37,4 +39,5 @@ def parcel(number: int) -> dict[str, Any]:
     }
     if number % 5:
         data["name"] = NAMES[number % len(NAMES)]
-    return {"address": f"user{number}@receiver.example", "substitution_data": data}
+    domain = DOMAINS[number % len(DOMAINS)]
+    return {"address": f"user{number}@{domain}", "substitution_data": data}

@@ -1,47 +1,18 @@
-"""The parts of the demonstration: Merpati, its customer's client, a receiver that is not ours."""
+"""The parts of the demonstration: Merpati, its customer's client, where the mail arrives."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
-import threading
-from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from demo.mail import HTML, SUBJECT, TEXT, parcel
+from demo.receiver import Receiver
 from harness.customer import DOMAIN, SENDING_IPS, sign_up
-from harness.service import Merpati, answers, free_port, uninterrupted, wait_until
+from harness.service import Merpati
 
 CALL_SIZE = 250
-
-
-@dataclass
-class Arrivals:
-    """What the receiver has seen so far; one thread adds, the display reads."""
-
-    by_ip: Counter[tuple[str, str]] = field(default_factory=Counter)
-    passed: Counter[tuple[str, str]] = field(default_factory=Counter)
-    bytes: int = 0
-    last: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def total(self) -> int:
-        """Return the number of messages received."""
-        return sum(self.by_ip.values())
-
-    def add(self, seen: dict[str, Any]) -> None:
-        """Count one message."""
-        sender = (seen["from_ip"], seen["helo"])
-        self.by_ip[sender] += 1
-        self.passed[sender] += seen["dkim"] == "pass"
-        self.bytes += seen["bytes"]
-        self.last = seen
 
 
 class Demo:
@@ -49,38 +20,43 @@ class Demo:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="merpati-demo-"))
-        self.merpati = Merpati(self.folder / "data", "--https", "127.0.0.1:0", "--workers", "1")
-        self.arrivals = Arrivals()
+        self.receiver = Receiver(self.folder / "received")
+        self.arrivals = self.receiver.arrivals
         self.accepted = 0
         self.steps: list[str] = []
         self._api_key = ""
-        self._receiver: subprocess.Popen[str] | None = None
+        self._merpati: Merpati | None = None
 
-    def start_service(self) -> None:
-        """Start `merpati run` and wait until all parts accept connections."""
+    @property
+    def merpati(self) -> Merpati:
+        """Return the service. Raises RuntimeError before its start."""
+        if self._merpati is None:
+            raise RuntimeError("not started")
+        return self._merpati
+
+    def start(self) -> None:
+        """Start sandbox and service, and wait until all parts accept connections."""
+        sandbox = self.receiver.sandbox
+        sandbox.start()
+        hosts = {played["host"] for played in sandbox.ready["domains"].values()}
+        self.steps.append(
+            f"sandbox plays {len(hosts)} mail hosts and the DNS that leads there; dkimpy verifies"
+            " each signature and sets the pace"
+        )
+        self._merpati = Merpati(
+            *(self.folder / "data", "--https", "127.0.0.1:0", "--workers", "1"),
+            environment=sandbox.environment,
+        )
         self.merpati.start()
         address = self.merpati.addresses["https"]
         self.steps.append(f"merpati runs: https://{address}")
 
     def set_up(self) -> None:
-        """Create account, IPs and domain, and route all mail to the receiver."""
+        """Create account, IPs and domain."""
         customer = sign_up(self.merpati)
         self._api_key = customer.api_key
+        self.receiver.dkim_record = customer.dkim_record
         self.steps.append(f"account with sending IPs {' and '.join(SENDING_IPS)}, domain {DOMAIN}")
-        port = free_port()
-        with uninterrupted():
-            self._receiver = subprocess.Popen(
-                [sys.executable, "-m", "demo.receiver", str(port), *customer.dkim_record],
-                stdout=subprocess.PIPE,
-                text=True,
-                start_new_session=True,
-            )
-        threading.Thread(target=self._listen, daemon=True).start()
-        wait_until(lambda: answers(port), "the receiver")
-        self.merpati.command("route", "add", "*", f"127.0.0.1:{port}")
-        self.steps.append(
-            f"receiver on port {port} (aiosmtpd) verifies each signature (dkimpy); it sets the pace"
-        )
 
     def send(self, messages: int) -> None:
         """Send through python-sparkpost; `accepted` counts what was answered 2xx."""
@@ -101,13 +77,7 @@ class Demo:
 
     def stop(self) -> None:
         """Stop everything and remove the data folder."""
-        self.merpati.stop()
-        if self._receiver is not None:
-            self._receiver.kill()
-            self._receiver.wait()
+        if self._merpati is not None:
+            self._merpati.stop()
+        self.receiver.sandbox.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _listen(self) -> None:
-        if self._receiver is not None:
-            for line in self._receiver.stdout or ():
-                self.arrivals.add(json.loads(line))

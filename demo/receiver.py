@@ -1,69 +1,86 @@
-"""A real SMTP receiver that verifies DKIM: `python -m demo.receiver PORT RECORD_NAME RECORD`.
+"""Where the demonstration's mail arrives: the sandbox's mail hosts, and a check of each signature.
 
-It is not Merpati's: aiosmtpd speaks the protocol and dkimpy checks the signature, so that what it
-says is an independent opinion. It prints one JSON line for each message.
+dkimpy checks, which is not ours, so that what it says is an independent opinion.
 """
 
 from __future__ import annotations
 
-import asyncio
 import email
 import email.policy
-import json
-import sys
-from typing import Any
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import dkim
-from aiosmtpd.smtp import SMTP, Envelope, Session
 
-Verdict = dict[str, Any]
+from harness.sandbox import Sandbox
+
+
+class Arrival(NamedTuple):
+    """One message as it came, and whether its signature is good."""
+
+    host: str
+    from_ip: str
+    helo: str
+    is_signed: bool
+    rcpt_to: str
+    subject: str
+    size_bytes: int
+
+
+@dataclass
+class Arrivals:
+    """What has arrived so far; one thread adds, the display reads."""
+
+    by_ip: Counter[tuple[str, str]] = field(default_factory=Counter)
+    by_host: Counter[str] = field(default_factory=Counter)
+    passed: Counter[tuple[str, str]] = field(default_factory=Counter)
+    last: Arrival | None = None
+
+    @property
+    def total(self) -> int:
+        """Return the number of messages received."""
+        return sum(self.by_ip.values())
+
+    def add(self, arrival: Arrival) -> None:
+        """Count one message."""
+        sender = arrival.from_ip, arrival.helo
+        self.passed[sender] += arrival.is_signed
+        self.by_host[arrival.host] += 1
+        self.by_ip[sender] += 1
+        self.last = arrival
 
 
 class Receiver:
-    """Accepts every message and says what it saw of it."""
+    """The sandbox, writing what it takes to a folder; each message is read, checked and removed.
 
-    def __init__(self, record_name: str, record: str) -> None:
-        self._record_name = record_name.rstrip(".").encode()
-        self._record = record.encode()
+    dkim_record: name and value of the record that DNS would publish; set it before mail comes.
+    """
 
-    async def handle_DATA(self, _: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        """Verify one message; aiosmtpd calls this after the final dot."""
-        data = envelope.original_content or b""
-        passed = await asyncio.to_thread(dkim.verify, data, dnsfunc=self._dns)
-        header = email.message_from_bytes(data, policy=email.policy.default)
-        print(  # noqa: T201  # the parent process reads these lines
-            json.dumps(
-                {
-                    "from_ip": session.peer[0] if session.peer else "",
-                    "helo": session.host_name,
-                    "dkim": "pass" if passed else "fail",
-                    "to": envelope.rcpt_tos[0],
-                    "subject": str(header["subject"]),
-                    "bytes": len(data),
-                }
-            ),
-            flush=True,
+    def __init__(self, folder: Path) -> None:
+        self.arrivals = Arrivals()
+        self.dkim_record = ("", "")
+        self.sandbox = Sandbox("--keep", str(folder), tell=self._check)
+
+    def _check(self, seen: dict[str, Any]) -> None:
+        if not seen["file"]:
+            return
+        file = Path(seen["file"])
+        data = file.read_bytes()
+        file.unlink()
+        self.arrivals.add(
+            Arrival(
+                host=seen["host"],
+                from_ip=seen["from_ip"],
+                helo=seen["helo"],
+                is_signed=dkim.verify(data, dnsfunc=self._dns),
+                rcpt_to=seen["rcpt_to"],
+                subject=str(email.message_from_bytes(data, policy=email.policy.default)["subject"]),
+                size_bytes=len(data),
+            )
         )
-        return "250 2.0.0 Received"
 
     def _dns(self, name: bytes, timeout: int = 5) -> bytes | None:
-        # The sending domain exists only in this demonstration, so its record comes from the
-        # command line instead of a DNS server.
-        return self._record if name.rstrip(b".") == self._record_name else None
-
-
-async def serve(port: int, record_name: str, record: str) -> None:
-    """Receive until cancelled."""
-    handler = Receiver(record_name, record)
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: SMTP(handler, hostname="mx.receiver.example", loop=loop), "127.0.0.1", port
-    )
-    await server.serve_forever()
-
-
-if __name__ == "__main__":
-    try:
-        asyncio.run(serve(int(sys.argv[1]), sys.argv[2], sys.argv[3]))
-    except KeyboardInterrupt:
-        sys.exit(0)
+        known, value = self.dkim_record
+        return value.encode() if name.decode().rstrip(".") == known.rstrip(".") else None

@@ -7,13 +7,15 @@ import re
 import time
 from pathlib import Path
 
+from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from demo.parts import Arrivals, Demo
+from demo.parts import Demo
+from demo.receiver import Arrivals
 
 PICTURE_WIDTH = 96
 
@@ -47,7 +49,7 @@ class Screen:
         return Group(
             *(step_line(step) for step in self._demo.steps),
             self._progress,
-            by_sending_ip(arrivals),
+            Columns([by_sending_ip(arrivals), by_mail_host(arrivals)], padding=(0, 3)),
             newest(arrivals),
         )
 
@@ -59,7 +61,7 @@ def step_line(step: str) -> Text:
 
 def by_sending_ip(arrivals: Arrivals) -> Table:
     """Return the figures by sending IP."""
-    table = Table("from IP", "HELO", title="At the receiver", title_justify="left")
+    table = Table("from IP", "HELO", title="Arrived", title_justify="left")
     table.add_column("messages", justify="right")
     table.add_column("dkim=pass", justify="right")
     for sender, count in sorted(arrivals.by_ip.items()):
@@ -67,11 +69,21 @@ def by_sending_ip(arrivals: Arrivals) -> Table:
     return table
 
 
+def by_mail_host(arrivals: Arrivals) -> Table:
+    """Return the figures by the host that took the mail."""
+    table = Table("mail host", title="Taken by", title_justify="left")
+    table.add_column("messages", justify="right")
+    for host, count in arrivals.by_host.most_common():
+        table.add_row(host, f"{count:,}")
+    return table
+
+
 def newest(arrivals: Arrivals) -> Panel:
     """Return what arrived last."""
     last = arrivals.last
     text = (
-        f"{last['subject']}\nto {last['to']}, from {last['from_ip']}, dkim={last['dkim']}"
+        f"{last.subject}\nto {last.rcpt_to}, from {last.from_ip},"
+        f" dkim={'pass' if last.is_signed else 'fail'}"
         if last
         else "…"
     )

@@ -106,6 +106,14 @@ def _check_domain(text: str) -> None:
         raise ValueError(f"{text!r} is no domain name (lower case, ASCII)")
 
 
+def _one_of(*choices: str) -> Callable[[str], None]:
+    def check(text: str) -> None:
+        if text not in choices:
+            raise ValueError(f"{text!r} must be one of: {', '.join(choices)}")
+
+    return check
+
+
 def _about(
     description: str,
     check: Callable[[str], None] | None = None,
@@ -195,6 +203,20 @@ class SpoolSettings(msgspec.Struct, frozen=True):
     ] = 256
 
 
+class LogSettings(msgspec.Struct, frozen=True):
+    """What is logged, on stderr."""
+
+    format: Annotated[
+        str, _about("lines for people (text) or for programs (json)", _one_of("text", "json"))
+    ] = "text"
+    level: Annotated[
+        str,
+        _about(
+            "info, or debug: also a line for each acceptance and attempt", _one_of("info", "debug")
+        ),
+    ] = "info"
+
+
 class MetricsSettings(msgspec.Struct, frozen=True):
     """Who may read /metrics."""
 
@@ -223,6 +245,7 @@ class Settings(msgspec.Struct, frozen=True):
     spool: SpoolSettings
     tls: TlsSettings
     metrics: MetricsSettings
+    log: LogSettings
 
     @property
     def worker_count(self) -> int:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from merpati.sandbox.dns_server import DnsServer
 from merpati.sending.policy import published_policy
-from tests.support.dns_server import DnsServer
 from tests.support.shell import Shell
 
 

@@ -20,7 +20,7 @@ from merpati.delivery.destinations import (
     Unreachable,
     is_global,
 )
-from tests.support.dns_server import DnsServer
+from merpati.sandbox.dns_server import DnsServer
 
 LOOPBACK: Network = ipaddress.ip_network("127.0.0.0/8")
 

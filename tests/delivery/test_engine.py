@@ -22,10 +22,10 @@ from merpati.delivery.allowance import DAY_MS
 from merpati.delivery.composing import ComposeThreads, Composition
 from merpati.delivery.prepared import Prepared
 from merpati.delivery.retry import MINUTE_MS
+from merpati.sandbox.dns_server import DnsServer
 from merpati.spool.errors import SpoolUnavailable
 from merpati.spool.shapes import Postponed
 from merpati.spool.shard import Shard
-from tests.support.dns_server import DnsServer
 from tests.support.smtp_sink import CLOSE, Connection, SmtpSink
 from tests.support.worker import ACCOUNT, POOL, QUICK, StepClock, key_pair, policy, worker
 

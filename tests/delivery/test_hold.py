@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from merpati.delivery.retry import RetrySchedule
-from tests.support.dns_server import DnsServer
+from merpati.sandbox.dns_server import DnsServer
 from tests.support.smtp_sink import SmtpSink
 from tests.support.worker import QUICK, policy, worker
 

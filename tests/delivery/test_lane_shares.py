@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.dns_server import DnsServer
+from merpati.sandbox.dns_server import DnsServer
 from tests.support.smtp_sink import SmtpSink
 from tests.support.worker import QUICK, policy, worker
 

@@ -18,8 +18,8 @@ from merpati.contracts.queues import QueueStatus, Retry
 from merpati.contracts.sending_policy import Order, Pool, Route, SendingIp, SendingPolicy
 from merpati.delivery.retry import MINUTE_MS
 from merpati.delivery.session import Timeouts
+from merpati.sandbox.dns_server import DnsServer
 from merpati.spool.reading import snapshot
-from tests.support.dns_server import DnsServer
 from tests.support.smtp_sink import Connection, SmtpSink
 from tests.support.worker import ACCOUNT, POOL, QUICK, StepClock, Worker, policy, worker
 

@@ -11,9 +11,9 @@ import pytest
 
 from merpati.adapters.codec import DecodeError, pack
 from merpati.contracts.event import EventType, InjectedRecipient, JournalKind, Settlement
-from merpati.events import ids
 from merpati.events.digest import COLUMNS, Digest, tallies_of
 from merpati.events.store import EventStore, reading, stored
+from merpati.spool.message_name import message_key
 from merpati.spool.shapes import JournalRow
 from tests.support.journal import HOUR, NINE_O_CLOCK, Journal, event
 
@@ -83,7 +83,7 @@ def test_a_suppressed_recipient_is_accepted_and_settled_at_once() -> None:
     )
     digest = digest_of(journal)
     assert digest.tallies == {(1, HOUR_NINE): counts(accepted=2, suppressed=1)}
-    key = ids.message_key(SHARD, base + 1)
+    key = message_key(SHARD, base + 1)
     assert [kind for _, message, _, kind, _ in digest.events if message == key] == [
         "injection",
         "bounce",

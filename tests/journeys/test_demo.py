@@ -53,7 +53,7 @@ def test_ctrl_c_leaves_nothing_running(tmp_path: Path) -> None:
         text=True,
         env={"TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin"},
     )
-    wait_until(lambda: children_with(demo.pid, "demo.receiver"), "the receiver")
+    wait_until(lambda: children_with(demo.pid, "merpati run"), "the service")
     demo.send_signal(signal.SIGINT)
     output, _ = demo.communicate(timeout=60)
     assert demo.returncode == 130, output

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from harness.service import MERPATI, CommandFailed, Merpati, is_alive, wait_until
+from merpati.sandbox.dns_server import DnsServer
 
 pytestmark = pytest.mark.journey
 
@@ -25,10 +26,12 @@ def merpati(tmp_path: Path) -> Iterator[Merpati]:
     """Run everything there is, TLS included, with two workers."""
     zero = "127.0.0.1:0"
     options = ("--https", zero, "--submission-tls", zero, "--workers", "2")
-    merpati = Merpati(tmp_path / "data", *options)
-    merpati.start()
-    yield merpati
-    merpati.stop()
+    with DnsServer() as dns:
+        environment = {"MERPATI_DNS__SERVERS": dns.address}
+        merpati = Merpati(tmp_path / "data", *options, environment=environment)
+        merpati.start()
+        yield merpati
+        merpati.stop()
 
 
 def processes_of(data: Path) -> set[int]:

@@ -15,7 +15,7 @@ from merpati.runtime.addresses import Addresses
 from merpati.runtime.paths import DataFolder
 from merpati.runtime.process import set_up_log
 from merpati.runtime.supervisor import Program, RunError, Supervisor, lock_folder
-from merpati.settings import HostPort
+from merpati.settings import HostPort, LogSettings
 
 SERVE = """
 import signal, socket, sys
@@ -45,7 +45,7 @@ def main() -> int:
     folder.run.mkdir(exist_ok=True)
     if (interpreter := folder.root / "python").exists():
         sys.executable = str(interpreter)
-    set_up_log("run")
+    set_up_log("run", LogSettings())
     wanted = [program(folder, stage, *word.split("=")) for stage, word in enumerate(sys.argv[2:])]
     nowhere = HostPort("127.0.0.1", 1)
     with lock_folder(folder) as lock:

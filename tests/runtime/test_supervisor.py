@@ -93,7 +93,10 @@ def test_a_killed_child_is_restarted_and_said_so(runs: list[Run], tmp_path: Path
     (tmp_path / "run" / "a.sock").unlink()
     wait_until(lambda: run.pids().get("a", before["a"]) != before["a"], "another a")
     assert run.pids()["b"] == before["b"]
-    assert "a was killed by SIGKILL; it starts again in 0.2 s" in run.log.read_text()
+    assert (
+        'process_ended name=a how="was killed by SIGKILL" next_try_seconds=0.2'
+        in run.log.read_text()
+    )
 
 
 def test_a_log_that_cannot_be_written_holds_up_nobody(runs: list[Run], tmp_path: Path) -> None:
@@ -119,7 +122,8 @@ def test_a_process_that_cannot_be_started_again_is_tried_again(
     before = run.pids()
     interpreter.rename(tmp_path / "aside")
     os.kill(before["a"], signal.SIGKILL)
-    wait_until(lambda: "a cannot be started: No such file" in run.log.read_text(), "the attempt")
+    said = 'name=a how="cannot be started: No such file'
+    wait_until(lambda: said in run.log.read_text(), "the attempt")
     (tmp_path / "run" / "a.sock").unlink()
     (tmp_path / "aside").rename(interpreter)
     wait_until(lambda: run.pids().get("a", before["a"]) != before["a"], "another a")
@@ -148,7 +152,7 @@ def test_a_child_that_does_not_stop_is_killed(runs: list[Run], tmp_path: Path) -
     run.process.terminate()
     assert run.process.wait(20) == 0
     assert not is_alive(pid)
-    assert "a did not stop in 1 s: killed" in run.log.read_text()
+    assert "process_killed name=a how=did_not_stop after_seconds=1" in run.log.read_text()
 
 
 def test_kill_9_of_the_supervisor_takes_all_along(runs: list[Run], tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from django.db import connection
 
 from merpati.accounts.models import AuditEntry
 from merpati.adapters.crypto import SecretBox
+from merpati.sandbox.dns_server import DnsServer
 from merpati.sending.dns_records import check_dkim, dkim_name, dkim_value, dns_records
 from merpati.sending.domains import add_domain, domains_of, find_domain, verify_domain
 from merpati.sending.errors import (
@@ -23,7 +24,6 @@ from merpati.sending.live_dns import txt_lookup
 from merpati.sending.models import SendingDomain
 from merpati.sending.policy import current_version
 from tests.support.control import BY, NOW, make_account
-from tests.support.dns_server import DnsServer
 
 pytestmark = pytest.mark.django_db
 

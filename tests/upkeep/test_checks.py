@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from merpati.runtime.tls import ensure_certificate
+from merpati.sandbox.dns_server import DnsServer
 from merpati.sending.dns_records import dkim_value
 from merpati.sending.models import SendingDomain
 from merpati.settings import HostPort
@@ -29,12 +30,12 @@ from merpati.upkeep.doctor import (
     hours,
     outbound,
     ports,
+    resolving,
 )
 from merpati.upkeep.doctor.finding import Finding, Level, ok
 from merpati.upkeep.doctor.registry import FAMILIES, examine
 from merpati.upkeep.doctor.scene import Ip, Scene
 from merpati.upkeep.running import Running
-from tests.support.dns_server import DnsServer
 from tests.support.smtp_sink import SmtpSink
 from tests.upkeep.scenes import of, scene
 
@@ -86,6 +87,16 @@ async def test_no_sending_ip_is_worth_a_word(tmp_path: Path) -> None:
 
 
 # DNS.
+
+
+async def test_dns_servers_that_do_not_answer_fail(tmp_path: Path) -> None:
+    with DnsServer() as dns:
+        it = scene(tmp_path, {"dns.servers": [dns.address]})
+        assert of(await resolving.check(it), "dns.answers") == [("OK", dns.address)]
+        dns.broken.add(".")
+        (found,) = await resolving.check(it)
+    assert (found.level, found.subject) == (Level.FAIL, dns.address)
+    assert "dns.servers" in found.remedy
 
 
 async def test_dkim_records_are_held_against_our_keys(tmp_path: Path) -> None:

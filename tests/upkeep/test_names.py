@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from merpati.runtime.paths import DataFolder
+from merpati.sandbox.dns_server import DnsServer
 from merpati.settings import load
 from merpati.upkeep.doctor import names
 from merpati.upkeep.doctor.finding import Finding
 from merpati.upkeep.doctor.names import Looked, judge
 from merpati.upkeep.doctor.scene import Ip, Scene
-from tests.support.dns_server import DnsServer
 from tests.upkeep.scenes import MOMENT
 
 IP, HELO = "8.8.4.4", "mta.kirim.example"

@@ -112,7 +112,7 @@ class _ServerConnection(asyncio.Protocol):
         try:
             requests = self._frames.feed(data)
         except DecodeError as error:
-            log.error("rpc malformed request: %s", error)  # noqa: TRY400
+            log.error("rpc_malformed error=%s", error)  # noqa: TRY400
             self.hang_up()
             return
         for request in requests:
@@ -154,7 +154,7 @@ class _ServerConnection(asyncio.Protocol):
         except RpcError as error:
             return Answer(number, b"", error.kind, error.message)
         except Exception:
-            log.exception("rpc op=%s failed", request.op)
+            log.exception("rpc_failed op=%s", request.op)
             return Answer(number, b"", "internal", "the worker failed; its log says how")
 
 

@@ -118,7 +118,7 @@ def _log_unavailable(error: Exception, request_id: str) -> None:
     if now - _logged_at.get(kind, -LOGGED_EVERY_SECONDS) < LOGGED_EVERY_SECONDS:
         return
     _logged_at[kind] = now
-    log.error("unavailable request=%s error=%s: %s", request_id, kind, error)
+    log.error("unavailable request=%s kind=%s error=%s", request_id, kind, error)
 
 
 def _told(kind: _Kind, text: str, field: str = "") -> ApiError:

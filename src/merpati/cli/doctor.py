@@ -64,10 +64,10 @@ def doctor(
 ) -> int:
     """Find what keeps mail from flowing, and the remedy.
 
-    Looks at data folder, disk, limits, clock, sending IPs and their names in DNS, DKIM records,
-    port 25 out, certificate, our own ports (also as an open relay), the balance and the desk's
-    bank holidays. Each line is OK, WARN or FAIL, with what to do. Nothing is changed and no mail is
-    sent. Ends with 1 when something is FAIL.
+    Looks at data folder, disk, limits, clock, sending IPs, DNS and their names in it, DKIM
+    records, port 25 out, certificate, our own ports (also as an open relay), the balance and the
+    desk's bank holidays. Each line is OK, WARN or FAIL, with what to do. Nothing is changed and no
+    mail is sent. Ends with 1 when something is FAIL.
     """
     scene = _scene(data)
     from merpati.upkeep.doctor.registry import examine  # noqa: PLC0415 - needs Django set up

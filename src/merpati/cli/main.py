@@ -48,6 +48,8 @@ COMMANDS = {
     "hold": Entry("hold", "hold", "Keep all delivery still; mail is still accepted."),
     "resume": Entry("hold", "resume", "Let delivery go on after a hold or a restore."),
     "doctor": Entry("doctor", "doctor", "Find what keeps mail from flowing, and the remedy."),
+    "sandbox": Entry("sandbox", "sandbox", "Play mailbox providers here, to rehearse against."),
+    "probe": Entry("probe", "probe", "Walk the way that mail to a domain takes, and send nothing."),
     "config": Entry("config", "config", "Show the settings and where each comes from."),
 }
 
@@ -60,7 +62,7 @@ EXAMPLES = (
     "merpati events --follow",
     "merpati accounts balance --json",
     "",
-    "Each command takes --data DIR, or the variable MERPATI_DATA.",
+    "Each command but sandbox takes --data DIR, or the variable MERPATI_DATA.",
 )
 
 

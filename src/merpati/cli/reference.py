@@ -22,9 +22,9 @@ def commands_page() -> str:
     """Return the Markdown reference of every command, in the order of `merpati --help`."""
     text = [PREFACE, "# Commands\n"]
     text.append(
-        "Each command takes `--data DIR` (or `MERPATI_DATA`), and each but `run` takes `--json`:"
-        " one JSON document on stdout, messages on stderr. Exit codes: 0 done; 1 it could not be"
-        " done, stderr says why; 2 the command line is wrong.\n"
+        "Each command but `sandbox` takes `--data DIR` (or `MERPATI_DATA`), and each but `run`"
+        " takes `--json`: one JSON document on stdout, messages on stderr. Exit codes: 0 done; 1 it"
+        " could not be done, stderr says why; 2 the command line is wrong.\n"
     )
     text += [_command_section(context) for context in _commands()]
     return "\n".join(text)

@@ -56,7 +56,7 @@ def run(data: Path, workers: int | None, **listen: str | None) -> None:
         ensure_certificate(folder.tls, current.tls, names, datetime.now(UTC))
         count = current.worker_count
         _hand_down(addresses, count)
-        set_up_log("run")
+        set_up_log("run", current.log)
 
         async def supervise() -> None:
             wanted = programs(folder, addresses, count)

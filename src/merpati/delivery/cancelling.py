@@ -56,7 +56,7 @@ class Canceller:
             await asyncio.sleep(AGAIN_SECONDS)
             left = await self._pass(wanted, left)
         await self._shard.end_cancel(wanted.cancellation_id)
-        log.info("cancelled account=%d campaign=%r", wanted.account_id, wanted.campaign_id)
+        log.info("cancelled account=%d campaign=%s", wanted.account_id, wanted.campaign_id)
 
     async def _pass(self, wanted: Cancellation, after: int) -> int | None:
         """Cancel what is found; return behind which id to look again, None when nothing was left.

@@ -34,6 +34,7 @@ from merpati.message.compose import (
 from merpati.message.dkim import DkimSigner
 from merpati.message.errors import GenerationFailed, MessageError
 from merpati.message.raw import CompiledRaw, compile_raw, compose_raw
+from merpati.spool.message_name import name_of
 from merpati.spool.shapes import SpooledMessage
 
 log = logging.getLogger(__name__)
@@ -126,7 +127,7 @@ def _compose_one(row: SpooledMessage, loaded: LoadedContent, sealing: Sealing) -
     except Exception:
         # A defect of ours: logged with the id, and told to the customer without internals. It
         # must not hold up the other messages of the hand-over, nor come back for ever.
-        log.exception("compose_failed shard=%d message=%d", sealing.shard, row.message_id)
+        log.exception("compose_failed message=%s", name_of(sealing.shard, row.message_id))
         return Failed("an internal error while composing the message")
     if not (is_writable(composed.rcpt_to) and is_writable(composed.msg_from)):
         return Failed("an address cannot be written in SMTP")

@@ -27,6 +27,7 @@ from merpati.delivery.ready_queue import ReadyQueue
 from merpati.delivery.verdict import Verdicts
 from merpati.message.compose import Composed
 from merpati.spool.errors import ContentUnreadable, SpoolUnavailable
+from merpati.spool.message_name import name_of
 from merpati.spool.shapes import SpooledMessage
 
 log = logging.getLogger(__name__)
@@ -139,9 +140,8 @@ class HandOver:
             except Exception:
                 # A defect of ours: it may hold up this message, but not the others.
                 log.exception(
-                    "message_failed shard=%d message=%d effect=tried_again",
-                    home.shard.number,
-                    row.message_id,
+                    "message_failed message=%s effect=tried_again",
+                    name_of(home.shard.number, row.message_id),
                 )
                 left.append((feed, row))
                 continue

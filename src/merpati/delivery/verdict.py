@@ -34,6 +34,7 @@ from merpati.delivery.retry import (
     has_expired,
 )
 from merpati.delivery.settling import Settler
+from merpati.spool.message_name import name_of
 from merpati.spool.shapes import Postponed, SpooledMessage
 
 log = logging.getLogger(__name__)
@@ -56,10 +57,13 @@ class Verdicts:
         self._schedule = schedule
         self._settlers = settlers
         self._is_stopping = is_stopping
+        self._tells = log.isEnabledFor(logging.DEBUG)  # asked once, since there is much mail
 
     def ended(self, message: Prepared, way: Way, ending: Ending) -> None:
         """Settle or postpone a message after an attempt."""
         feed, row = message.feed, message.row
+        if self._tells:
+            _tell(feed, row, way, ending)
         attempt = Attempt(row, message.rcpt_to, self._clock.now(), way, message.size_bytes)
         match ending:
             case Delivered():
@@ -74,9 +78,8 @@ class Verdicts:
             case Uncertain(reason):
                 self.uncertain += 1
                 log.warning(
-                    "answer_lost shard=%d message=%d remote=%s effect=may_be_repeated",
-                    feed.home.shard.number,
-                    row.message_id,
+                    "answer_lost message=%s remote=%s effect=may_be_repeated",
+                    name_of(feed.home.shard.number, row.message_id),
                     way.remote,
                 )
                 self.defer(feed, attempt, Deferred(reason))
@@ -182,3 +185,15 @@ class Verdicts:
         except codec.DecodeError:  # the row is damaged; its end must be told all the same
             rcpt_to = ""
         return Attempt(row, rcpt_to, self._clock.now())
+
+
+def _tell(feed: Feed, row: SpooledMessage, way: Way, ending: Ending) -> None:
+    """Log an attempt; the recipient stays out of it, the event store has the story."""
+    log.debug(
+        "attempt message=%s outcome=%s ip=%s provider=%s remote=%s",
+        name_of(feed.home.shard.number, row.message_id),
+        type(ending).__name__.lower(),
+        way.sending_ip,
+        way.provider,
+        way.remote,
+    )

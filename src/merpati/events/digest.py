@@ -18,6 +18,7 @@ from merpati.adapters import codec
 from merpati.contracts.event import Event, EventType, Injection, JournalKind, Settlement
 from merpati.contracts.inbound import InboundMail
 from merpati.events import ids
+from merpati.spool.message_name import message_key
 from merpati.spool.shapes import JournalRow
 
 HOUR_MS = 3_600_000
@@ -105,7 +106,7 @@ class Digest:
     def _take_events(self, record: JournalRow) -> None:
         heads, raw = _read_heads.decode(record.payload), _read_raw.decode(record.payload)
         first = ids.event_id(self.shard, record.seq, 0)
-        key_base = ids.message_key(self.shard, 0)
+        key_base = message_key(self.shard, 0)
         self.events += [
             (first + index, key_base + head.message_id, head.at, head.type, bytes(data))
             for index, (head, data) in enumerate(zip(heads, raw, strict=True))
@@ -116,7 +117,7 @@ class Digest:
         injection = _read_injection.decode(record.payload)
         recipients, at = injection.recipients, injection.injected_at
         injection_id = ids.event_id(self.shard, record.seq, 0)
-        base = ids.message_key(self.shard, record.base_id)
+        base = message_key(self.shard, record.base_id)
         self.injections.append(
             (
                 injection_id,

@@ -98,7 +98,7 @@ def _digest(number: int, shard: ShardSnapshot, cursor: Cursor, room: int) -> Dig
     None when there is nothing new. A record nobody can read stays, and all behind it.
     """
     if cursor.nonce not in {"", shard.nonce}:
-        log.error("shard_replaced shard=%d: its old events give way", number)
+        log.error("shard_replaced shard=%d effect=its_old_events_give_way", number)
         cursor = NOTHING_STORED
     digest = Digest(number, cursor.seq)
     for record in shard.journal_after(cursor.seq, STEP_RECORDS):

@@ -16,6 +16,7 @@ from typing import Any
 from merpati.adapters import codec
 from merpati.contracts.event import Event, EventType, Injection
 from merpati.events import ids
+from merpati.spool.message_name import message_name
 
 FlatEvent = dict[str, Any]
 
@@ -148,7 +149,7 @@ def _flat(row: tuple[int, int, int, str, bytes | None, str, bytes | None, bytes]
         "timestamp": _iso(at),
         "customer_id": injection.account_id,
         "subaccount_id": 0,
-        "message_id": ids.message_name(message),
+        "message_id": message_name(message),
         "transmission_id": injection.transmission_id,
         "campaign_id": injection.campaign_id,
         "template_id": f"template_{injection.transmission_id}",

@@ -166,8 +166,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     data = parser.parse_args().data
     os.nice(NICENESS)
-    set_up_log("clock")
-    asyncio.run(clock(setup(data), load(data)))
+    settings = load(data)
+    set_up_log("clock", settings.log)
+    asyncio.run(clock(setup(data), settings))
 
 
 if __name__ == "__main__":

@@ -204,9 +204,9 @@ def main() -> None:
     parser.add_argument("--worker", type=int, required=True, metavar="K", help="from 0")
     parser.add_argument("--workers", type=int, required=True, metavar="N")
     arguments = parser.parse_args()
-    set_up_log(f"deliver-{arguments.worker}")
     folder = DataFolder(arguments.data)
     settings = load(arguments.data)
+    set_up_log(f"deliver-{arguments.worker}", settings.log)
     loop_runner()(deliver(folder, settings, arguments.worker, arguments.workers))
 
 

@@ -10,9 +10,11 @@ import logging
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Coroutine
 from typing import Any
+
+from merpati.runtime.log_lines import JsonLines, TextLines
+from merpati.settings import LogSettings
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -30,15 +32,12 @@ def die_with_parent(parent_pid: int) -> None:
         os._exit(1)
 
 
-def set_up_log(process: str) -> None:
-    """Send log lines to stderr, one line each: UTC time, level, process, text."""
-    formatter = logging.Formatter(
-        f"%(asctime)s.%(msecs)03dZ %(levelname)s {process} %(message)s", "%Y-%m-%dT%H:%M:%S"
-    )
-    formatter.converter = time.gmtime
+def set_up_log(process: str, settings: LogSettings) -> None:
+    """Send log lines to stderr: UTC time, level, process, text."""
+    lines = JsonLines if settings.format == "json" else TextLines
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter)
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    handler.setFormatter(lines(process))
+    logging.basicConfig(level=settings.level.upper(), handlers=[handler], force=True)
 
 
 def spare_collections() -> None:

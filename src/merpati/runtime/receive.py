@@ -120,13 +120,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="merpati.runtime.receive", description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     data = parser.parse_args().data
-    set_up_log("receive")
+    settings = load(data)
+    set_up_log("receive", settings.log)
     os.environ["MERPATI_DATA"] = str(data.absolute())
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "merpati.django_settings")
     import django  # noqa: PLC0415 - only after MERPATI_DATA names the folder
 
     django.setup()
-    loop_runner()(receive(DataFolder(data), load(data)))
+    loop_runner()(receive(DataFolder(data), settings))
 
 
 if __name__ == "__main__":

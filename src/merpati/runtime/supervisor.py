@@ -236,7 +236,7 @@ class Supervisor:
                 raise RunError(f"{name} {how} while starting{_quoted(child.last_lines)}")
             if time.monotonic() - started > STEADY_SECONDS:
                 back_off = FIRST_BACK_OFF_SECONDS
-            log.error("%s %s; it starts again in %.1f s", name, how, back_off)
+            log.error("process_ended name=%s how=%s next_try_seconds=%.1f", name, how, back_off)
             await self._pause(back_off)
             back_off = min(back_off * 2, LONGEST_BACK_OFF_SECONDS)
             child.restarts += 1
@@ -291,7 +291,7 @@ class Supervisor:
             _signal(process.pid, signal.SIGTERM, group=False)
             if not await self._ended(process, child.program.stop_seconds):
                 log.error(
-                    "%s did not stop in %.0f s: killed",
+                    "process_killed name=%s how=did_not_stop after_seconds=%.0f",
                     child.program.name,
                     child.program.stop_seconds,
                 )

@@ -134,7 +134,7 @@ def serve(options: WebOptions) -> None:
 def _in_child(options: WebOptions, parent_pid: int) -> Application:
     """Set up granian's child, which does the serving, and return its application."""
     die_with_parent(parent_pid)
-    set_up_log("web")
+    set_up_log("web", load(options.data_dir).log)
     application = build_application(options.data_dir, options.workers)
     spare_collections()
     return application
@@ -153,8 +153,8 @@ def main() -> None:
     given = parser.parse_args()
     if (given.cert is None) != (given.key is None):
         parser.error("--cert and --key belong together")
-    set_up_log("web")
     settings = load(given.data)
+    set_up_log("web", settings.log)
     certificate = Certificate(given.cert, given.key) if given.cert else None
     if given.https and certificate is None:
         certificate = certificate_in_use(DataFolder(given.data).tls, settings.tls)

@@ -11,6 +11,7 @@ account's domain).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -45,6 +46,9 @@ from merpati.sending.injection_errors import (
     SubstitutionDataTooLarge,
 )
 from merpati.sending.suppression import suppressed_among
+from merpati.spool.message_name import name_of
+
+log = logging.getLogger(__name__)
 
 CAMPAIGN_ID_BYTES = 64
 METADATA_BYTES = 10 * 1024
@@ -199,6 +203,14 @@ def inject(
         campaign_id=request.campaign_id or "",
     )
     accepted = spool.append(account.shard, batch)
+    if log.isEnabledFor(logging.DEBUG):
+        log.debug(
+            "accepted transmission=%s first_message=%s recipients=%d account=%d",
+            transmission_id,
+            name_of(account.shard, accepted.base_id),
+            len(addressees),
+            account.account_id,
+        )
     return accepted.reply if accepted.repeated else answer
 
 

@@ -124,7 +124,7 @@ class Writer:
                 try:
                     self._round()
                 except Exception as error:  # the loop must go on, and nobody may wait for ever
-                    log.exception("spool=%s unexpected failure", self._name)
+                    log.exception("spool_failed spool=%s", self._name)
                     self._fail(error)
                 if not (self._reads or self._small or self._large):
                     break
@@ -194,7 +194,7 @@ class Writer:
             self._fail(error)
             return None
         if self._was_open:
-            log.info("spool=%s open again", self._name)
+            log.info("spool_open_again spool=%s", self._name)
             found = self.store.queues().values()
             self._post([], [(one.queue_id, one.count, one.earliest_due_at) for one in found])
         self.trouble, self._refusal = "", SpoolUnavailable
@@ -248,7 +248,7 @@ class Writer:
             return
         except Exception as error:
             if len(group) == 1:
-                log.exception("spool=%s operation refused", self._name)
+                log.exception("operation_refused spool=%s", self._name)
                 self._post([_Answer(group[0], error=error)])
                 return
             # One of them is defective; alone it cannot fail its neighbours.
@@ -279,7 +279,12 @@ class Writer:
             self.trouble, self._refusal = error.reason, type(error)
         else:
             self.trouble, self._refusal = f"{type(error).__name__}: {error}", SpoolUnavailable
-        log.error("spool=%s trouble=%r next_try_seconds=%s", self._name, self.trouble, self._pause)
+        log.error(
+            "spool_trouble spool=%s trouble=%s next_try_seconds=%s",
+            self._name,
+            self.trouble,
+            self._pause,
+        )
         if self.store is not None:
             self.store.close()
             self.store = None

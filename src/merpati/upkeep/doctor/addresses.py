@@ -16,7 +16,7 @@ async def check(scene: Scene) -> list[Finding]:
     if not scene.ips:
         remedy = "merpati ip add ADDRESS --account A --hostname NAME"
         return [warn(PRESENT, "", "there is no sending IP yet: mail would wait", remedy)]
-    return [*map(_present, scene.ips), *(_translated(ip) for ip in scene.ips if not ip.is_global)]
+    return [*map(present, scene.ips), *(_translated(ip) for ip in scene.ips if not ip.is_global)]
 
 
 def _translated(ip: Ip) -> Finding:
@@ -29,7 +29,8 @@ def _translated(ip: Ip) -> Finding:
     )
 
 
-def _present(ip: Ip) -> Finding:
+def present(ip: Ip) -> Finding:
+    """Return whether connections can leave from an address."""
     family = socket.AF_INET6 if ":" in ip.address else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_STREAM) as probe:

@@ -9,7 +9,7 @@ import asyncio
 
 from merpati.adapters.dns import DnsError, Resolver
 from merpati.settings import HostPort
-from merpati.upkeep.doctor.dialogue import DialogueFailed, dialogue
+from merpati.upkeep.dialogue import DialogueFailed, dialogue
 from merpati.upkeep.doctor.finding import Finding, fail, ok, warn
 from merpati.upkeep.doctor.scene import ANSWER_SECONDS, Ip, Scene
 

@@ -11,7 +11,7 @@ import ssl
 
 from merpati.runtime.addresses import accepts
 from merpati.settings import HostPort
-from merpati.upkeep.doctor.dialogue import Dialogue, DialogueFailed, dialogue
+from merpati.upkeep.dialogue import Dialogue, DialogueFailed, dialogue
 from merpati.upkeep.doctor.finding import Finding, fail, ok, warn
 from merpati.upkeep.doctor.scene import ANSWER_SECONDS, Scene
 from merpati.upkeep.running import Running

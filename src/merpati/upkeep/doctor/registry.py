@@ -17,6 +17,7 @@ from merpati.upkeep.doctor import (
     names,
     outbound,
     ports,
+    resolving,
 )
 from merpati.upkeep.doctor.finding import Finding, warn
 from merpati.upkeep.doctor.scene import Scene
@@ -31,6 +32,7 @@ FAMILIES: Mapping[str, Check] = {
     "folder": folder.check,
     "host": host.check,
     "addresses": addresses.check,
+    "dns": resolving.check,
     "names": names.check,
     "domains": domains.check,
     "outbound": outbound.check,
