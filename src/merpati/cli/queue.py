@@ -35,10 +35,12 @@ _read_paces = unpacker(list[LaneStatus])
 class QueueGroup(Group):
     """A group that shows the queues when none of its commands is named."""
 
+    unnamed = "show"
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Take options of the report for `show`."""
         if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
-            args = ["show", *args]
+            args = [self.unnamed, *args]
         return super().parse_args(ctx, args)
 
 

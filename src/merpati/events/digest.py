@@ -151,7 +151,7 @@ class Digest:
     def _take_inbound(self, record: JournalRow) -> None:
         mail = _read_inbound.decode(record.payload)
         row_id = ids.event_id(self.shard, record.seq, 0)
-        key = ids.message_key(self.shard, mail.message_id)
+        key = message_key(self.shard, mail.message_id)
         self.inbound.append((row_id, mail.account_id, key, mail.received_at, record.payload))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from merpati.adapters import codec
 from merpati.contracts.inbound import InboundMail
-from merpati.events import ids
+from merpati.spool.message_name import message_name
 
 _read = codec.unpacker(InboundMail)
 
@@ -56,4 +56,4 @@ def find(db: sqlite3.Connection, mail_id: int) -> StoredMail | None:
 
 
 def _stored(mail_id: int, message: int, data: bytes) -> StoredMail:
-    return StoredMail(mail_id, ids.message_name(message), _read.decode(data))
+    return StoredMail(mail_id, message_name(message), _read.decode(data))
