@@ -47,9 +47,10 @@ def test_it_reacts_within_the_day(today: Day, messages_per_hour: int, kind: Kind
 @pytest.mark.parametrize(
     "today",
     [
-        pytest.param(_so_far(2_000, deferred=15), id="chance"),
+        pytest.param(_so_far(2_000, deferred=22), id="chance"),
         pytest.param(_so_far(2_000, blocked=1), id="a stray block"),
         pytest.param(_so_far(50, complaints=2), id="two complaints"),
+        pytest.param(_so_far(500, complaints=5), id="complaints of yesterday's 3,000 messages"),
     ],
 )
 def test_chance_changes_nothing(today: Day) -> None:
