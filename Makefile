@@ -7,11 +7,11 @@ READY := $(VENV)/.ready
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo test lint bench chaos fuzz docs messages lock clean
+.PHONY: help setup system demo test lint bench bench-warmup chaos fuzz docs messages lock clean
 
 help: ## Show the targets
 	@echo "Merpati: make TARGET"
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  %-9s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  %-12s %s\n", $$1, $$2}'
 
 setup: $(READY) ## Make the virtual environment with the locked dependencies
 
@@ -36,6 +36,9 @@ lint: setup ## ruff, mypy --strict, import-linter
 
 bench: setup system ## Measure against Postfix + OpenDKIM in the same run; prints the tables of docs/performance.md
 	$(BIN)/python -m bench $(ARGS)
+
+bench-warmup: setup ## Compare warm-up policies on simulated providers; prints the tables of docs/explanation/warm-up.md
+	@$(BIN)/python -m bench.warmup $(ARGS)
 
 chaos: setup ## 200 rounds of kill -9 under load; prints the balance
 	$(BIN)/python -m chaos $(ARGS)

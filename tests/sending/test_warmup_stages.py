@@ -1,33 +1,11 @@
 from __future__ import annotations
 
-import itertools
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from merpati.sending.errors import WarmupStageRefused
-from merpati.sending.warmup_stages import changed_stage, messages_per_day
-
-
-@pytest.mark.parametrize(
-    ("stage", "volume"),
-    [(1, 200), (2, 500), (10, 75_000), (11, 100_000), (15, 325_000), (20, 1_000_000),
-     (23, 2_000_000), (28, 7_500_000), (29, 10_000_000), (30, None)],
-)  # fmt: skip
-def test_a_stage_allows_sparkposts_volume(stage: int, volume: int | None) -> None:
-    assert messages_per_day(stage) == volume
-
-
-def test_each_stage_allows_more_than_the_one_before() -> None:
-    volumes = [messages_per_day(stage) or 0 for stage in range(1, 30)]
-    assert all(a < b for a, b in itertools.pairwise(volumes))
-
-
-@pytest.mark.parametrize("stage", [-1, 0, 31])
-def test_there_is_no_other_stage(stage: int) -> None:
-    with pytest.raises(ValueError, match="no warm-up stage"):
-        messages_per_day(stage)
+from merpati.sending.warmup_stages import changed_stage
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from django.db import connection, transaction
 from merpati.accounts.models import Account
 from merpati.adapters import codec
 from merpati.contracts import sending_policy as contract
+from merpati.reputation.sparkpost_stages import messages_per_day
 from merpati.sending.models import (
     DEFAULT_POOL,
     IpPool,
@@ -36,7 +37,6 @@ from merpati.sending.models import (
     SendingIp,
     StaticRoute,
 )
-from merpati.sending.warmup_stages import messages_per_day
 from merpati.settings import load
 
 log = logging.getLogger(__name__)

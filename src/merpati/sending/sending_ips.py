@@ -18,6 +18,7 @@ from django.db.models import QuerySet
 from merpati.accounts import audit
 from merpati.accounts.errors import AccountNotFound
 from merpati.accounts.models import Account
+from merpati.reputation.sparkpost_stages import FIRST_STAGE
 from merpati.sending import policy
 from merpati.sending.domain_names import checked_hostname
 from merpati.sending.errors import (
@@ -28,7 +29,7 @@ from merpati.sending.errors import (
 )
 from merpati.sending.models import DEFAULT_POOL, SENDING_IPS_PER_ACCOUNT, SendingIp
 from merpati.sending.pools import find_pool
-from merpati.sending.warmup_stages import FIRST_STAGE, changed_stage
+from merpati.sending.warmup_stages import changed_stage
 
 
 def sending_ips_of(account_id: int) -> QuerySet[SendingIp]:

@@ -1,0 +1,1 @@
+"""Warm-up policies against simulated providers: `python -m bench.warmup`."""
