@@ -37,10 +37,14 @@ class Settle:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Keep in mind that what a campaign has now is to be cancelled. Answer: None."""
+    """Keep in mind that what a transmission, or else a campaign, has now is to be cancelled.
+
+    Answer: None.
+    """
 
     account_id: int
     campaign_id: str
+    transmission_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +98,7 @@ class Sweep:
 
 
 Operation = (
-    Append
-    | Record
-    | Settle
-    | Cancel
-    | EndCancel
-    | Reserve
-    | KeepPace
-    | MakeDue
-    | Trim
-    | Sweep
+    Append | Record | Settle | Cancel | EndCancel | Reserve | KeepPace | MakeDue | Trim | Sweep
 )
 Answer = Accepted | int | bool | None
 
