@@ -248,7 +248,7 @@ from django.core.management import call_command
 from django.db import connection
 from tests.support.control import make_account
 account = make_account("Kirim")
-call_command("migrate", "sending", "0002", verbosity=0)
+call_command("migrate", "sending", "0003", verbosity=0)
 with connection.cursor() as cursor:
     for name, verified in (("old.example", NOW), ("fresh.example", None)):
         cursor.execute(

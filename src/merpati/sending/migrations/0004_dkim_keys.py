@@ -28,7 +28,7 @@ def keep_keys(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("sending", "0002_suppression_resource")]
+    dependencies = [("sending", "0003_queue_orders")]
 
     operations = [
         migrations.CreateModel(
