@@ -184,6 +184,19 @@ class DeliverySettings(msgspec.Struct, frozen=True):
     expire_seconds: Annotated[
         int, _about("a message still undelivered after this bounces", ge=1, le=30 * 86_400)
     ] = 72 * 3_600
+    late: Annotated[
+        str,
+        _about(
+            "scheduled mail found late, as after an outage: send, hold or drop",
+            _one_of("send", "hold", "drop"),
+        ),
+    ] = "send"
+    late_seconds: Annotated[
+        int, _about("so long after its moment scheduled mail is late", ge=60, le=7 * 86_400)
+    ] = 3_600
+    schedule_days: Annotated[
+        int, _about("mail may be scheduled so many days ahead", ge=1, le=365)
+    ] = 3
 
 
 class SafetySettings(msgspec.Struct, frozen=True):

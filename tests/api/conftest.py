@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import transaction
 from django.test import Client
 
 from merpati.accounts.actions import create_account, create_api_key
@@ -22,12 +21,12 @@ from merpati.adapters.rpc import Handler, RpcServer
 from merpati.api import services
 from merpati.api.watch import Watch
 from merpati.contracts.batch import Accepted, Batch
-from merpati.sending import policy
+from merpati.events.transmissions import Transmissions
 from merpati.sending.directory import Directory
 from merpati.sending.errors import DnsLookupFailed
-from merpati.sending.models import SendingDomain
 from merpati.sending.sending_ips import add_sending_ip
 from merpati.sending.transmission_id import TransmissionIds
+from tests.support.control import make_domain
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 
@@ -52,7 +51,7 @@ class CollectingSpool:
 
     def __init__(self) -> None:
         self.batches: list[tuple[int, Batch]] = []
-        self.cancelled: list[tuple[int, int, str]] = []
+        self.cancelled: list[tuple[int, int, str, str]] = []
         self.failure: Exception | None = None
 
     def append(self, shard: int, batch: Batch) -> Accepted:
@@ -61,10 +60,12 @@ class CollectingSpool:
         self.batches.append((shard, batch))
         return Accepted(base_id=1)
 
-    def cancel(self, shard: int, account_id: int, campaign_id: str) -> None:
+    def cancel(
+        self, shard: int, account_id: int, campaign_id: str, transmission_id: str = ""
+    ) -> None:
         if self.failure is not None:
             raise self.failure
-        self.cancelled.append((shard, account_id, campaign_id))
+        self.cancelled.append((shard, account_id, campaign_id, transmission_id))
 
     @property
     def last(self) -> Batch:
@@ -146,6 +147,7 @@ def serving(
             transmission_ids=ids,
             secret_box=SecretBox(tmp_path / "secret.key"),
             txt_lookup=lookup,
+            transmissions=Transmissions(tmp_path / "events.sqlite3", tmp_path / "spool"),
         )
     )
     yield
@@ -157,11 +159,7 @@ def _customer(name: str, address: str) -> Customer:
     created = create_account(name, "premium", "uk", by="test", now=NOW)
     domain = f"{name}.example"
     account_id = created.account.pk
-    with transaction.atomic():  # as `add_domain` does, but making a key takes a while
-        SendingDomain.objects.create(
-            account_id=account_id, domain=domain, verified_at=NOW, created_at=NOW, private_key=b""
-        )
-        policy.bump()
+    make_domain(account_id, domain, NOW)
     add_sending_ip(account_id, address, f"mta.{domain}", by="test", now=NOW)
     return Customer(account_id, created.api_key, domain)
 

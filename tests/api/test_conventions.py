@@ -89,13 +89,13 @@ def test_a_slash_at_the_end_changes_nothing(acme: Customer, method: str, path: s
 
 
 def test_an_unknown_path_and_a_wrong_method_say_so(acme: Customer) -> None:
-    for path in ("/api/v1/nope", "/api/v1/transmissions/1", "/api/v2", "/", "/api/v1//ip-pools"):
+    for path in ("/api/v1/nope", "/api/v1/templates/1", "/api/v2", "/", "/api/v1//ip-pools"):
         answer = acme.call("GET", path)
         assert (answer.status, answer.error["code"]) == (404, "1101")
         assert answer.error["message"] == "invalid uri"
     answer = acme.call("PUT", "/api/v1/transmissions")
     assert (answer.status, answer.error["code"]) == (405, "1102")
-    assert answer.headers["Allow"] == "DELETE, POST"
+    assert answer.headers["Allow"] == "DELETE, GET, HEAD, POST"
 
 
 @pytest.mark.parametrize(("method", "path"), JSON_PATHS)

@@ -42,6 +42,13 @@ def test_a_domain_is_added_published_verified_and_sent_from(
     assert [domain["domain"] for domain in listed] == ["acme.example", "mail.acme.example"]
 
 
+def test_a_deleted_domain_may_be_sent_from_no_more(acme: Customer) -> None:
+    answer = acme.call("DELETE", f"{DOMAINS}/Acme.example")
+    assert (answer.status, answer.body) == (204, None)
+    assert acme.call("GET", DOMAINS).body["results"] == []
+    assert acme.send(transmission()).error["code"] == "7001"
+
+
 def test_broken_dns_changes_nothing(acme: Customer) -> None:
     acme.call("POST", DOMAINS, {"domain": "broken.example"})
     answer = acme.call("POST", f"{DOMAINS}/broken.example/verify", {"dkim_verify": True})
@@ -76,6 +83,7 @@ def test_a_domain_of_nobody_or_of_another_account_is_404(
     for answer in (
         acme.call("GET", f"{DOMAINS}/{domain}"),
         acme.call("POST", f"{DOMAINS}/{domain}/verify", {"dkim_verify": True}),
+        acme.call("DELETE", f"{DOMAINS}/{domain}"),
     ):
         assert (answer.status, answer.error["code"]) == (404, "1600")
         assert answer.error["message"] == f"Domain '{domain}' does not exist"

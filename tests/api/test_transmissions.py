@@ -515,7 +515,7 @@ def test_a_campaign_is_cancelled_by_the_worker_that_owns_the_account(
 ) -> None:
     answer = acme.call("DELETE", "/api/v1/transmissions?campaign_id=spring+sale")
     assert (answer.status, answer.body) == (204, None)
-    assert spool.cancelled == [(acme.account_id % 16, acme.account_id, "spring sale")]
+    assert spool.cancelled == [(acme.account_id % 16, acme.account_id, "spring sale", "")]
     entry = AuditEntry.objects.get(action="cancel_campaign")
     assert (entry.account_id, entry.subject) == (acme.account_id, "spring sale")
 

@@ -113,6 +113,53 @@ def test_the_operator_may_answer_for_a_domain(shell: Shell) -> None:
     assert added["may_send"]
 
 
+def test_a_key_is_rotated_and_removed(shell: Shell) -> None:
+    shell.json("domain", "add", "kirim.example", "--account", "1", "--assume-verified")
+    old = shell.json("domain", "keys", "kirim.example")["dkim_keys"][0]
+    assert (old["state"], old["removable_at"]) == ("active", None)
+    new = shell.json("domain", "rotate", "kirim.example")
+    assert (new["state"], new["selector"]) == ("new", f"{old['selector']}-2")
+    assert new["name"] == f"{new['selector']}._domainkey.kirim.example"
+    assert "waits for its DNS record already" in shell.refused("domain", "rotate", "kirim.example")
+    with DnsServer() as server:
+        shell.environment["MERPATI_DNS__SERVERS"] = server.address
+        server.add_txt(new["name"], new["value"])  # and the old record is gone
+        assert shell.json("domain", "verify", "kirim.example")["dkim_check"]["name"] == new["name"]
+    listed = shell("domain", "keys", "kirim.example")
+    assert new["zone_line"] in listed.stdout
+    assert "signs no more; keep this record until it is removable" in listed.stdout
+    remove = ("domain", "remove-key", "kirim.example", old["selector"])
+    assert "may be on its way until" in shell.refused(*remove)
+    assert shell.json(*remove, "--force") == {"removed": old["selector"]}
+    assert "signs this domain's mail" in shell.refused(*remove[:3], new["selector"], "--force")
+
+
+def test_a_domain_is_removed_when_one_is_sure(shell: Shell) -> None:
+    shell.json("domain", "add", "kirim.example", "--account", "1")
+    assert "give --yes" in shell.refused("domain", "remove", "kirim.example", code=2)
+    shell.json("domain", "remove", "kirim.example", "--yes")
+    assert shell.json("domain", "list")["domains"] == []
+
+
+def test_an_account_is_changed_suspended_resumed_and_closed(shell: Shell) -> None:
+    changed = shell.json("account", "set", "1", "--retry-seconds", "60")
+    assert (changed["retry_seconds"], changed["state"]) == (60, "active")
+    assert "Nothing to set" in shell.refused("account", "set", "1", code=2)
+    assert "must be 1 to" in shell.refused("account", "set", "1", "--expire-seconds", "-5")
+    held = shell.json("account", "suspend", "Toko Kirim", "--reason", "invoice 42 is unpaid")
+    assert (held["state"], held["suspension_reason"]) == ("suspended", "invoice 42 is unpaid")
+    policy = published_policy(shell.data)
+    assert policy is not None
+    assert (policy.accounts[0].suspended, policy.accounts[0].retry_seconds) == (
+        *("invoice 42 is unpaid", 60),
+    )
+    assert shell.json("account", "resume", "1")["state"] == "active"
+    assert "give --yes" in shell.refused("account", "close", "1", code=2)
+    assert shell.json("account", "close", "1", "--yes")["state"] == "closed"
+    assert shell.json("account", "list")["accounts"][0]["state"] == "closed"
+    assert "is closed" in shell.refused("account", "resume", "1")
+
+
 def test_routes_are_added_listed_and_removed(shell: Shell) -> None:
     added = shell.json(
         *("route", "add", "*.Corp.example", "[::1]:25", "--connections", "4", "--rate", "300/min")

@@ -58,6 +58,25 @@ async def test_scheduled_mail_becomes_a_bounce_that_says_so(tmp_path: Path) -> N
     } == {(EventType.BOUNCE, 554, "5.7.1", "[internal] Campaign cancelled", 25, "")}
 
 
+async def test_a_transmission_is_cancelled_and_no_other_of_its_campaign(tmp_path: Path) -> None:
+    clock = StepClock()
+    async with SmtpSink().running() as sink, worker(tmp_path, policy(sink.port), clock=clock) as w:
+        later = {"campaign_id": SPRING, "due_at": clock.now() + 60 * MINUTE_MS}
+        await w.inject(*some(9), transmission_id="71", **later)
+        await w.inject("stays@x.example", transmission_id="72", **later)
+        await w.inject("without@x.example", transmission_id="73", due_at=later["due_at"])
+        await w.shard.cancel(ACCOUNT, "", "71")
+        events = await w.settled(9)
+        await is_forgotten(w)
+        assert w.waiting() == 2
+        clock.ahead_ms = 61 * MINUTE_MS
+        await w.settled(11)
+    assert {r.rcpt for r in sink.received} == {"stays@x.example", "without@x.example"}
+    assert {(e.rcpt_to, e.transmission_id, e.text) for e in events} == {
+        (address, "71", "[internal] Transmission cancelled") for address in some(9)
+    }
+
+
 async def test_mail_that_stands_still_in_memory_is_cancelled(tmp_path: Path) -> None:
     async with worker(tmp_path, policy(1, ips=())) as w:
         await w.inject(*some(30), campaign_id=SPRING)

@@ -11,7 +11,7 @@ import pytest
 from merpati.delivery import composing
 from merpati.delivery.composing import ComposeThreads, Sealing
 
-SEALING = Sealing(0, "", "", b"k", None)  # type: ignore[arg-type]
+SEALING = Sealing(0, "", "", b"k", None, None)  # type: ignore[arg-type]
 
 
 class Work:

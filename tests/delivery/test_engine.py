@@ -581,6 +581,55 @@ async def test_mail_of_a_removed_account_fails_with_a_reason(tmp_path: Path) -> 
     assert {(e.settlement, e.bounce_class) for e in events} == {(Settlement.FAILED, 25)}
 
 
+async def test_mail_of_a_suspended_account_is_held_and_says_why(tmp_path: Path) -> None:
+    """D11: what is due, what was assigned and what comes later; resumed, all of it goes."""
+    held = Account(ACCOUNT, 1, POOL, suspended="invoice 42 is unpaid")
+    first = {"messages_per_minute": 60}
+    async with SmtpSink().running() as sink, worker(tmp_path, policy(sink.port, **first)) as w:
+        await w.inject(*some(6))
+        await w.until(lambda: len(sink.received) == 2)  # the burst; the rest is assigned
+        w.engine.use_policy(policy(sink.port, version=2, accounts=[held]))
+        await w.inject("later@y.example")
+        await w.reason("suspended: invoice 42 is unpaid")
+        await w.until(lambda: w.engine.budget.used_bytes == 0)
+        so_far = len(sink.received)
+        assert so_far < 4
+        assert w.waiting() == 7 - so_far
+        w.engine.use_policy(policy(sink.port, version=3))
+        await w.settled(7)
+    assert Counter(r.rcpt for r in sink.received) == Counter([*some(6), "later@y.example"])
+
+
+async def test_scheduled_mail_of_a_closed_account_fails_when_it_is_due(tmp_path: Path) -> None:
+    """D11."""
+    clock = StepClock()
+    async with worker(tmp_path, policy(1), clock=clock) as w:
+        await w.inject("a@x.example", due_at=clock.now() + DAY_MS)
+        w.engine.use_policy(policy(1, version=2, accounts=[]))
+        clock.ahead_ms = DAY_MS + 1_000
+        (event,) = await w.settled(1)
+    assert (event.settlement, event.bounce_class) == (Settlement.FAILED, 25)
+    assert event.text == "[internal] the account is closed"
+
+
+async def test_retried_mail_of_a_removed_domain_fails_with_a_reason(tmp_path: Path) -> None:
+    """D11: a raw message, as SMTP brings it, too."""
+    sink, clock = SmtpSink(), StepClock()
+    sink.on_rcpt = lambda c, line: "451 4.7.1 not now"
+    raw = b"From: hi@kirim.example\r\nSubject: x\r\n\r\nhello\r\n"
+    async with sink.running(), worker(tmp_path, policy(sink.port), clock=clock) as w:
+        await w.inject("a@x.example")
+        await w.inject("b@x.example", raw=raw)
+        await w.until(lambda: len(w.events()) == 2)
+        w.engine.use_policy(policy(sink.port, version=2, keys=[]))
+        clock.ahead_ms = 21 * 60_000
+        events = await w.settled(2)
+    assert [(e.type, e.settlement, e.attempts) for e in events[2:]] == [
+        (EventType.GENERATION_FAILURE, Settlement.FAILED, 1)
+    ] * 2
+    assert all("the sending domain 'kirim.example' has no key" in e.text for e in events[2:])
+
+
 async def test_mail_of_a_domain_without_key_fails_with_a_reason(tmp_path: Path) -> None:
     async with worker(tmp_path, policy(1, keys=[])) as w:
         await w.inject(*some(20))

@@ -68,7 +68,7 @@ class SlowShard:
         page = [item for item in found if after is None or item > after][:limit]
         await self.gate.wait()
         return [
-            SpooledMessage(number, QUEUE, due_at, 1, 0, "", "", b"", 1, "1", due_at, 1)
+            SpooledMessage(number, QUEUE, due_at, 1, 0, "", "", b"", 1, "1", due_at, 1, due_at)
             for due_at, number in page
         ]
 

@@ -12,7 +12,13 @@ from merpati.accounts.models import AuditEntry
 from merpati.adapters.crypto import SecretBox
 from merpati.sandbox.dns_server import DnsServer
 from merpati.sending.dns_records import check_dkim, dkim_name, dkim_value, dns_records
-from merpati.sending.domains import add_domain, domains_of, find_domain, verify_domain
+from merpati.sending.domains import (
+    add_domain,
+    domains_of,
+    find_domain,
+    remove_domain,
+    verify_domain,
+)
 from merpati.sending.errors import (
     DnsLookupFailed,
     DomainExists,
@@ -21,7 +27,7 @@ from merpati.sending.errors import (
     InvalidValue,
 )
 from merpati.sending.live_dns import txt_lookup
-from merpati.sending.models import SendingDomain
+from merpati.sending.models import DkimKey, SendingDomain
 from merpati.sending.policy import current_version
 from tests.support.control import BY, NOW, make_account
 
@@ -47,11 +53,11 @@ def domain(box: SecretBox) -> SendingDomain:
 def test_a_domain_has_its_own_key_pair_sealed_and_nowhere_in_clear(
     domain: SendingDomain, box: SecretBox
 ) -> None:
-    pem = box.decrypt(bytes(domain.private_key))
-    public = load_der_public_key(base64.b64decode(domain.public_key))
+    pem = box.decrypt(bytes(domain.default_key.private_key))
+    public = load_der_public_key(base64.b64decode(domain.default_key.public_key))
     assert load_pem_private_key(pem, None).public_key() == public
     dump = "\n".join(connection.connection.iterdump())
-    assert domain.public_key in dump
+    assert domain.default_key.public_key in dump
     body = pem.split(b"\n")[2]
     for secret in (b"PRIVATE KEY", body):
         assert secret.decode() not in dump
@@ -60,7 +66,7 @@ def test_a_domain_has_its_own_key_pair_sealed_and_nowhere_in_clear(
 
 def test_a_new_domain_may_not_send_before_it_is_verified(domain: SendingDomain) -> None:
     assert domain.domain == "kirim.example"
-    assert domain.selector == "mp0226"
+    assert domain.default_key.selector == "mp0226"
     assert (domain.verified_at, domain.dkim_status) == (None, "unverified")
 
 
@@ -126,7 +132,7 @@ def test_the_records_to_publish(domain: SendingDomain) -> None:
         ("bounces.kirim.example", "CNAME", False),
         ("kirim.example", "TXT", False),
     ]
-    assert records[0].value == f"v=DKIM1; k=rsa; h=sha256; p={domain.public_key}"
+    assert records[0].value == f"v=DKIM1; k=rsa; h=sha256; p={domain.default_key.public_key}"
     assert records[2].zone_line == "bounces.kirim.example. IN CNAME bounces.merpati.example."
     assert records[3].value == "v=spf1 ip4:192.0.2.1 ip4:192.0.2.2 ~all"
 
@@ -139,7 +145,7 @@ def test_a_long_value_is_split_into_strings_that_dns_can_hold(domain: SendingDom
 
 
 def test_a_published_key_verifies_the_domain(domain: SendingDomain, dns_server: DnsServer) -> None:
-    dns_server.add_txt(dkim_name(domain), dkim_value(domain))
+    dns_server.add_txt(dkim_name(domain.default_key), dkim_value(domain.default_key))
     check = verify(domain, dns_server)
     assert check.is_valid
     assert check.found == (check.wanted,)
@@ -153,22 +159,22 @@ def test_an_absent_record_fails_and_says_what_to_publish(
 ) -> None:
     check = verify(domain, dns_server)
     assert (check.is_valid, check.found) == (False, ())
-    assert check.wanted == dkim_value(domain)
+    assert check.wanted == dkim_value(domain.default_key)
     assert "publish the wanted value" in check.reason
     assert find_domain(domain.account_id, "kirim.example").dkim_status == "invalid"
 
 
 def test_a_name_with_other_records_has_no_key(domain: SendingDomain, dns_server: DnsServer) -> None:
-    dns_server.add(dkim_name(domain), "A", "192.0.2.1")
+    dns_server.add(dkim_name(domain.default_key), "A", "192.0.2.1")
     assert verify(domain, dns_server).found == ()
 
 
 def test_a_verified_domain_whose_key_is_gone_may_no_longer_send(
     domain: SendingDomain, dns_server: DnsServer
 ) -> None:
-    dns_server.add_txt(dkim_name(domain), dkim_value(domain))
+    dns_server.add_txt(dkim_name(domain.default_key), dkim_value(domain.default_key))
     verify(domain, dns_server)
-    dns_server.remove(dkim_name(domain))
+    dns_server.remove(dkim_name(domain.default_key))
     verify(domain, dns_server)
     assert find_domain(domain.account_id, "kirim.example").verified_at is None
 
@@ -176,10 +182,10 @@ def test_a_verified_domain_whose_key_is_gone_may_no_longer_send(
 def test_dns_that_cannot_be_asked_changes_nothing(
     domain: SendingDomain, dns_server: DnsServer
 ) -> None:
-    dns_server.add_txt(dkim_name(domain), dkim_value(domain))
+    dns_server.add_txt(dkim_name(domain.default_key), dkim_value(domain.default_key))
     verify(domain, dns_server)
     before = (current_version(), AuditEntry.objects.count())
-    dns_server.broken.add(dkim_name(domain))
+    dns_server.broken.add(dkim_name(domain.default_key))
     with pytest.raises(DnsLookupFailed, match="could not be asked"):
         verify(domain, dns_server)
     assert find_domain(domain.account_id, "kirim.example").verified_at == NOW
@@ -207,24 +213,35 @@ def test_dns_that_cannot_be_asked_changes_nothing(
 def test_what_is_published_passes_or_the_reason_is_named(
     domain: SendingDomain, change: object, reason: str
 ) -> None:
-    check = check_dkim(domain, [change(dkim_value(domain))])  # type: ignore[operator]
+    check = check_dkim(domain.default_key, [change(dkim_value(domain.default_key))])  # type: ignore[operator]
     assert check.is_valid is not bool(reason)
     assert reason in check.reason
 
 
 def test_two_keys_at_one_name_do_not_pass(domain: SendingDomain) -> None:
-    value = dkim_value(domain)
-    check = check_dkim(domain, ["v=DKIM1; p=other", value])
+    value = dkim_value(domain.default_key)
+    check = check_dkim(domain.default_key, ["v=DKIM1; p=other", value])
     assert "2 DKIM records" in check.reason
-    assert check_dkim(domain, ["some note", value]).is_valid
+    assert check_dkim(domain.default_key, ["some note", value]).is_valid
 
 
 def test_a_list_of_domains_reads_no_private_key(
     domain: SendingDomain, django_assert_num_queries
 ) -> None:
-    with django_assert_num_queries(1) as queries:
-        assert [row.domain for row in domains_of(domain.account_id)] == ["kirim.example"]
-    assert "private_key" not in queries[0]["sql"]
+    with django_assert_num_queries(2) as queries:
+        (found,) = domains_of(domain.account_id)
+        assert (found.domain, found.default_key.selector) == ("kirim.example", "mp0226")
+    assert not any("private_key" in query["sql"] for query in queries)
+
+
+def test_a_removed_domain_takes_its_keys_along(domain: SendingDomain) -> None:
+    before = current_version()
+    remove_domain(domain.account_id, "Kirim.Example", by=BY, now=NOW)
+    assert not DkimKey.objects.exists()
+    assert current_version() > before
+    assert AuditEntry.objects.latest("pk").action == "remove_domain"
+    with pytest.raises(DomainNotFound):
+        remove_domain(domain.account_id, "kirim.example", by=BY, now=NOW)
 
 
 def verify(domain: SendingDomain, server: DnsServer):

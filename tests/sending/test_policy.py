@@ -14,8 +14,9 @@ from merpati.adapters import codec
 from merpati.adapters.crypto import SecretBox
 from merpati.contracts import sending_policy as contract
 from merpati.sending import policy
-from merpati.sending.domains import add_domain, verify_domain
-from merpati.sending.models import PolicyVersion, SendingIp
+from merpati.sending.domains import add_domain, remove_domain, verify_domain
+from merpati.sending.key_rotation import remove_key, rotate_key
+from merpati.sending.models import KeyAlgorithm, PolicyVersion, SendingIp
 from merpati.sending.pools import create_pool, delete_pool, find_pool, update_pool
 from merpati.sending.routes import add_route, remove_route
 from merpati.sending.sending_ips import (
@@ -62,6 +63,9 @@ def test_every_action_that_matters_counts_a_version(account: Account, tmp_path: 
         lambda: delete_pool(pk, "marketing", **WHO),
         lambda: add_domain(pk, "a.example", box=box, **WHO),
         lambda: verify_domain(pk, "a.example", lambda _: [], **WHO),
+        lambda: rotate_key(pk, "a.example", box=box, algorithm=KeyAlgorithm.ED25519, **WHO),
+        lambda: remove_key(pk, "a.example", "mp0226e", **WHO),
+        lambda: remove_domain(pk, "a.example", **WHO),
         lambda: add_route("*", "127.0.0.1", 25, **WHO),
         lambda: remove_route("*", **WHO),
     ]
@@ -91,7 +95,9 @@ def test_the_snapshot_says_how_to_send(account: Account, tmp_path: Path) -> None
     create_pool(pk, "Small", overflow="big", **WHO)
     add_sending_ip(pk, "192.0.2.1", "mta1.example.org", **WHO)
     add_sending_ip(pk, "192.0.2.2", "mta2.example.org", pool="small", warm_up=True, **WHO)
-    domain = add_domain(pk, "a.example", box=box, **WHO)
+    key = add_domain(pk, "a.example", box=box, assume_verified=True, **WHO).default_key
+    add_domain(pk, "unverified.example", box=box, **WHO)  # its key does not sign
+    rotate_key(pk, "a.example", box=box, **WHO)  # nor does one whose record was not seen
     add_route("*.corp.example", "::1", 25, connections=3, messages_per_minute=60, **WHO)
     default, big, small = (find_pool(pk, slug).pk for slug in ("default", "big", "small"))
 
@@ -111,7 +117,7 @@ def test_the_snapshot_says_how_to_send(account: Account, tmp_path: Path) -> None
             ),
         ],
         dkim_keys=[
-            contract.DkimKey(pk, "a.example", "a.example", "mp0226", bytes(domain.private_key))
+            contract.DkimKey(pk, "a.example", "a.example", "mp0226", bytes(key.private_key))
         ],
         routes=[contract.Route("*.corp.example", "::1", 25, 3, 60)],
     )

@@ -9,22 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import transaction
 
 from merpati.accounts.actions import create_account, create_api_key
 from merpati.accounts.keys import KeyIdentity
 from merpati.adapters import codec
 from merpati.contracts.batch import Batch, Content, Recipient
 from merpati.contracts.event import Injection
-from merpati.sending import policy
 from merpati.sending.directory import Directory
-from merpati.sending.models import SendingDomain
 from merpati.sending.sending_ips import add_sending_ip
 from merpati.sending.transmission_id import TransmissionIds
 from merpati.smtp.session import Envelope
 from merpati.smtp.submission import SORRY, Submission, recipient_refusal
 from merpati.spool.errors import SpoolFull, SpoolUnavailable
 from tests.api.conftest import NOW, CollectingSpool, SteppingClock
+from tests.support.control import make_domain
 
 pytestmark = pytest.mark.django_db
 
@@ -75,15 +73,7 @@ class Door:
 
 def customer(name: str, address: str) -> str:
     created = create_account(name, "premium", "uk", by="test", now=NOW)
-    with transaction.atomic():
-        SendingDomain.objects.create(
-            account_id=created.account.pk,
-            domain=f"{name}.example",
-            verified_at=NOW,
-            created_at=NOW,
-            private_key=b"",
-        )
-        policy.bump()
+    make_domain(created.account.pk, f"{name}.example", NOW)
     add_sending_ip(created.account.pk, address, f"mta.{name}.example", by="test", now=NOW)
     return created.api_key
 

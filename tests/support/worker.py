@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from merpati.adapters.clock import SystemClock
 from merpati.adapters.codec import pack, unpacker
@@ -23,6 +24,7 @@ from merpati.contracts.sending_policy import (
     SendingIp,
     SendingPolicy,
 )
+from merpati.contracts.suppressions import SuppressionsUnreadable
 from merpati.delivery.engine import Engine
 from merpati.delivery.options import Options
 from merpati.delivery.session import Timeouts
@@ -79,11 +81,13 @@ def batch(
     policy_version: int = 1,
     text: str = "Hello {{name}}",
     campaign_id: str = "",
+    transmission_id: str = "102293692714480130",
+    **content_fields: Any,
 ) -> bytes:
     """One transmission to these recipients."""
     content = Content(
         account_id=account_id,
-        transmission_id="102293692714480130",
+        transmission_id=transmission_id,
         injected_at=now,
         pool_id=pool_id,
         ip_pool="default",
@@ -92,6 +96,7 @@ def batch(
         subject="Order {{name}}",
         text=text,
         campaign_id=campaign_id,
+        **content_fields,
     )
     rows = [
         MessageRow(
@@ -111,6 +116,8 @@ def batch(
         DOMAIN,
         "Order",
         [InjectedRecipient(recipient) for recipient in recipients],
+        campaign_id=campaign_id or None,
+        starts_at=due_at or 0,
     )
     return pack(
         Batch(
@@ -124,8 +131,30 @@ def batch(
             rows,
             pack(injection),
             campaign_id=campaign_id,
+            starts_at=due_at or 0,
         )
     )
+
+
+@dataclass
+class Lists:
+    """The suppression lists as a test has them: account and address → source, for all mail."""
+
+    entries: dict[tuple[int, str], str] = field(default_factory=dict)
+    asked: list[list[str]] = field(default_factory=list)
+    failure: str = ""
+
+    def among(
+        self, account_id: int, addresses: Sequence[str], transactional: bool
+    ) -> dict[str, str]:
+        self.asked.append(list(addresses))
+        if self.failure:
+            raise SuppressionsUnreadable(self.failure)
+        return {
+            address: self.entries[account_id, address]
+            for address in addresses
+            if (account_id, address) in self.entries
+        }
 
 
 @dataclass
@@ -145,6 +174,7 @@ class Worker:
     engine: Engine
     clock: StepClock
     spool: Path
+    lists: Lists = field(default_factory=Lists)
     sent: int = field(default=0)
 
     async def inject(self, *recipients: str, **changes: object) -> None:
@@ -165,7 +195,7 @@ class Worker:
         with snapshot(self.spool, self.shard.number) as reader:
             return sum(depth.count for depth in reader.depths()) if reader else 0
 
-    async def until(self, condition: Callable[[], object], seconds: float = 8.0) -> None:
+    async def until(self, condition: Callable[[], object], seconds: float = 20.0) -> None:
         """Wait for a condition, at most so long."""
         async with asyncio.timeout(seconds):
             while not condition():  # noqa: ASYNC110 - other processes and threads are watched
@@ -178,7 +208,7 @@ class Worker:
 
     async def reason(self, word: str) -> None:
         """Wait until some queue says why it waits with this word in it."""
-        async with asyncio.timeout(8.0):
+        async with asyncio.timeout(20.0):
             while not any(word in status.reason for status in await self.engine.queues()):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
@@ -195,12 +225,13 @@ async def worker(
     """Run an engine over one shard; at the end it is stopped as SIGTERM would."""
     clock = clock or StepClock()
     shard = wrap(Shard(folder / "spool", 1, clock))
-    engine = Engine([shard], clock, options, lambda sealed: sealed, b"k" * 32)
+    lists = Lists()
+    engine = Engine([shard], clock, options, lambda sealed: sealed, b"k" * 32, suppressions=lists)
     if first is not None:
         engine.use_policy(first)
     running = asyncio.create_task(engine.run())
     try:
-        yield Worker(shard, engine, clock, folder / "spool")
+        yield Worker(shard, engine, clock, folder / "spool", lists)
     finally:
         engine.stop(grace)
         try:

@@ -19,7 +19,7 @@ import pytest
 from merpati.runtime.tls import ensure_certificate
 from merpati.sandbox.dns_server import DnsServer
 from merpati.sending.dns_records import dkim_value
-from merpati.sending.models import SendingDomain
+from merpati.sending.models import DkimKey, KeyState, SendingDomain
 from merpati.settings import HostPort
 from merpati.upkeep.doctor import (
     addresses,
@@ -99,21 +99,28 @@ async def test_dns_servers_that_do_not_answer_fail(tmp_path: Path) -> None:
     assert "dns.servers" in found.remedy
 
 
-async def test_dkim_records_are_held_against_our_keys(tmp_path: Path) -> None:
-    def domain(name: str) -> SendingDomain:
-        return SendingDomain(domain=name, selector="s1", public_key="AAAA")
+def dkim_key(name: str) -> DkimKey:
+    domain = SendingDomain(domain=name)
+    return DkimKey(
+        domain=domain, algorithm="rsa", selector="s1", public_key="AAAA", state=KeyState.NEW
+    )
 
-    rows = tuple(map(domain, ("good.example", "bare.example", "wrong.example", "mute.example")))
+
+async def test_dkim_records_are_held_against_our_keys(tmp_path: Path) -> None:
+    names = ("good.example", "bare.example", "wrong.example", "mute.example", "turning.example")
+    rows = tuple(map(dkim_key, names))
+    rows[4].domain.verified_at = datetime.now(UTC)  # another key of it signs
     with DnsServer() as dns:
         dns.add_txt("s1._domainkey.good.example", dkim_value(rows[0]))
         dns.add_txt("s1._domainkey.wrong.example", "v=DKIM1; k=rsa; p=BBBB")
         dns.broken.add("s1._domainkey.mute.example")
-        found = await domains.check(scene(tmp_path, {"dns.servers": [dns.address]}, domains=rows))
+        found = await domains.check(scene(tmp_path, {"dns.servers": [dns.address]}, dkim_keys=rows))
     assert of(found, "domains.dkim") == [
         ("OK", "good.example"),
         ("FAIL", "bare.example"),
         ("FAIL", "wrong.example"),
         ("WARN", "mute.example"),
+        ("WARN", "turning.example"),
     ]
     assert found[1].remedy == f"publish: s1._domainkey.bare.example. IN TXT {dkim_value(rows[1])}"
 
@@ -362,7 +369,7 @@ async def test_whatever_is_not_well_comes_with_its_remedy(tmp_path: Path) -> Non
             tmp_path,
             {"dns.servers": [dns.address], "listen.https": "127.0.0.1:8443"},
             ips=(HERE, ELSEWHERE, Ip("2001:db8::1", "mta.example")),
-            domains=(SendingDomain(domain="kirim.example", selector="s1", public_key="AAAA"),),
+            dkim_keys=(dkim_key("kirim.example"),),
             smtp_target=HostPort("127.0.0.1", 1),
         )
         it.folder.root.chmod(0o755)

@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from django.db import IntegrityError, transaction
 
 from merpati.accounts import audit
 from merpati.accounts.errors import (
+    AccountClosed,
     AccountExists,
     AccountNotFound,
     ApiKeyNotFound,
+    InvalidAccountChange,
     InvalidKeyRequest,
     InvalidOrder,
 )
@@ -24,6 +27,9 @@ from merpati.accounts.keys import SHORT_KEY_LENGTH, hash_of, new_key
 from merpati.accounts.models import Account, ApiKey, Plan, ServiceTimeZone
 from merpati.accounts.signals import account_changed, account_created
 from merpati.spool.files import SHARDS
+
+LONGEST_RETRY_SECONDS = 86_400
+LONGEST_LIFE_SECONDS = 30 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +108,103 @@ def create_account(
     return CreatedAccount(account, created.key)
 
 
+def set_retry_schedule(
+    account_id: int,
+    *,
+    by: str,
+    now: datetime,
+    retry_seconds: int | None = None,
+    expire_seconds: int | None = None,
+) -> Account:
+    """Change when an account's mail is tried again, and how long: waiting mail follows at once.
+
+    retry_seconds: before the first retry, doubled each time; expire_seconds: life of a message.
+    None leaves a value as it is, 0 takes the operator's. Raises AccountNotFound, AccountClosed,
+    InvalidAccountChange.
+    """
+    for field, value, most in (
+        ("retry_seconds", retry_seconds, LONGEST_RETRY_SECONDS),
+        ("expire_seconds", expire_seconds, LONGEST_LIFE_SECONDS),
+    ):
+        if value is not None and not 0 <= value <= most:
+            raise InvalidAccountChange(
+                f"{field} must be 1 to {most}, or 0 for the operator's setting.", field
+            )
+    with transaction.atomic():
+        account = _open_account(account_id)
+        if retry_seconds is not None:
+            account.retry_seconds = retry_seconds or None
+        if expire_seconds is not None:
+            account.expire_seconds = expire_seconds or None
+        _save(
+            account,
+            "set_retry_schedule",
+            by=by,
+            now=now,
+            retry_seconds=account.retry_seconds,
+            expire_seconds=account.expire_seconds,
+        )
+    return account
+
+
+def suspend_account(account_id: int, reason: str, *, by: str, now: datetime) -> Account:
+    """Hold an account's mail and refuse more, until it is resumed; what is waiting stays.
+
+    reason: for people, as in the queue's. Raises AccountNotFound, AccountClosed,
+    InvalidAccountChange.
+    """
+    reason = reason.strip()
+    if not reason or len(reason) > 200 or not reason.isprintable():
+        raise InvalidAccountChange("A reason has 1 to 200 printable characters.", "reason")
+    with transaction.atomic():
+        account = _open_account(account_id)
+        account.suspended_at = account.suspended_at or now
+        account.suspension_reason = reason
+        _save(account, "suspend_account", by=by, now=now, reason=reason)
+    return account
+
+
+def resume_account(account_id: int, *, by: str, now: datetime) -> Account:
+    """Let a suspended account send again. Raises AccountNotFound, AccountClosed,
+    InvalidAccountChange when it is not suspended."""
+    with transaction.atomic():
+        account = _open_account(account_id)
+        if account.suspended_at is None:
+            raise InvalidAccountChange(f"Account {account.name} is not suspended.", "account")
+        account.suspended_at, account.suspension_reason = None, ""
+        _save(account, "resume_account", by=by, now=now)
+    return account
+
+
+def close_account(account_id: int, *, by: str, now: datetime) -> Account:
+    """End an account for good: its keys are revoked, what waits fails with a reason.
+
+    Its name, domains and addresses stay taken until they are removed. Raises AccountNotFound,
+    AccountClosed.
+    """
+    with transaction.atomic():
+        account = _open_account(account_id)
+        account.closed_at = now
+        revoked = ApiKey.objects.filter(account=account, revoked_at=None).update(revoked_at=now)
+        _save(account, "close_account", by=by, now=now, revoked_keys=revoked)
+    return account
+
+
+def _open_account(account_id: int) -> Account:
+    account = Account.objects.filter(pk=account_id).first()
+    if account is None:
+        raise AccountNotFound(str(account_id))
+    if account.closed_at is not None:
+        raise AccountClosed(account.name)
+    return account
+
+
+def _save(account: Account, action: str, *, by: str, now: datetime, **detail: Any) -> None:
+    account.save()
+    audit.record(action, account.name, by=by, now=now, account_id=account.pk, **detail)
+    account_changed.send(sender=Account, account_id=account.pk)
+
+
 def create_api_key(
     account_id: int,
     label: str,
@@ -110,15 +213,14 @@ def create_api_key(
     by: str,
     now: datetime,
 ) -> CreatedKey:
-    """Make a key for an account. Raises AccountNotFound, InvalidKeyRequest."""
+    """Make a key for an account. Raises AccountNotFound, AccountClosed, InvalidKeyRequest."""
     label = label.strip()
     if not label or len(label) > 200 or not label.isprintable():
         raise InvalidKeyRequest("A key's label has 1 to 200 printable characters.", "label")
     held = checked_grants(grants)
     key = new_key()
     with transaction.atomic():
-        if not Account.objects.filter(pk=account_id).exists():
-            raise AccountNotFound(str(account_id))
+        _open_account(account_id)
         api_key = ApiKey.objects.create(
             account_id=account_id,
             label=label,

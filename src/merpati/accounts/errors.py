@@ -40,6 +40,20 @@ class AccountNotFound(AccountsError):
         self.reference = reference
 
 
+class InvalidAccountChange(AccountsError):
+    """The account cannot be changed so."""
+
+
+class AccountClosed(AccountsError):
+    """The account was closed, which is for good."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"Account {name} is closed, and stays so: create a new one to send again.", "account"
+        )
+        self.name = name
+
+
 class InvalidKeyRequest(AccountsError):
     """A label or grant of a wanted key cannot be used."""
 

@@ -36,7 +36,12 @@ class Account(models.Model):
     # Fixed for life, so that another number of workers moves whole files and rewrites nothing.
     shard = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField()
-    suspended_at = models.DateTimeField(null=True, blank=True)
+    suspended_at = models.DateTimeField(null=True, blank=True)  # its mail is held meanwhile
+    suspension_reason = models.CharField(max_length=200, blank=True, default="")
+    closed_at = models.DateTimeField(null=True, blank=True)  # for good: its mail fails
+    # None: the operator's, `delivery.retry_seconds` and `delivery.expire_seconds`.
+    retry_seconds = models.PositiveIntegerField(null=True, blank=True)
+    expire_seconds = models.PositiveIntegerField(null=True, blank=True)
 
     class Meta:
         """The order form offers known values alone."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from merpati.adapters.secret_key import derive, ensure_secret_key
 
@@ -52,25 +52,34 @@ class SecretBox:
 
 
 @dataclass(frozen=True, slots=True)
-class RsaKey:
+class KeyPair:
     """A fresh key pair for DKIM."""
 
     private_pem: bytes  # PKCS#8, not encrypted: seal it before it is stored
-    public: str  # base64 of the DER SubjectPublicKeyInfo, as in a DKIM record's p=
+    public: str  # as in a DKIM record's p=
 
     def __repr__(self) -> str:
-        return f"RsaKey(public={self.public[:24]}…)"
+        return f"KeyPair(public={self.public[:24]}…)"
 
 
-def make_rsa_key() -> RsaKey:
-    """Return a new RSA-2048 pair; takes some 0.1 s of CPU."""
+def make_rsa_key() -> KeyPair:
+    """Return a new RSA-2048 pair; takes some 0.1 s of CPU. Source: RFC 6376 3.6.1 (p=)."""
     key = rsa.generate_private_key(public_exponent=65_537, key_size=RSA_BITS)
-    private = key.private_bytes(
+    public = key.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return KeyPair(_pem(key), base64.b64encode(public).decode())
+
+
+def make_ed25519_key() -> KeyPair:
+    """Return a new Ed25519 pair. Source: RFC 8463 4.2 (p= is the bare key, 32 bytes)."""
+    key = ed25519.Ed25519PrivateKey.generate()
+    return KeyPair(_pem(key), base64.b64encode(key.public_key().public_bytes_raw()).decode())
+
+
+def _pem(key: rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey) -> bytes:
+    return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    public = key.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    return RsaKey(private, base64.b64encode(public).decode())

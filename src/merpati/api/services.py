@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 from merpati.adapters.clock import Clock
 from merpati.adapters.crypto import SecretBox
 from merpati.api.watch import Watch
+from merpati.events.transmissions import Transmissions
 from merpati.sending import campaigns, injection
 from merpati.sending.directory import Directory
 from merpati.sending.domains import TxtLookup
+from merpati.sending.injection import SCHEDULE_AHEAD
 from merpati.sending.transmission_id import TransmissionIds
 
 
@@ -20,7 +23,7 @@ class Spool(injection.Spool, campaigns.Spool, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The process's clock, its view of accounts, its ways to spool, secrets and DNS."""
+    """The process's clock, its view of accounts and mail, its ways to spool, secrets and DNS."""
 
     clock: Clock
     directory: Directory
@@ -28,6 +31,8 @@ class Services:
     transmission_ids: TransmissionIds
     secret_box: SecretBox
     txt_lookup: TxtLookup
+    transmissions: Transmissions
+    schedule_ahead: timedelta = SCHEDULE_AHEAD
     watch: Watch | None = None  # None: nobody to ask, in a test
     metrics_token: str = ""
 

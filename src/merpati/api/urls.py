@@ -24,7 +24,13 @@ urlpatterns = [
     resource(
         f"{_V1}/transmissions",
         post=Operation(transmissions.create, "transmissions/modify"),
+        get=Operation(transmissions.list_unfinished, "transmissions/view"),
         delete=Operation(transmissions.cancel, "transmissions/modify"),
+    ),
+    resource(
+        rf"{_V1}/transmissions/(?P<transmission_id>[^/]+)",
+        get=Operation(transmissions.show, "transmissions/view"),
+        delete=Operation(transmissions.delete, "transmissions/modify"),
     ),
     resource(f"{_V1}/sending-ips", get=Operation(sending_ips.list_all, "ip_pools/view")),
     resource(
@@ -51,6 +57,7 @@ urlpatterns = [
     resource(
         rf"{_V1}/sending-domains/(?P<domain>[^/]+)",
         get=Operation(sending_domains.show, "sending_domains/manage"),
+        delete=Operation(sending_domains.delete, "sending_domains/manage"),
     ),
     resource(
         rf"{_V1}/sending-domains/(?P<domain>[^/]+)/verify",

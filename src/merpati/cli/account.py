@@ -1,9 +1,10 @@
-"""`merpati account`: create and list customer accounts."""
+"""`merpati account`: create, list, change, suspend and close customer accounts."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,16 +13,20 @@ from merpati.cli.output import Group, common_options, say, show, table
 from merpati.cli.zone import ZONES
 from merpati.runtime.setup import setup
 
+if TYPE_CHECKING:
+    from merpati.accounts.models import Account
+
 
 @click.group(
     cls=Group,
     examples=(
         "merpati account create 'Toko Kirim' --plan premium --service-time-zone us-eastern",
         "merpati account list",
+        "merpati account suspend 1 --reason 'invoice 42 is unpaid'",
     ),
 )
 def account() -> None:
-    """Create and list customer accounts."""
+    """Create, list, change, suspend and close customer accounts."""
 
 
 @account.command(
@@ -99,11 +104,107 @@ def list_accounts(data: Path, as_json: bool) -> None:
             "term_starts_on": found.term_starts_on,
             "sending_ips": found.ip_count,
             "created_at": found.created_at,
-            "suspended_at": found.suspended_at,
+            **_state(found),
         }
         for found in Account.objects.annotate(ip_count=Count("sending_ips")).order_by("pk")
     ]
-    head = ("account_id", "name", "plan", "service_time_zone", "sending_ips", "created_at")
+    head = ("account_id", "name", "plan", "service_time_zone", "sending_ips", "state", "created_at")
     empty = "no accounts yet; make one: merpati account create NAME --service-time-zone uk"
     text = table(head, [[row[name] for name in head] for row in rows], empty)
     show({"accounts": rows}, text, as_json)
+
+
+@account.command(
+    "set",
+    examples=(
+        "merpati account set 1 --retry-seconds 300 --expire-seconds 86400",
+        "merpati account set 'Toko Kirim' --retry-seconds 0   # the operator's setting again",
+    ),
+)
+@click.argument("reference", metavar="ACCOUNT")
+@click.option(
+    "--retry-seconds", type=int, metavar="N", help="Wait before the first retry; 0: as set for all."
+)
+@click.option(
+    "--expire-seconds", type=int, metavar="N", help="Life of a message; 0: as set for all."
+)
+@common_options
+def set_account(
+    reference: str,
+    retry_seconds: int | None,
+    expire_seconds: int | None,
+    data: Path,
+    as_json: bool,
+) -> None:
+    """Give an account a retry schedule of its own; mail that waits follows it at once."""
+    if retry_seconds is None and expire_seconds is None:
+        raise click.UsageError("Nothing to set: give --retry-seconds, --expire-seconds or both.")
+    setup(data)
+    from merpati.accounts.actions import (  # noqa: PLC0415 - needs Django set up
+        find_account,
+        set_retry_schedule,
+    )
+
+    changed = set_retry_schedule(
+        find_account(reference).pk,
+        retry_seconds=retry_seconds,
+        expire_seconds=expire_seconds,
+        by=actor(),
+        now=now(),
+    )
+    _show(changed, as_json)
+
+
+@account.command("suspend", examples=("merpati account suspend 1 --reason 'invoice 42 is unpaid'",))
+@click.argument("reference", metavar="ACCOUNT")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; merpati queue shows it.")
+@common_options
+def suspend(reference: str, reason: str, data: Path, as_json: bool) -> None:
+    """Hold an account's mail and refuse more; `resume` lets it go on, `close` ends it."""
+    setup(data)
+    from merpati.accounts.actions import find_account, suspend_account  # noqa: PLC0415
+
+    _show(suspend_account(find_account(reference).pk, reason, by=actor(), now=now()), as_json)
+
+
+@account.command("resume", examples=("merpati account resume 1",))
+@click.argument("reference", metavar="ACCOUNT")
+@common_options
+def resume(reference: str, data: Path, as_json: bool) -> None:
+    """Let a suspended account send again, with what waited."""
+    setup(data)
+    from merpati.accounts.actions import find_account, resume_account  # noqa: PLC0415
+
+    _show(resume_account(find_account(reference).pk, by=actor(), now=now()), as_json)
+
+
+@account.command("close", examples=("merpati account close 1 --yes",))
+@click.argument("reference", metavar="ACCOUNT")
+@click.option("--yes", is_flag=True, help="You are sure: this cannot be undone.")
+@common_options
+def close(reference: str, yes: bool, data: Path, as_json: bool) -> None:
+    """End an account for good: its keys are revoked, mail that waits fails when it is due."""
+    if not yes:
+        raise click.UsageError("Closing cannot be undone, and mail that waits fails: give --yes.")
+    setup(data)
+    from merpati.accounts.actions import close_account, find_account  # noqa: PLC0415
+
+    _show(close_account(find_account(reference).pk, by=actor(), now=now()), as_json)
+
+
+def _state(found: Account) -> dict[str, object]:
+    state = "suspended" if found.suspended_at else "active"
+    return {
+        "state": "closed" if found.closed_at else state,
+        "suspended_at": found.suspended_at,
+        "suspension_reason": found.suspension_reason or None,
+        "closed_at": found.closed_at,
+        "retry_seconds": found.retry_seconds,
+        "expire_seconds": found.expire_seconds,
+    }
+
+
+def _show(found: Account, as_json: bool) -> None:
+    document = {"account_id": found.pk, "name": found.name, **_state(found)}
+    lines = [f"{name:<18}{value}" for name, value in document.items() if value is not None]
+    show(document, "\n".join(lines), as_json)

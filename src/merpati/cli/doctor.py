@@ -88,7 +88,7 @@ def _scene(data: Path) -> Scene:
     current = settings.load(data)
     folder = setup(data)
     from merpati.desk.calendars import unconfirmed_ahead  # noqa: PLC0415 - needs Django
-    from merpati.sending.models import SendingDomain, SendingIp  # noqa: PLC0415
+    from merpati.sending.models import DkimKey, KeyState, SendingIp  # noqa: PLC0415
     from merpati.upkeep.doctor.scene import Ip, Scene  # noqa: PLC0415
 
     ips = SendingIp.objects.order_by("account_id", "slot").values_list("address", "hostname")
@@ -98,7 +98,12 @@ def _scene(data: Path) -> Scene:
         now=now(),
         running=running(folder),
         ips=tuple(Ip(address, hostname) for address, hostname in ips),
-        domains=tuple(SendingDomain.objects.order_by("domain")),
+        dkim_keys=tuple(
+            DkimKey.objects.exclude(state=KeyState.RETIRING)
+            .select_related("domain")
+            .defer("private_key")
+            .order_by("domain__domain", "selector")
+        ),
         unconfirmed=tuple(unconfirmed_ahead(now().date())),
     )
 

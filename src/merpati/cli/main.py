@@ -31,10 +31,14 @@ class Entry(NamedTuple):
 
 COMMANDS = {
     "run": Entry("run", "run", "Start all processes and watch over them."),
-    "account": Entry("account", "account", "Create and list customer accounts."),
+    "account": Entry(
+        "account", "account", "Create, list, change, suspend and close customer accounts."
+    ),
     "key": Entry("key", "key", "Create, list and revoke API keys."),
     "ip": Entry("ip", "ip", "Add, list, move and remove dedicated sending IPs."),
-    "domain": Entry("domain", "domain", "Add, verify and list sending domains."),
+    "domain": Entry(
+        "domain", "domain", "Add, verify, list and remove sending domains; rotate their keys."
+    ),
     "route": Entry("route", "route", "Send a recipient domain's mail through a smart host."),
     "hours": Entry("hours", "hours", "Business hours: what is open, what falls due, and why."),
     "queue": Entry("queue", "queue", "Show what waits, and why; pause, retry, drain."),

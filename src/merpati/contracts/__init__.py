@@ -1,1 +1,2 @@
-"""The frozen data that service and engine exchange: batches, sending policy, events. No code."""
+"""What service and engine exchange: batches, sending policy and events, all frozen data without
+code; and the one question that the engine asks (`suppressions.py`)."""

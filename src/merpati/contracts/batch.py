@@ -56,6 +56,7 @@ class Content(msgspec.Struct, frozen=True, omit_defaults=True):
     perform_substitutions: bool = True
     return_path: str | None = None
     raw: bytes | None = None  # the whole message as its sender wrote it; then no text is set
+    skip_suppression: bool = False  # its sender asked for it: no list is looked at
 
 
 class Recipient(msgspec.Struct, frozen=True, array_like=True):
@@ -86,6 +87,7 @@ class Batch(msgspec.Struct, frozen=True, array_like=True):
     policy_version: the sending policy it was validated against; no row is picked before the worker
     holds that version. fingerprint: hash of the request body, compared when `idempotency_key`
     comes again. size: recipients including suppressed ones, so the number of message ids taken.
+    starts_at: the moment it was scheduled for, 0 for at once; a message's life counts from then.
     """
 
     account_id: int
@@ -101,6 +103,7 @@ class Batch(msgspec.Struct, frozen=True, array_like=True):
     fingerprint: bytes = b""
     reply: bytes = b""  # what the caller was told; given again for the same key
     campaign_id: str = ""  # as in `content`, for cancelling; "" for none
+    starts_at: int = 0
 
 
 class Accepted(msgspec.Struct, frozen=True, array_like=True):

@@ -12,6 +12,9 @@ from typing import Any
 
 import msgspec
 
+# Of the bounce that a suppressed recipient becomes (sparkpost-api 9).
+SUPPRESSED_TEXT = "recipient address was suppressed due to customer policy ({source})"
+
 
 class EventType(enum.StrEnum):
     """SparkPost's event types that the engine produces (sparkpost-api 15.1)."""
@@ -58,6 +61,8 @@ class Injection(msgspec.Struct, frozen=True, array_like=True):
     transactional: bool = False
     metadata: dict[str, Any] = {}
     recv_method: str = "rest"
+    starts_at: int = 0  # when it was scheduled for, 0 for at once
+    description: str = ""
 
 
 class Event(msgspec.Struct, frozen=True, array_like=True):

@@ -28,21 +28,29 @@ class Pool(msgspec.Struct, frozen=True):
 
 
 class Account(msgspec.Struct, frozen=True):
-    """What the engine must know of an account."""
+    """What the engine must know of an account.
+
+    retry_seconds, expire_seconds: first wait and life of its mail, None for the operator's.
+    suspended: why its mail is held, "" when it is not. Mail of an account that is not listed fails.
+    """
 
     account_id: int
     shard: int
     default_pool_id: int
+    retry_seconds: int | None = None
+    expire_seconds: int | None = None
+    suspended: str = ""
 
 
 class DkimKey(msgspec.Struct, frozen=True):
-    """The key that signs mail whose From domain is `domain`."""
+    """A key that signs mail whose From domain is `domain`; of several each signs."""
 
     account_id: int
     domain: str
     signing_domain: str
     selector: str
     private_key: bytes  # PEM, encrypted with the instance's secret key
+    algorithm: str = "rsa"  # or "ed25519"
 
 
 class Route(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Cancelling a campaign's mail that was not sent yet, in steps beside all other work.
+"""Cancelling the mail of a transmission or campaign that was not sent yet, in steps.
 
 What is only on disk ends at once. What the engine holds ends where it is: in memory before it is
 picked, later at the last moment before a connection takes it. What a connection has taken goes on;
@@ -14,7 +14,9 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 
+from merpati.delivery import events
 from merpati.delivery.feed import ShardFeeds
+from merpati.delivery.outcome import Bounced
 from merpati.delivery.verdict import Verdicts
 from merpati.spool.errors import SpoolUnavailable
 from merpati.spool.shapes import Cancellation, SpooledMessage
@@ -56,7 +58,12 @@ class Canceller:
             await asyncio.sleep(AGAIN_SECONDS)
             left = await self._pass(wanted, left)
         await self._shard.end_cancel(wanted.cancellation_id)
-        log.info("cancelled account=%d campaign=%s", wanted.account_id, wanted.campaign_id)
+        log.info(
+            "cancelled account=%d campaign=%s transmission=%s",
+            wanted.account_id,
+            wanted.campaign_id,
+            wanted.transmission_id or "-",
+        )
 
     async def _pass(self, wanted: Cancellation, after: int) -> int | None:
         """Cancel what is found; return behind which id to look again, None when nothing was left.
@@ -73,18 +80,18 @@ class Canceller:
             after = last
             if rows and first_left is None:
                 first_left = rows[0].message_id - 1
-            self._cancel(rows)
+            self._cancel(rows, events.cancelled(wanted))
 
-    def _cancel(self, rows: Sequence[SpooledMessage]) -> None:
+    def _cancel(self, rows: Sequence[SpooledMessage], bounce: Bounced) -> None:
         """End messages that nobody holds, or that wait in memory; mark the others."""
         held = self._home.held
         in_memory = self._take_out([row for row in rows if row.message_id in held])
         for row in rows:
             if row.message_id in in_memory or row.message_id not in held:
                 held.add(row.message_id)  # a page that is being read now must not bring it
-                self._verdicts.cancel(self._shard.number, row)
+                self._verdicts.cancel(self._shard.number, row, bounce)
             else:
-                self._home.cancelled.add(row.message_id)
+                self._home.cancelled[row.message_id] = bounce
 
     def _take_out(self, rows: Sequence[SpooledMessage]) -> set[int]:
         """Take messages out of the feeds' memory; return the ids of those that were there."""

@@ -18,9 +18,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from merpati.adapters import codec
-from merpati.adapters.signing import BadPrivateKey, RsaSigner
+from merpati.adapters.signing import SIGNERS, BadPrivateKey, Signer
 from merpati.contracts.batch import Content, Recipient
 from merpati.contracts.sending_policy import DkimKey
+from merpati.delivery.last_look import LastLook, Suppressed, Unreadable
 from merpati.delivery.protocol import is_writable
 from merpati.message import return_path
 from merpati.message.compose import (
@@ -31,7 +32,7 @@ from merpati.message.compose import (
     compose,
     sender_domain,
 )
-from merpati.message.dkim import DkimSigner
+from merpati.message.dkim import DkimSigner, HeaderSigner, SeveralSigners
 from merpati.message.errors import GenerationFailed, MessageError
 from merpati.message.raw import CompiledRaw, compile_raw, compose_raw
 from merpati.spool.message_name import name_of
@@ -53,7 +54,7 @@ class Failed:
     reason: str
 
 
-Composition = Composed | Failed
+Composition = Composed | Failed | Suppressed | Unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,25 +77,37 @@ class KeyRing:
         self,
         keys: Sequence[DkimKey],
         open_key: Callable[[bytes], bytes],
-        opened: dict[bytes, RsaSigner],
+        opened: dict[bytes, Signer],
     ) -> None:
-        self._keys = {(key.account_id, key.domain): key for key in keys}
+        self._keys: dict[tuple[int, str], list[DkimKey]] = {}
+        for key in keys:
+            self._keys.setdefault((key.account_id, key.domain), []).append(key)
         self._open_key = open_key
         self._opened = opened
+        self._signers: dict[tuple[int, str], HeaderSigner] = {}
 
-    def signer(self, account_id: int, domain: str) -> DkimSigner:
+    def signer(self, account_id: int, domain: str) -> HeaderSigner:
         """Return what signs for an account's domain. Raises GenerationFailed when nothing does."""
-        key = self._keys.get((account_id, domain))
-        if key is None:
-            raise GenerationFailed(f"the sending domain {domain!r} has no key in this account")
-        signer = self._opened.get(key.private_key)
+        place = (account_id, domain)
+        signer = self._signers.get(place)
         if signer is None:
+            keys = self._keys.get(place)
+            if keys is None:
+                raise GenerationFailed(f"the sending domain {domain!r} has no key in this account")
+            signers = [self._signer(key) for key in keys]
+            signer = signers[0] if len(signers) == 1 else SeveralSigners(signers)
+            self._signers[place] = signer
+        return signer
+
+    def _signer(self, key: DkimKey) -> DkimSigner:
+        opened = self._opened.get(key.private_key)
+        if opened is None:
             try:
-                signer = RsaSigner(self._open_key(key.private_key))
-            except (BadPrivateKey, ValueError) as error:
-                raise GenerationFailed(f"the key of {domain} cannot be used: {error}") from None
-            self._opened[key.private_key] = signer
-        return DkimSigner(key.signing_domain, key.selector, signer.sign)
+                opened = SIGNERS[key.algorithm](self._open_key(key.private_key))
+            except (BadPrivateKey, ValueError, KeyError) as error:
+                raise GenerationFailed(f"the key of {key.domain} cannot be used: {error}") from None
+            self._opened[key.private_key] = opened
+        return DkimSigner(key.signing_domain, key.selector, opened.sign, key.algorithm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +119,21 @@ class Sealing:
     bounce_domain: str
     return_path_key: bytes
     keys: KeyRing
+    look: LastLook
 
 
 def compose_all(
     rows: Sequence[SpooledMessage], contents: Mapping[int, LoadedContent], sealing: Sealing
 ) -> list[Composition]:
     """Compose messages, in order. Runs in a thread; a defect fails its message, not the others."""
-    return [_compose_one(row, contents[row.content_id], sealing) for row in rows]
+    stopped = sealing.look.stopped(rows, contents)
+    return [
+        stopped.get(row.message_id) or _compose_one(row, contents[row.content_id], sealing)
+        for row in rows
+    ]
 
 
-def _compose_one(row: SpooledMessage, loaded: LoadedContent, sealing: Sealing) -> Composition:
+def _compose_one(row: SpooledMessage, loaded: LoadedContent, sealing: Sealing) -> Composed | Failed:
     if isinstance(loaded.compiled, Failed):
         return loaded.compiled
     try:

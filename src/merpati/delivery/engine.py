@@ -18,6 +18,7 @@ from merpati.adapters.clock import Clock
 from merpati.adapters.dns import Resolver
 from merpati.contracts.queues import LaneStatus, QueueStatus, Retry
 from merpati.contracts.sending_policy import SendingPolicy
+from merpati.contracts.suppressions import Suppressions
 from merpati.delivery.allowance import Allowance
 from merpati.delivery.cancelling import Canceller
 from merpati.delivery.destinations import Destination, Destinations
@@ -26,6 +27,7 @@ from merpati.delivery.feed import Feed, ShardFeeds, Spool
 from merpati.delivery.hand_over import READ_AGAIN_SECONDS, HandOver, Pick
 from merpati.delivery.lane import Lane, Line
 from merpati.delivery.lanes import Lanes
+from merpati.delivery.last_look import LastLook
 from merpati.delivery.learned_pace import Learned
 from merpati.delivery.lessons import LaneKey, Lessons
 from merpati.delivery.local_policy import LocalPolicy
@@ -56,7 +58,8 @@ SETTLE_SECONDS = 5.0  # for storing outcomes at a stop
 class Engine:
     """Delivers what the shards hold. Make and use it on one loop.
 
-    open_key: opens the private keys of the policy; return_path_key: signs envelope senders.
+    open_key: opens the private keys of the policy; return_path_key: signs envelope senders;
+    suppressions: whom mail that waited must not go to any more.
     Nothing moves before the first `use_policy`.
     """
 
@@ -67,6 +70,8 @@ class Engine:
         options: Options,
         open_key: Callable[[bytes], bytes],
         return_path_key: bytes,
+        *,
+        suppressions: Suppressions,
     ) -> None:
         prepare_readings()  # now, since compiling them would hold up the loop later
         self.clock = clock
@@ -115,6 +120,8 @@ class Engine:
             self._verdicts,
             open_key,
             return_path_key,
+            clock=clock,
+            look=LastLook(suppressions, clock),
             is_accepting=lambda: any(home.is_accepting for home in self._homes.values()),
         )
 
@@ -131,6 +138,7 @@ class Engine:
         self._cut_allowances()
         self._destinations.use_routes(policy.routes)
         self._hand_over.use_policy(policy)
+        self._verdicts.use_accounts(policy.accounts)
         self._placement.use_policy(self._policy)
         self._lanes.use_policy(self._policy)
         self._replace_all()
@@ -264,7 +272,8 @@ class Engine:
     def cancelled(self, message: Prepared) -> None:
         """Settle a message that was cancelled before a connection took it."""
         self.budget.free(message.queue, message.cost_bytes)
-        self._verdicts.cancel(message.feed.home.shard.number, message.row)
+        home, row = message.feed.home, message.row
+        self._verdicts.cancel(home.shard.number, row, home.cancelled[row.message_id])
 
     def learned(self, lane: Lane) -> Learned | None:
         """Return what replies taught about a lane, None at its configured pace."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from merpati.contracts.event import Event, EventType, Settlement
+from merpati.contracts.event import SUPPRESSED_TEXT, Event, EventType, Settlement
 from merpati.delivery.outcome import Bounced, Deferred, Delivered, Reply
 from merpati.providers.bounce_class import BounceClass
 from merpati.providers.replies import read_own
-from merpati.spool.shapes import SpooledMessage
+from merpati.spool.shapes import Cancellation, SpooledMessage
 
 
 class Way(NamedTuple):
@@ -66,14 +66,28 @@ def expiry(last: str) -> Bounced:
     return Bounced(BounceClass.TIMEOUT, Reply(554, "5.4.7", text))
 
 
-def campaign_cancelled() -> Bounced:
-    """Return what unsent mail of a cancelled campaign comes to (sparkpost-api 3.5)."""
-    return Bounced(BounceClass.ADMIN_FAILURE, Reply(554, "5.7.1", "[internal] Campaign cancelled"))
+def cancelled(wanted: Cancellation) -> Bounced:
+    """Return what mail comes to that was cancelled before it was sent (sparkpost-api 3.5)."""
+    what = "Transmission" if wanted.transmission_id else "Campaign"
+    return _by_our_policy(f"[internal] {what} cancelled")
+
+
+def dropped(reason: str) -> Bounced:
+    """Return what mail comes to that is too late to be of use."""
+    return _by_our_policy(f"[internal] {reason}")
+
+
+def suppressed(source: str) -> Bounced:
+    """Return what mail comes to whose recipient was suppressed while it waited."""
+    return _by_our_policy(SUPPRESSED_TEXT.format(source=source))
 
 
 def account_gone() -> Bounced:
-    """Return what mail of a removed account comes to."""
-    text = "[internal] the account no longer exists"
+    """Return what mail of a closed account comes to."""
+    return _by_our_policy("[internal] the account is closed")
+
+
+def _by_our_policy(text: str) -> Bounced:
     return Bounced(BounceClass.ADMIN_FAILURE, Reply(554, "5.7.1", text))
 
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from merpati.adapters.clock import Clock
 from merpati.contracts.event import Event
+from merpati.delivery.outcome import Bounced
 from merpati.spool.errors import SpoolUnavailable
 from merpati.spool.shapes import (
     Cancellation,
@@ -161,7 +162,7 @@ class ShardFeeds:
         self.shard = shard
         self.feeds: dict[int, Feed] = {}
         self.held: set[int] = set()
-        self.cancelled: set[int] = set()  # those held that no connection may take any more
+        self.cancelled: dict[int, Bounced] = {}  # those held that no connection may take any more
         self.is_sick = False
         self.trouble = ""  # of the last read
         self._clock = clock
@@ -220,7 +221,8 @@ class ShardFeeds:
         """
         ids = list(settled)
         if self.cancelled:
-            self.cancelled.difference_update(ids)
+            for message_id in ids:
+                self.cancelled.pop(message_id, None)
         for queue_id, put_off in postponed:
             ids.append(put_off.message_id)
             self._set_timer(self._feed(queue_id), put_off.due_at)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import assert_never
 
 from merpati.adapters import codec
-from merpati.adapters.signing import RsaSigner
+from merpati.adapters.clock import Clock
+from merpati.adapters.signing import Signer
 from merpati.contracts.sending_policy import SendingPolicy
 from merpati.delivery.composing import (
     ComposeThreads,
@@ -21,6 +21,8 @@ from merpati.delivery.composing import (
     Sealing,
 )
 from merpati.delivery.feed import Feed, ShardFeeds
+from merpati.delivery.last_look import LastLook, Suppressed, Unreadable
+from merpati.delivery.late import LateReport
 from merpati.delivery.options import Options
 from merpati.delivery.prepared import Budget, Prepared
 from merpati.delivery.ready_queue import ReadyQueue
@@ -37,18 +39,11 @@ READ_AGAIN_SECONDS = 1.0
 Pick = tuple[Feed, SpooledMessage]
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A content that cannot be read just now: its messages are put off, all others flow."""
-
-    reason: str
-
-
 class HandOver:
     """Composes what ready queues pick; makes the threads, `close` ends them.
 
-    open_key: opens the private keys of a policy; return_path_key: signs envelope senders;
-    is_accepting: whether callers wait for their 2xx right now.
+    open_key: opens the private keys of a policy; return_path_key: signs envelope senders; look: at
+    mail that waited; is_accepting: whether callers wait for their 2xx right now.
     """
 
     def __init__(
@@ -59,6 +54,8 @@ class HandOver:
         open_key: Callable[[bytes], bytes],
         return_path_key: bytes,
         *,
+        clock: Clock,
+        look: LastLook,
         is_accepting: Callable[[], bool],
     ) -> None:
         self._threads = ComposeThreads(options.compose_threads, is_accepting)
@@ -67,8 +64,12 @@ class HandOver:
         self._verdicts = verdicts
         self._open_key = open_key
         self._return_path_key = return_path_key
+        self._look = look
+        self._late = options.late
+        self._late_report = LateReport(options.late)
+        self._clock = clock
         self._reported: set[tuple[int, int]] = set()  # troubled contents: (shard, content id)
-        self._opened: dict[bytes, RsaSigner] = {}
+        self._opened: dict[bytes, Signer] = {}
         self._keys = KeyRing((), open_key, self._opened)
         self._bounce_domain = ""
         self._typical_bytes = 16_384.0  # of a composed message
@@ -84,6 +85,12 @@ class HandOver:
 
     async def compose(self, queue: ReadyQueue, picks: Sequence[Pick]) -> None:
         """Compose messages and give them to the queue that picked them."""
+        in_time = self._in_time(picks)
+        if len(in_time) < len(picks):
+            queue.composed((), len(picks) - len(in_time))
+            picks = in_time
+        if not picks:
+            return
         estimate = int(self._typical_bytes * len(picks))
         self._budget.take(queue, estimate)
         prepared: list[Prepared] = []
@@ -111,7 +118,7 @@ class HandOver:
         """Return what can be sent, and what a defect left; what cannot be made has ended."""
         home = picks[0][0].home  # of all of them: a queue belongs to a pool, so to one account
         contents: dict[int, LoadedContent] = {}
-        results: dict[int, Composition | Unreadable] = {}  # by message id
+        results: dict[int, Composition] = {}  # by message id
         for content_id in {row.content_id for _, row in picks}:
             content = await self._load(home, content_id)
             if isinstance(content, LoadedContent):
@@ -128,6 +135,7 @@ class HandOver:
                 self._bounce_domain,
                 self._return_path_key,
                 self._keys,
+                self._look,
             )
             compositions = await self._threads.compose(rows, contents, sealing)
             for row, composition in zip(rows, compositions, strict=True):
@@ -149,8 +157,23 @@ class HandOver:
                 prepared.append(message)
         return prepared, left
 
+    def _in_time(self, picks: Sequence[Pick]) -> Sequence[Pick]:
+        """Return what is not stopped for being late; that has ended, or was put off."""
+        if all(row.starts_at <= row.injected_at for _, row in picks):
+            return picks  # nothing of it was scheduled
+        now = self._clock.now()
+        in_time = []
+        for feed, row in picks:
+            self._late_report.note(feed.home.shard.number, row, now)
+            stopped = self._late.judge(row, self._verdicts.schedule(row).life_ms, now)
+            if stopped is None:
+                in_time.append((feed, row))
+            else:
+                self._verdicts.too_late(feed, row, stopped)
+        return in_time
+
     def _conclude(
-        self, queue: ReadyQueue, feed: Feed, row: SpooledMessage, result: Composition | Unreadable
+        self, queue: ReadyQueue, feed: Feed, row: SpooledMessage, result: Composition
     ) -> Prepared | None:
         match result:
             case Composed():
@@ -160,6 +183,8 @@ class HandOver:
                 return message
             case Failed(reason):
                 self._verdicts.not_generated(feed, row, queue.pool.name, reason)
+            case Suppressed(source):
+                self._verdicts.suppress(feed, row, queue.pool.name, source)
             case Unreadable(reason):
                 self._verdicts.put_off(feed, row, queue.pool.name, reason)
             case _:

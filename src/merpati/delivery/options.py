@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from merpati.delivery.destinations import Network
+from merpati.delivery.late import LateRule
 from merpati.delivery.retry import RetrySchedule
 from merpati.delivery.session import Timeouts
 
@@ -18,7 +19,8 @@ class Options:
     longest_sleep: between looks at what is due, since the wall clock may be set meanwhile.
     missing_ip_recheck: how often an address that is not on the host is looked for again.
     patience: failed connection attempts in a row before the message at the head is deferred; until
-    then mail only waits, so that a receiver's restart costs nobody a retry of 20 minutes.
+    then mail only waits, so that a receiver's restart costs nobody a retry of 20 minutes. retry: of
+    accounts that have no schedule of their own.
     """
 
     dns_servers: tuple[str, ...] = ()
@@ -40,4 +42,5 @@ class Options:
     first_backoff: float = 1.0
     longest_backoff: float = 300.0
     retry: RetrySchedule = field(default_factory=RetrySchedule)
+    late: LateRule = field(default_factory=LateRule)
     timeouts: Timeouts = field(default_factory=Timeouts)

@@ -108,6 +108,9 @@ class Placement:
         if account is None:
             self._give_up(feed, events.account_gone(), Settlement.FAILED)
             return
+        if account.suspended:
+            feed.reason = f"the account is suspended: {account.suspended}"
+            return
         pool = policy.pool_for(account, feed.key.pool_id)
         if pool is None:
             feed.reason = "the account has no IP pool here"

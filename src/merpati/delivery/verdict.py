@@ -6,16 +6,18 @@ An attempt delivers, bounces, or is postponed by the retry schedule until the me
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import assert_never
 
 from merpati.adapters import codec
 from merpati.adapters.clock import Clock
 from merpati.contracts.batch import Recipient
 from merpati.contracts.event import Settlement
+from merpati.contracts.sending_policy import Account
 from merpati.delivery import events
 from merpati.delivery.events import Attempt, Way
 from merpati.delivery.feed import Feed
+from merpati.delivery.late import Dropped, Held
 from merpati.delivery.outcome import (
     Bounced,
     Deferred,
@@ -55,9 +57,24 @@ class Verdicts:
         self.uncertain = 0
         self._clock = clock
         self._schedule = schedule
+        self._schedules: dict[int, RetrySchedule] = {}  # of accounts that have their own
         self._settlers = settlers
         self._is_stopping = is_stopping
         self._tells = log.isEnabledFor(logging.DEBUG)  # asked once, since there is much mail
+
+    def use_accounts(self, accounts: Iterable[Account]) -> None:
+        """Follow the accounts' own retry schedules."""
+        self._schedules = {
+            account.account_id: self._schedule.with_own(
+                account.retry_seconds, account.expire_seconds
+            )
+            for account in accounts
+            if (account.retry_seconds, account.expire_seconds) != (None, None)
+        }
+
+    def schedule(self, row: SpooledMessage) -> RetrySchedule:
+        """Return when a message is tried again, and how long."""
+        return self._schedules.get(row.account_id, self._schedule)
 
     def ended(self, message: Prepared, way: Way, ending: Ending) -> None:
         """Settle or postpone a message after an attempt."""
@@ -92,7 +109,7 @@ class Verdicts:
         """Postpone a message, or let it expire."""
         row = attempt.row
         note = outcome.reason if outcome.reply is None else str(outcome.reply)
-        match after_deferral(self._schedule, row.injected_at, row.attempts, attempt.at):
+        match after_deferral(self.schedule(row), row.starts_at, row.attempts, attempt.at):
             case Expired():
                 self.give_up(feed, attempt, events.expiry(note), Settlement.EXPIRED)
             case RetryAt(due_at):
@@ -120,7 +137,7 @@ class Verdicts:
         """Postpone a message that cannot be made just now; that is no attempt."""
         attempt = self._without_try(row)._replace(way=Way(ip_pool))
         note = f"[internal] {reason}"
-        match after_own_trouble(self._schedule, row.injected_at, attempt.at):
+        match after_own_trouble(self.schedule(row), row.starts_at, attempt.at):
             case Expired():
                 self.give_up(feed, attempt, events.expiry(note), Settlement.EXPIRED)
             case RetryAt(due_at):
@@ -131,17 +148,35 @@ class Verdicts:
     def wait_for_ip(self, feed: Feed, row: SpooledMessage, until: int) -> None:
         """Put off a message that may leave by one IP only, which cannot send it before `until`."""
         attempt = self._without_try(row)
-        match after_own_trouble(self._schedule, row.injected_at, attempt.at):
+        match after_own_trouble(self.schedule(row), row.starts_at, attempt.at):
             case Expired():
                 self.give_up(feed, attempt, events.expiry(row.note), Settlement.EXPIRED)
             case RetryAt(due_at):
-                due_at = min(max(due_at, until), row.injected_at + self._schedule.life_ms)
+                due_at = min(max(due_at, until), row.starts_at + self.schedule(row).life_ms)
                 put_off = Postponed(row.message_id, due_at, attempted=False)
                 self._settlers[feed.home.shard.number].put_off(feed.queue_id, put_off)
 
-    def cancel(self, shard: int, row: SpooledMessage) -> None:
-        """Settle a message whose campaign was cancelled before it was sent."""
-        bounce = events.campaign_cancelled()
+    def suppress(self, feed: Feed, row: SpooledMessage, ip_pool: str, source: str) -> None:
+        """Settle a message whose recipient was suppressed while it waited."""
+        attempt = self._without_try(row)._replace(way=Way(ip_pool))
+        self.give_up(feed, attempt, events.suppressed(source), Settlement.SUPPRESSED)
+
+    def too_late(self, feed: Feed, row: SpooledMessage, late: Dropped | Held) -> None:
+        """Settle scheduled mail that was found late, or put it off to the end of its life."""
+        attempt = self._without_try(row)
+        match late:
+            case Dropped(reason):
+                self.give_up(feed, attempt, events.dropped(reason), Settlement.FAILED)
+            case Held(reason, is_over=True):
+                self.give_up(feed, attempt, events.expiry(reason), Settlement.EXPIRED)
+            case Held(reason):
+                ends_at = row.starts_at + self.schedule(row).life_ms
+                postponed = Postponed(row.message_id, ends_at, attempted=False, note=reason)
+                event = events.delayed(attempt, Deferred(reason))
+                self._settlers[feed.home.shard.number].postpone(feed.queue_id, postponed, event)
+
+    def cancel(self, shard: int, row: SpooledMessage, bounce: Bounced) -> None:
+        """Settle a message that was cancelled before it was sent."""
         event = events.bounced(self._without_try(row), bounce, Settlement.CANCELLED)
         self._settlers[shard].settle(row.message_id, event)
 
@@ -163,7 +198,7 @@ class Verdicts:
         """
         now = self._clock.now()
         buffer = feed.buffer
-        while buffer and has_expired(self._schedule, buffer[0].injected_at, now):
+        while buffer and self._is_over(buffer[0], now):
             if feed.home.is_sick:
                 return
             row = buffer.popleft()
@@ -178,6 +213,9 @@ class Verdicts:
             attempt = self._without_try(feed.buffer.popleft())
             self.defer(feed, attempt, Deferred(f"[internal] {reason}"))
             feed.home.read_ahead(feed)
+
+    def _is_over(self, row: SpooledMessage, now: int) -> bool:
+        return has_expired(self.schedule(row), row.starts_at, now)
 
     def _without_try(self, row: SpooledMessage) -> Attempt:
         try:

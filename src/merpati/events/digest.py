@@ -15,7 +15,14 @@ from dataclasses import dataclass, field
 import msgspec
 
 from merpati.adapters import codec
-from merpati.contracts.event import Event, EventType, Injection, JournalKind, Settlement
+from merpati.contracts.event import (
+    SUPPRESSED_TEXT,
+    Event,
+    EventType,
+    Injection,
+    JournalKind,
+    Settlement,
+)
 from merpati.contracts.inbound import InboundMail
 from merpati.events import ids
 from merpati.spool.message_name import message_key
@@ -201,6 +208,6 @@ def _suppressed(injection: Injection, message_id: int, rcpt_to: str, source: str
         ip_pool=injection.ip_pool,
         code=SUPPRESSED_CODE,
         enhanced=SUPPRESSED_ENHANCED,
-        text=f"recipient address was suppressed due to customer policy ({source})",
+        text=SUPPRESSED_TEXT.format(source=source),
         bounce_class=SUPPRESSED_CLASS,
     )

@@ -19,7 +19,7 @@ from typing import Any
 
 from merpati.contracts.batch import Content, Recipient
 from merpati.message.body import BodyPart
-from merpati.message.dkim import DkimSigner, SignedHeaders, signed_headers
+from merpati.message.dkim import HeaderSigner, SignedHeaders, signed_headers
 from merpati.message.errors import GenerationFailed, TemplateRenderError, TemplateSyntaxError
 from merpati.message.header import (
     HeaderField,
@@ -173,7 +173,7 @@ def compile_content(content: Content) -> CompiledContent:
 
 
 def compose(
-    compiled: CompiledContent, recipient: Recipient, stamp: Stamp, signer: DkimSigner | None
+    compiled: CompiledContent, recipient: Recipient, stamp: Stamp, signer: HeaderSigner | None
 ) -> Composed:
     """Return one recipient's message, signed unless `signer` is None; raises GenerationFailed."""
     rcpt_to = envelope("recipient", recipient.rcpt_to)

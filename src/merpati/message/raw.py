@@ -14,7 +14,7 @@ from hashlib import sha256
 from merpati.contracts.batch import Content, Recipient
 from merpati.message.compose import Composed, Stamp, envelope
 from merpati.message.dkim import (
-    DkimSigner,
+    HeaderSigner,
     SignedHeaders,
     relaxed_body,
     relaxed_value,
@@ -69,7 +69,7 @@ def compile_raw(content: Content) -> CompiledRaw:
 
 
 def compose_raw(
-    compiled: CompiledRaw, recipient: Recipient, stamp: Stamp, signer: DkimSigner | None
+    compiled: CompiledRaw, recipient: Recipient, stamp: Stamp, signer: HeaderSigner | None
 ) -> Composed:
     """Return one recipient's message, signed unless `signer` is None; raises GenerationFailed."""
     rcpt_to = envelope("recipient", recipient.rcpt_to)

@@ -1,6 +1,7 @@
 """The clock process: the recorder, and what is due by time.
 
-That is publishing the sending policy, and suppressing whom new bounces name.
+That is publishing the sending policy, suppressing whom new bounces name, and looking for the DNS
+records of DKIM keys that wait for them.
 
 `python -m merpati.runtime.clock --data DIR`. It runs at nice 10, behind accepting and delivering.
 At SIGTERM it stores what the workers wrote last, for they are stopped before it.
@@ -15,7 +16,7 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,6 +39,7 @@ SICK_SECONDS = 2.0
 TRIM_SECONDS = 5.0  # a worker that answers later is asked again
 POLICY_SECONDS = 1.0
 BOUNCE_RULE_SECONDS = 1.0
+DKIM_KEYS_SECONDS = 300.0
 STOP_SECONDS = 5.0  # for storing what is left
 
 
@@ -120,6 +122,7 @@ async def clock(folder: DataFolder, settings: Settings) -> None:
             _every(POLICY_SECONDS, lambda: _publish(folder, settings.mail.bounce_domain))
         ),
         asyncio.create_task(_every(BOUNCE_RULE_SECONDS, _bounce_rule(folder))),
+        asyncio.create_task(_every(DKIM_KEYS_SECONDS, lambda: _follow_keys(settings.dns.servers))),
     ]
     await stop.wait()
     for duty in duties:
@@ -145,6 +148,15 @@ def _publish(folder: DataFolder, bounce_domain: str) -> None:
     version = publish_if_stale(folder.root, bounce_domain)
     if version is not None:
         log.info("policy_published version=%d", version)
+
+
+def _follow_keys(dns_servers: Sequence[str]) -> None:
+    from merpati.sending.key_rotation import follow_waiting_keys  # noqa: PLC0415 - needs Django
+    from merpati.sending.live_dns import txt_lookup  # noqa: PLC0415
+
+    changed = follow_waiting_keys(txt_lookup(dns_servers), now=datetime.now(UTC))
+    if changed:
+        log.info("dkim_keys_changed domains=%d", changed)
 
 
 def _bounce_rule(folder: DataFolder) -> Callable[[], None]:

@@ -23,12 +23,14 @@ from merpati.contracts.metrics import WorkerMetrics
 from merpati.contracts.queues import Retry
 from merpati.contracts.sending_policy import SendingPolicy
 from merpati.delivery.engine import Engine
+from merpati.delivery.late import LatePolicy, LateRule
 from merpati.delivery.metering import gauges
 from merpati.delivery.options import Options
 from merpati.delivery.retry import RetrySchedule
 from merpati.runtime.hold import HoldFollower
 from merpati.runtime.paths import DataFolder
 from merpati.runtime.process import loop_runner, set_up_log, stop_event
+from merpati.sending.suppression_lookup import SuppressionReader
 from merpati.settings import Settings, load
 from merpati.spool.errors import SpoolUnavailable
 from merpati.spool.files import SHARDS
@@ -57,6 +59,7 @@ def options_of(settings: Settings) -> Options:
         retry=RetrySchedule(
             first_ms=delivery.retry_seconds * 1000, life_ms=delivery.expire_seconds * 1000
         ),
+        late=LateRule(LatePolicy(delivery.late), delivery.late_seconds * 1000),
     )
 
 
@@ -76,8 +79,14 @@ async def deliver(folder: DataFolder, settings: Settings, worker: int, workers: 
         )
         for number in numbers
     ]
+    suppressions = SuppressionReader(folder.control)
     engine = Engine(
-        shards, clock, options_of(settings), secrets.decrypt, secrets.derive("return-path")
+        shards,
+        clock,
+        options_of(settings),
+        secrets.decrypt,
+        secrets.derive("return-path"),
+        suppressions=suppressions,
     )
     holder = HoldFollower(folder.hold, engine.hold)
     holder.look()  # before there is a policy, so before anything moves
@@ -109,6 +118,7 @@ async def deliver(folder: DataFolder, settings: Settings, worker: int, workers: 
     finally:
         await server.close()
         await asyncio.gather(*(shard.close() for shard in shards))
+        suppressions.close()
     log.info("stopped uncertain=%d", engine.uncertain)
 
 

@@ -1,4 +1,4 @@
-"""Cancelling a campaign: what is scheduled, or waits, is not sent any more.
+"""Cancelling a campaign or a transmission: what is scheduled, or waits, is not sent any more.
 
 Source: sparkpost-api 3.5.
 """
@@ -17,7 +17,9 @@ from merpati.sending.directory import SendingAccount
 class Spool(Protocol):
     """What cancelling needs of the spool's client."""
 
-    def cancel(self, shard: int, account_id: int, campaign_id: str) -> None:
+    def cancel(
+        self, shard: int, account_id: int, campaign_id: str, transmission_id: str = ""
+    ) -> None:
         """Return once it is sure to happen. Raises SpoolUnavailable."""
 
 
@@ -32,3 +34,14 @@ def cancel_campaign(
     with transaction.atomic():  # who asked is kept even if the worker cannot be reached
         audit.record("cancel_campaign", campaign_id, by=by, now=now, account_id=account.account_id)
     spool.cancel(account.shard, account.account_id, campaign_id)
+
+
+def cancel_transmission(
+    account: SendingAccount, transmission_id: str, spool: Spool, *, by: str, now: datetime
+) -> None:
+    """Have all mail of a transmission cancelled that was not sent yet; as `cancel_campaign`."""
+    with transaction.atomic():
+        audit.record(
+            "cancel_transmission", transmission_id, by=by, now=now, account_id=account.account_id
+        )
+    spool.cancel(account.shard, account.account_id, "", transmission_id)

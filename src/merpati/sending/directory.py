@@ -130,7 +130,7 @@ def _load(account_id: int, version: int) -> SendingAccount:
         account_id=account_id,
         shard=account.shard,
         policy_version=version,
-        is_suspended=account.suspended_at is not None,
+        is_suspended=account.suspended_at is not None or account.closed_at is not None,
         verified_domains=frozenset(domains.values_list("domain", flat=True)),
         pools=pools,
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from merpati.sending.models import SendingDomain
+from merpati.sending.models import DkimKey, SendingDomain
 
 _STRING_OCTETS = 255
 
@@ -46,14 +46,20 @@ class DkimCheck:
     reason: str
 
 
-def dkim_name(domain: SendingDomain) -> str:
-    """Return where a domain's DKIM key is published."""
-    return f"{domain.selector}._domainkey.{domain.domain}"
+def dkim_name(key: DkimKey) -> str:
+    """Return where a DKIM key is published."""
+    return f"{key.selector}._domainkey.{key.domain.domain}"
 
 
-def dkim_value(domain: SendingDomain) -> str:
-    """Return the TXT value that publishes a domain's DKIM key."""
-    return f"v=DKIM1; k=rsa; h=sha256; p={domain.public_key}"
+def dkim_value(key: DkimKey) -> str:
+    """Return the TXT value that publishes a DKIM key."""
+    return f"v=DKIM1; k={key.algorithm}; h=sha256; p={key.public_key}"
+
+
+def key_record(key: DkimKey) -> DnsRecord:
+    """Return the record of a DKIM key."""
+    purpose = "the key that verifies our signature (DKIM)"
+    return DnsRecord(dkim_name(key), "TXT", dkim_value(key), purpose, is_required=True)
 
 
 def dns_records(
@@ -65,13 +71,7 @@ def dns_records(
     """
     name = domain.domain
     records = [
-        DnsRecord(
-            dkim_name(domain),
-            "TXT",
-            dkim_value(domain),
-            "the key that verifies our signature (DKIM)",
-            is_required=True,
-        ),
+        key_record(domain.default_key),
         DnsRecord(
             f"_dmarc.{name}",
             "TXT",
@@ -103,41 +103,41 @@ def dns_records(
     return records
 
 
-def check_dkim(domain: SendingDomain, found: Sequence[str]) -> DkimCheck:
+def check_dkim(key: DkimKey, found: Sequence[str]) -> DkimCheck:
     """Return whether the TXT values found at `dkim_name` publish this domain's key."""
-    reason = _dkim_fault(domain, found)
+    reason = _dkim_fault(key, found)
     return DkimCheck(
-        name=dkim_name(domain),
-        wanted=dkim_value(domain),
+        name=dkim_name(key),
+        wanted=dkim_value(key),
         found=tuple(found),
         is_valid=not reason,
         reason=reason or "the published key is ours",
     )
 
 
-def _dkim_fault(domain: SendingDomain, found: Sequence[str]) -> str:
+def _dkim_fault(key: DkimKey, found: Sequence[str]) -> str:
     # Verifiers take any of several records, so the result would be a matter of luck.
     match [text for text in found if "p" in _tags(text)]:
         case []:
             return "there is no DKIM record at this name: publish the wanted value"
         case [record]:
-            return _record_fault(domain, _tags(record))
+            return _record_fault(key, _tags(record))
         case records:
             return f"there are {len(records)} DKIM records at this name: keep the wanted one alone"
 
 
-def _record_fault(domain: SendingDomain, tags: dict[str, str]) -> str:
-    key = "".join(tags["p"].split())
+def _record_fault(key: DkimKey, tags: dict[str, str]) -> str:
+    found = "".join(tags["p"].split())
     if tags.get("v", "DKIM1") != "DKIM1":
         return f"the record's version is {tags['v']!r}, not 'DKIM1'"
-    if tags.get("k", "rsa") != "rsa":
-        return f"the record's key type is {tags['k']!r}, not 'rsa'"
+    if (kind := tags.get("k", "rsa")) != key.algorithm:
+        return f"the record's key type is {kind!r}, not {str(key.algorithm)!r}"
     if "h" in tags and "sha256" not in [item.strip() for item in tags["h"].split(":")]:
         return f"the record allows the hashes {tags['h']!r}, and sha256 is not among them"
-    if not key:
+    if not found:
         return "the record's key is empty, which revokes it"
-    if key != domain.public_key:
-        cut = domain.public_key.startswith(key)
+    if found != key.public_key:
+        cut = key.public_key.startswith(found)
         return "the key is cut off: publish it whole" if cut else "the key is another one than ours"
     return ""
 

@@ -118,6 +118,35 @@ class DomainNotFound(SendingError):
         self.domain = domain
 
 
+class DkimKeyWaits(SendingError):
+    """The domain has a new key of this kind already, whose record is not published yet."""
+
+    def __init__(self, domain: str, selector: str) -> None:
+        super().__init__(
+            f"The key {selector}._domainkey.{domain} waits for its DNS record already. Publish "
+            f"that (merpati domain keys {domain} shows it), or remove the key: merpati domain "
+            f"remove-key {domain} {selector}",
+            "domain",
+        )
+        self.selector = selector
+
+
+class DkimKeyNotFound(SendingError):
+    """The domain has no key with this selector."""
+
+    def __init__(self, domain: str, selector: str) -> None:
+        super().__init__(
+            f"Domain {domain} has no DKIM key with the selector {selector!r}; merpati domain keys "
+            f"{domain} shows them all.",
+            "selector",
+        )
+        self.selector = selector
+
+
+class DkimKeyInUse(SendingError):
+    """The key signs mail, or mail signed with it may still be on its way."""
+
+
 class DnsLookupFailed(SendingError):
     """DNS could not be asked; that says nothing about the record (SparkPost code 1404)."""
 

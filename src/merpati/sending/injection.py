@@ -58,7 +58,7 @@ RAW_BYTES = CONTENT_BYTES + 64 * 1024  # what was submitted, and the header that
 FILE_NAME_BYTES = 255
 HEADER_NAME_CHARACTERS = 76  # as composing takes: with its colon it must fit a line of 78
 TAGS_PER_RECIPIENT = 10  # more are ignored, as SparkPost does
-SCHEDULED_AHEAD = timedelta(days=3)
+SCHEDULE_AHEAD = timedelta(days=3)
 EXPRESSION = "{{"
 
 # JSON is at most this many times as long as the same value in msgpack; only what is above the
@@ -105,6 +105,7 @@ class TransmissionRequest:
     campaign_id: str | None = None
     ip_pool: str | None = None
     start_time: datetime | None = None
+    description: str = ""
     transactional: bool = False
     skip_suppression: bool = False
     perform_substitutions: bool = True
@@ -146,12 +147,14 @@ def inject(
     transmission_id: str,
     now: datetime,
     reply: Callable[[TransmissionAccepted], bytes],
+    schedule_ahead: timedelta = SCHEDULE_AHEAD,
 ) -> bytes:
     """Accept a transmission durably and return the edge's reply to it.
 
     reply: shapes the answer; it is stored with the batch, and a request that repeats an idempotency
-    key gets the very answer of the first. Raises InjectionRefused when nothing was accepted, and
-    SpoolError (SpoolUnavailable: try again; IdempotencyConflict) when it could not be stored.
+    key gets the very answer of the first. schedule_ahead: how far `start_time` may lie ahead.
+    Raises InjectionRefused when nothing was accepted, and SpoolError (SpoolUnavailable: try again;
+    IdempotencyConflict) when it could not be stored.
     """
     if account.is_suspended:
         raise AccountSuspended
@@ -160,7 +163,7 @@ def inject(
     sender, sending_domain = _sender(request, account)
     pool = _pool(request, account)
     injected_at = _milliseconds(now)
-    due_at = _due_at(request, now)
+    starts_at = _starts_at(request, now, schedule_ahead)
     addressees, rejected = _addressees(request, account)
     suppressed = _suppressed(request, account, addressees)
     answer = reply(TransmissionAccepted(transmission_id, len(addressees), rejected))
@@ -180,7 +183,7 @@ def inject(
             sender=sender,
             sending_domain=sending_domain,
         ),
-        messages=_rows(addressees, suppressed, due_at),
+        messages=_rows(addressees, suppressed, starts_at or injected_at),
         injection=codec.pack(
             Injection(
                 account_id=account.account_id,
@@ -195,12 +198,15 @@ def inject(
                 transactional=request.transactional,
                 metadata=request.metadata,
                 recv_method=request.recv_method,
+                starts_at=starts_at,
+                description=request.description,
             )
         ),
         idempotency_key=request.idempotency_key,
         fingerprint=request.fingerprint,
         reply=answer if request.idempotency_key is not None else b"",
         campaign_id=request.campaign_id or "",
+        starts_at=starts_at,
     )
     accepted = spool.append(account.shard, batch)
     if log.isEnabledFor(logging.DEBUG):
@@ -341,13 +347,14 @@ def _pool(request: TransmissionRequest, account: SendingAccount) -> PoolEntry:
     return pool
 
 
-def _due_at(request: TransmissionRequest, now: datetime) -> int:
+def _starts_at(request: TransmissionRequest, now: datetime, schedule_ahead: timedelta) -> int:
+    """Return when it is to leave, 0 for at once."""
     start = request.start_time
     if start is None or start <= now:
-        return _milliseconds(now)
-    if start > now + SCHEDULED_AHEAD:
+        return 0
+    if start > now + schedule_ahead:
         raise FieldInvalid(
-            f"options.start_time must be at most {SCHEDULED_AHEAD.days} days ahead",
+            f"options.start_time must be at most {schedule_ahead.days} days ahead",
             field="options.start_time",
         )
     return _milliseconds(start)
@@ -485,6 +492,7 @@ def _content(
         perform_substitutions=request.perform_substitutions,
         return_path=request.return_path,
         raw=request.raw,
+        skip_suppression=request.skip_suppression,
     )
     try:
         return codec.pack(content)

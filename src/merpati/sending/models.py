@@ -87,13 +87,10 @@ class CheckStatus(models.TextChoices):
 
 
 class SendingDomain(models.Model):
-    """A domain that mail may come from, with the key that signs for it."""
+    """A domain that mail may come from; `DkimKey`s sign for it."""
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="sending_domains")
     domain = models.CharField(max_length=253, unique=True)  # lower case, ASCII (IDNA)
-    selector = models.CharField(max_length=63)
-    private_key = models.BinaryField()  # PEM, encrypted with the instance's secret key
-    public_key = models.TextField()  # base64 of the DER, as in the DNS record's p=
     dkim_status = models.CharField(
         max_length=20, choices=CheckStatus, default=CheckStatus.UNVERIFIED
     )
@@ -103,6 +100,62 @@ class SendingDomain(models.Model):
 
     def __str__(self) -> str:
         return self.domain
+
+    @property
+    def default_key(self) -> DkimKey:
+        """The RSA key that signs; of a domain that was never verified the one that is to."""
+        order = list(KeyState)
+        rsa = (key for key in self.dkim_keys.all() if key.algorithm == KeyAlgorithm.RSA)
+        return min(rsa, key=lambda key: order.index(KeyState(key.state)))
+
+
+class KeyAlgorithm(models.TextChoices):
+    """Kinds of DKIM keys, as the record's k= names them (RFC 6376, RFC 8463)."""
+
+    RSA = "rsa"
+    ED25519 = "ed25519"
+
+
+class KeyState(models.TextChoices):
+    """What a DKIM key is there for; see `dkim_keys.py`. The more it counts, the earlier."""
+
+    ACTIVE = "active"
+    PUBLISHED = "published"
+    NEW = "new"
+    RETIRING = "retiring"
+
+
+class DkimKey(models.Model):
+    """A key that signs a domain's mail, did so, or is to."""
+
+    domain = models.ForeignKey(SendingDomain, on_delete=models.CASCADE, related_name="dkim_keys")
+    algorithm = models.CharField(max_length=10, choices=KeyAlgorithm)
+    selector = models.CharField(max_length=63)
+    private_key = models.BinaryField()  # PEM, encrypted with the instance's secret key
+    public_key = models.TextField()  # as in the DNS record's p=
+    state = models.CharField(max_length=10, choices=KeyState)
+    created_at = models.DateTimeField()
+    state_since = models.DateTimeField()
+
+    class Meta:
+        """At most one key of a kind signs, and one waits to."""
+
+        constraints = (
+            models.UniqueConstraint(fields=["domain", "selector"], name="dkim_selector_per_domain"),
+            models.UniqueConstraint(
+                fields=["domain", "algorithm"],
+                condition=models.Q(state="active"),
+                name="dkim_one_active_key",
+            ),
+            models.UniqueConstraint(
+                fields=["domain", "algorithm"],
+                condition=models.Q(state__in=["new", "published"]),
+                name="dkim_one_waiting_key",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.selector}._domainkey.{self.domain}"
 
 
 class StaticRoute(models.Model):

@@ -30,10 +30,11 @@ from merpati.contracts import sending_policy as contract
 from merpati.reputation.sparkpost_stages import messages_per_day
 from merpati.sending.models import (
     DEFAULT_POOL,
+    DkimKey,
     IpPool,
+    KeyState,
     PolicyVersion,
     QueueOrder,
-    SendingDomain,
     SendingIp,
     StaticRoute,
 )
@@ -207,9 +208,16 @@ def _accounts() -> list[contract.Account]:
     default_pools = dict(IpPool.objects.filter(slug=DEFAULT_POOL).values_list("account_id", "id"))
     # An account without its pool is not committed yet: `build` is about to begin anew.
     return [
-        contract.Account(account_id, shard, default_pools[account_id])
-        for account_id, shard in Account.objects.order_by("id").values_list("id", "shard")
-        if account_id in default_pools
+        contract.Account(
+            account_id=account.pk,
+            shard=account.shard,
+            default_pool_id=default_pools[account.pk],
+            retry_seconds=account.retry_seconds,
+            expire_seconds=account.expire_seconds,
+            suspended=account.suspension_reason if account.suspended_at else "",
+        )
+        for account in Account.objects.filter(closed_at=None).order_by("id")
+        if account.pk in default_pools
     ]
 
 
@@ -235,10 +243,17 @@ def _pools() -> list[contract.Pool]:
 
 def _dkim_keys() -> list[contract.DkimKey]:
     return [
-        contract.DkimKey(account_id, domain, domain, selector, bytes(private_key))
-        for account_id, domain, selector, private_key in SendingDomain.objects.order_by(
-            "domain"
-        ).values_list("account_id", "domain", "selector", "private_key")
+        contract.DkimKey(
+            account_id=key.domain.account_id,
+            domain=key.domain.domain,
+            signing_domain=key.domain.domain,
+            selector=key.selector,
+            private_key=bytes(key.private_key),
+            algorithm=key.algorithm,
+        )
+        for key in DkimKey.objects.filter(state=KeyState.ACTIVE)
+        .select_related("domain")
+        .order_by("domain__domain", "-algorithm")  # of a domain's two signatures RSA comes first
     ]
 
 

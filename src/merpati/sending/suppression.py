@@ -33,6 +33,7 @@ from merpati.sending.models import (
     SuppressionSource,
     SuppressionType,
 )
+from merpati.sending.suppression_lookup import AMONG_ON_SQLITE, by_address, kind_of, normal
 
 ADDRESS_CHARACTERS = 320
 DESCRIPTION_CHARACTERS = 500  # of a provider's reply
@@ -42,14 +43,8 @@ AUDITED_RECIPIENTS = 100  # of one call by name; the entries themselves tell the
 _BREAKS_AN_ADDRESS = re.compile(r"[\s\x00-\x1f\x7f]")
 _LIST_ID = re.compile(r"(?=.{1,255}\Z)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")  # RFC 2919 section 2
 
-# One query whatever the number of addresses: the list goes in as one value. CROSS JOIN keeps
-# SQLite from reading the account's whole list first, however it guesses.
 _AMONG = {
-    "sqlite": """
-        SELECT wanted.value, s.source
-        FROM json_each(%s) AS wanted CROSS JOIN sending_suppression AS s
-        WHERE s.account_id = %s AND s.recipient = wanted.value AND s.type = %s AND s.list_id = ''
-    """,
+    "sqlite": AMONG_ON_SQLITE.replace("?", "%s"),
     "postgresql": """
         SELECT s.recipient, s.source
         FROM sending_suppression AS s
@@ -74,16 +69,8 @@ def suppressed_among(
 
     One query for up to some 10,000 addresses.
     """
-    kind = SuppressionType.TRANSACTIONAL if transactional else SuppressionType.NON_TRANSACTIONAL
-    matched = [_normal(address) for address in addresses]
-    sources = _sources(account_id, matched, kind.value)
-    if not sources:
-        return {}
-    return {
-        address: sources[normal]
-        for address, normal in zip(addresses, matched, strict=True)
-        if normal in sources
-    }
+    matched = [normal(address) for address in addresses]
+    return by_address(addresses, _sources(account_id, matched, kind_of(transactional)))
 
 
 def _sources(account_id: int, matched: Sequence[str], kind: str) -> dict[str, str]:
@@ -165,7 +152,7 @@ def suppress(
 
     An entry made for compliance stays as it is. Raises InvalidValue for what is no address.
     """
-    if not _is_address(_normal(recipient)):
+    if not _is_address(normal(recipient)):
         raise InvalidValue(f"{recipient!r} is not an email address.", "recipient")
     entries = [Entry(recipient, kind, description, list_id) for kind in types]
     suppress_all(account_id, entries, source, by=by, now=now)
@@ -207,7 +194,7 @@ def unsuppress(
     Raises SuppressionNotFound, and SuppressionForCompliance (then nothing is removed).
     """
     with transaction.atomic():
-        entries = Suppression.objects.filter(account_id=account_id, recipient=_normal(recipient))
+        entries = Suppression.objects.filter(account_id=account_id, recipient=normal(recipient))
         if kind is not None:
             entries = entries.filter(type=kind)
         if list_id is not None:
@@ -254,7 +241,7 @@ def _suppress_new(account_id: int, bounced: Sequence[BouncedRecipient], now: dat
     entries = [
         Entry(one.recipient, kind, one.description[:DESCRIPTION_CHARACTERS])
         for one in bounced
-        if _is_address(_normal(one.recipient))
+        if _is_address(normal(one.recipient))
         for kind in one.types
     ]
     rows = _rows(account_id, entries, SuppressionSource.BOUNCE_RULE, now)
@@ -277,7 +264,7 @@ def _rows(
     rows: dict[tuple[str, str, str], Suppression] = {}
     invalid: dict[str, None] = {}
     for entry in entries:
-        address = _normal(entry.recipient)
+        address = normal(entry.recipient)
         if not _is_address(address):
             invalid[entry.recipient] = None
             continue
@@ -343,7 +330,3 @@ def _is_address(normal: str) -> bool:
         and "@" in normal[1:-1]
         and not _BREAKS_AN_ADDRESS.search(normal)
     )
-
-
-def _normal(address: str) -> str:
-    return address.strip().lower()

@@ -61,9 +61,14 @@ class SpoolClient:
         """Let the journal up to and including `seq` be removed."""
         self._call(self._owner(shard), "trim", pack(TrimRequest(shard, seq)))
 
-    def cancel(self, shard: int, account_id: int, campaign_id: str) -> None:
-        """Have all mail cancelled that a campaign has now; returns once that is sure to happen."""
-        request = CancelRequest(shard, account_id, campaign_id)
+    def cancel(
+        self, shard: int, account_id: int, campaign_id: str, transmission_id: str = ""
+    ) -> None:
+        """Have all mail cancelled that a campaign has now; returns once that is sure to happen.
+
+        transmission_id: that one's mail instead.
+        """
+        request = CancelRequest(shard, account_id, campaign_id, transmission_id)
         self._call(self._owner(shard), "cancel", pack(request))
 
     def depth(self, shard: int) -> list[QueueDepth]:

@@ -163,6 +163,7 @@ class Draft:
                 len(batch.messages),
                 int(in_file),
                 batch.campaign_id,
+                batch.starts_at or batch.injected_at,
             )
         )
         return content_id

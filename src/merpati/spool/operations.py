@@ -37,10 +37,14 @@ class Settle:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Keep in mind that what a campaign has now is to be cancelled. Answer: None."""
+    """Keep in mind that what a transmission, or else a campaign, has now is to be cancelled.
+
+    Answer: None.
+    """
 
     account_id: int
     campaign_id: str
+    transmission_id: str
 
 
 @dataclass(frozen=True, slots=True)

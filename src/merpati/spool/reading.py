@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from merpati.spool.files import shard_path
-from merpati.spool.schema import check_version
-from merpati.spool.shapes import JournalRow, QueueDepth, QueueKey
+from merpati.spool.schema import CANCELLATIONS, check_version
+from merpati.spool.shapes import Cancellation, JournalRow, QueueDepth, QueueKey
 
 HOUR_MS = 3_600_000
 PAGE_BYTES = 8 << 20  # of journal payloads read at once: an injection record may hold a megabyte
@@ -62,6 +62,26 @@ class ShardSnapshot:
             (HOUR_MS,),
         )
         return {(account_id, hour): count for account_id, hour, count in found}
+
+    def waiting_among(self, first: int, end: int) -> int:
+        """Return how many of the messages from `first` to below `end` wait."""
+        (count,) = self._db.execute(
+            "SELECT count(*) FROM message WHERE id >= ? AND id < ?", (first, end)
+        ).fetchone()
+        return int(count)
+
+    def transmissions(self, account_id: int, campaign_id: str | None, limit: int) -> list[str]:
+        """Return an account's (and campaign's) transmissions that wait, the newest first."""
+        found = self._db.execute(
+            "SELECT transmission_id FROM content WHERE account_id = ?1"
+            " AND (?2 IS NULL OR campaign_id = ?2) ORDER BY id DESC LIMIT ?3",
+            (account_id, campaign_id, limit),
+        )
+        return [transmission_id for (transmission_id,) in found]
+
+    def cancellations(self) -> list[Cancellation]:
+        """Return what is to be cancelled and not done."""
+        return [Cancellation(*row) for row in self._db.execute(CANCELLATIONS)]
 
     def depths(self) -> list[QueueDepth]:
         """Return the queues that hold messages."""

@@ -15,10 +15,16 @@ import msgspec
 
 from merpati.adapters.codec import DecodeError, unpacker
 
-VERSION = 3
+VERSION = 4
 BUSY_TIMEOUT_MS = 5_000  # how long a foreign lock (an operator's sqlite3 shell) is waited for
 CHECKPOINT_PAGES = 4_000  # 16 MB of log: fewer, larger checkpoints than SQLite's 1,000
 HEAP_BYTES = 64 << 20  # for all shards of a process: caches then reuse pages before they are full
+
+
+# In the order of `shapes.Cancellation`.
+CANCELLATIONS = """
+SELECT id, account_id, campaign_id, before_id, transmission_id FROM cancellation ORDER BY id
+"""
 
 
 class _Campaign(msgspec.Struct):
@@ -44,7 +50,8 @@ CREATE TABLE content (
   id INTEGER PRIMARY KEY, account_id INTEGER NOT NULL, transmission_id TEXT NOT NULL,
   injected_at INTEGER NOT NULL, policy_version INTEGER NOT NULL, refs INTEGER NOT NULL,
   in_file INTEGER NOT NULL,  -- 1: the body is the file NN/id
-  campaign_id TEXT NOT NULL DEFAULT ''
+  campaign_id TEXT NOT NULL DEFAULT '',
+  starts_at INTEGER NOT NULL DEFAULT 0  -- its messages' life counts from then
 );
 CREATE TABLE body (content_id INTEGER PRIMARY KEY, data BLOB NOT NULL);
 
@@ -65,10 +72,11 @@ CREATE TABLE journal (
   seq INTEGER PRIMARY KEY, kind INTEGER NOT NULL, base_id INTEGER NOT NULL, payload BLOB NOT NULL
 );
 
--- What is to be cancelled: mail of a campaign with ids below before_id. Gone once it is done.
+-- What is to be cancelled: mail of a transmission, or where none is named of a campaign, with ids
+-- below before_id. Gone once it is done.
 CREATE TABLE cancellation (
   id INTEGER PRIMARY KEY, account_id INTEGER NOT NULL, campaign_id TEXT NOT NULL,
-  before_id INTEGER NOT NULL
+  before_id INTEGER NOT NULL, transmission_id TEXT NOT NULL DEFAULT ''
 );
 
 CREATE TABLE idempotency (
@@ -156,7 +164,10 @@ def _upgrade(db: sqlite3.Connection, path: Path) -> None:
 def _to_2(db: sqlite3.Connection, path: Path) -> None:
     """Campaigns can be cancelled."""
     db.execute("ALTER TABLE content ADD COLUMN campaign_id TEXT NOT NULL DEFAULT ''")
-    db.execute(_statement("CREATE TABLE cancellation"))
+    db.execute(
+        "CREATE TABLE cancellation (id INTEGER PRIMARY KEY, account_id INTEGER NOT NULL,"
+        " campaign_id TEXT NOT NULL, before_id INTEGER NOT NULL)"
+    )
     contents = db.execute(
         "SELECT id, data FROM content LEFT JOIN body ON body.content_id = content.id"
     )
@@ -173,8 +184,23 @@ def _to_3(db: sqlite3.Connection, _path: Path) -> None:
     db.execute(_statement("CREATE TABLE pace"))
 
 
+def _to_4(db: sqlite3.Connection, _path: Path) -> None:
+    """Life counts from the scheduled moment; transmissions can be cancelled.
+
+    What was never tried was scheduled for when it is due, or put off a little, which does no harm.
+    """
+    db.execute("ALTER TABLE content ADD COLUMN starts_at INTEGER NOT NULL DEFAULT 0")
+    db.execute("UPDATE content SET starts_at = injected_at")
+    db.execute(
+        "UPDATE content SET starts_at = max(injected_at, first.due_at) FROM (SELECT content_id,"
+        " max(due_at) AS due_at FROM message WHERE attempts = 0 GROUP BY content_id) first"
+        " WHERE first.content_id = content.id"
+    )
+    db.execute("ALTER TABLE cancellation ADD COLUMN transmission_id TEXT NOT NULL DEFAULT ''")
+
+
 def _statement(beginning: str) -> str:
     return next(one for one in TABLES.split(";\n") if beginning in one)
 
 
-_UPGRADES = {2: _to_2, 3: _to_3}
+_UPGRADES = {2: _to_2, 3: _to_3, 4: _to_4}

@@ -54,7 +54,9 @@ def handlers(shards: Mapping[int, Shard]) -> dict[str, Handler]:
 
     async def cancel(payload: bytes) -> bytes:
         request = _read_cancel(payload)
-        await owned(request.shard).cancel(request.account_id, request.campaign_id)
+        await owned(request.shard).cancel(
+            request.account_id, request.campaign_id, request.transmission_id
+        )
         return b""
 
     async def depth(payload: bytes) -> bytes:

@@ -28,6 +28,7 @@ class SpooledMessage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     policy_version: the engine picks nothing before it holds this version of the sending policy.
     attempts: made so far. last_ip: sending IP of the last one, "" before it. note: what the last
     attempt came to, in few words, untrusted. is_bound: it blamed us, so no other IP may try.
+    starts_at: what it was scheduled for, or injected_at.
     """
 
     message_id: int
@@ -42,6 +43,7 @@ class SpooledMessage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     transmission_id: str
     injected_at: int
     policy_version: int
+    starts_at: int
     is_bound: bool = False
 
 
@@ -61,12 +63,16 @@ class Postponed(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Cancellation(msgspec.Struct, frozen=True, array_like=True):
-    """Mail of a campaign that is to be cancelled: all that was accepted before it was asked."""
+    """Mail that is to be cancelled: all of it that was accepted before that was asked.
+
+    transmission_id: whose mail; "": that of the campaign.
+    """
 
     cancellation_id: int
     account_id: int
     campaign_id: str
     before_id: int  # messages with ids below
+    transmission_id: str = ""
 
 
 class LanePace(msgspec.Struct, frozen=True, array_like=True):

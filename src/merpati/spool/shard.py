@@ -153,12 +153,14 @@ class Shard:
         """
         await self._writer.submit(Settle(settled, postponed, events))
 
-    async def cancel(self, account_id: int, campaign_id: str) -> None:
+    async def cancel(self, account_id: int, campaign_id: str, transmission_id: str = "") -> None:
         """Have all mail cancelled that a campaign of an account has in this shard now.
+
+        transmission_id: that one's mail instead.
 
         Returns once that is durable; `on_cancel` tells who does it, also after a restart.
         """
-        await self._writer.submit(Cancel(account_id, campaign_id))
+        await self._writer.submit(Cancel(account_id, campaign_id, transmission_id))
         if self.on_cancel is not None:
             self.on_cancel()
 

@@ -35,7 +35,7 @@ from merpati.spool.operations import (
     Sweep,
     Trim,
 )
-from merpati.spool.schema import connect
+from merpati.spool.schema import CANCELLATIONS, connect
 from merpati.spool.shapes import Cancellation, LanePace, QueueDepth, QueueKey, SpooledMessage
 from merpati.spool.statements import ask, delete
 from merpati.spool.writing import (
@@ -56,7 +56,7 @@ _unpack_batch = unpacker(Batch).decode
 _DUE = """
 SELECT json_group_array(json_array(m.id, m.queue_id, m.due_at, m.content_id, m.attempts, m.last_ip,
   m.note, hex(m.recipient), c.account_id, c.transmission_id, c.injected_at, c.policy_version,
-  m.is_bound))
+  c.starts_at, m.is_bound))
 FROM (
   SELECT * FROM (
     SELECT * FROM message WHERE queue_id = :queue AND due_at = :after_due AND id > :after_id
@@ -73,9 +73,10 @@ WITH step AS (
   SELECT * FROM message WHERE id > :after AND id < :before ORDER BY id LIMIT :limit)
 SELECT json_array((SELECT max(id) FROM step), (SELECT json_group_array(json_array(m.id, m.queue_id,
   m.due_at, m.content_id, m.attempts, m.last_ip, m.note, hex(m.recipient), c.account_id,
-  c.transmission_id, c.injected_at, c.policy_version, m.is_bound))
+  c.transmission_id, c.injected_at, c.policy_version, c.starts_at, m.is_bound))
 FROM step m CROSS JOIN content c ON c.id = m.content_id
-WHERE c.account_id = :account AND c.campaign_id = :campaign))
+WHERE c.account_id = :account AND iif(:transmission = '', c.campaign_id = :campaign,
+  c.transmission_id = :transmission)))
 """
 _RECIPIENT = 7  # the field that comes as hexadecimal digits
 
@@ -194,10 +195,7 @@ class Store:
 
     def cancellations(self) -> list[Cancellation]:
         """Return what is to be cancelled and not done."""
-        rows = self._db.execute(
-            "SELECT id, account_id, campaign_id, before_id FROM cancellation ORDER BY id"
-        )
-        return [Cancellation(*row) for row in rows.fetchall()]
+        return [Cancellation(*row) for row in self._db.execute(CANCELLATIONS).fetchall()]
 
     def cancellable(
         self, wanted: Cancellation, after: int, limit: int
@@ -212,6 +210,7 @@ class Store:
             {
                 "account": wanted.account_id,
                 "campaign": wanted.campaign_id,
+                "transmission": wanted.transmission_id,
                 "after": after,
                 "before": wanted.before_id,
                 "limit": limit,
@@ -295,11 +294,11 @@ class Store:
                 draft.record(kind, payload)
             case Settle(settled, postponed, events):
                 draft.settle(settled, postponed, events)
-            case Cancel(account_id, campaign_id):
+            case Cancel(account_id, campaign_id, transmission_id):
                 self._db.execute(
-                    "INSERT INTO cancellation (account_id, campaign_id, before_id)"
-                    " VALUES (?, ?, ?)",
-                    (account_id, campaign_id, draft.counters.message),
+                    "INSERT INTO cancellation (account_id, campaign_id, before_id, transmission_id)"
+                    " VALUES (?, ?, ?, ?)",
+                    (account_id, campaign_id, draft.counters.message, transmission_id),
                 )
             case EndCancel(cancellation_id):
                 self._db.execute("DELETE FROM cancellation WHERE id = ?", (cancellation_id,))

@@ -44,6 +44,7 @@ class CancelRequest(msgspec.Struct, frozen=True, array_like=True):
     shard: int
     account_id: int
     campaign_id: str
+    transmission_id: str = ""  # instead of the campaign
 
 
 class DepthRequest(msgspec.Struct, frozen=True, array_like=True):

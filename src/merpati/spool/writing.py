@@ -114,7 +114,7 @@ def _add(db: sqlite3.Connection, draft: Draft) -> None:
     insert(
         db,
         "content (id, account_id, transmission_id, injected_at, policy_version, refs, in_file,"
-        " campaign_id)",
+        " campaign_id, starts_at)",
         draft.contents,
     )
     insert(db, "body (content_id, data)", draft.bodies)

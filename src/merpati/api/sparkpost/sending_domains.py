@@ -1,6 +1,6 @@
-"""Sending domains: adding one with a DKIM key made here, reading, verifying by live DNS.
+"""Sending domains: adding one with a DKIM key made here, reading, verifying, deleting.
 
-Not in this version: changing and deleting one, bringing a key of one's own, verification other
+Not in this version: changing one, bringing a key of one's own, verification other
 than by the DKIM record. Source: sparkpost-api 10.
 """
 
@@ -11,12 +11,17 @@ from typing import Any
 import msgspec
 from django.http import HttpResponse
 
-from merpati.api.call import Call, results
+from merpati.api.call import Call, no_content, results
 from merpati.api.errors import ApiError, refusal
 from merpati.api.services import services
 from merpati.message.dkim import OVERSIGNED, SIGNED_IF_PRESENT
-from merpati.sending.dns_records import dkim_name
-from merpati.sending.domains import add_domain, domains_of, find_domain, verify_domain
+from merpati.sending.domains import (
+    add_domain,
+    domains_of,
+    find_domain,
+    remove_domain,
+    verify_domain,
+)
 from merpati.sending.errors import DnsLookupFailed
 from merpati.sending.models import CheckStatus, SendingDomain
 
@@ -86,6 +91,12 @@ def verify(call: Call, domain: str) -> HttpResponse:
     return results({**_status(find_domain(call.account_id, domain)), "dns": dns})
 
 
+def delete(call: Call, domain: str) -> HttpResponse:
+    """Remove a domain; mail from it that waits fails with that reason."""
+    remove_domain(call.account_id, domain, by=call.actor, now=call.now)
+    return no_content()
+
+
 def _check_offered(wanted: _NewDomain) -> None:
     if wanted.tracking_domain:
         raise refusal(
@@ -115,9 +126,10 @@ def _shown(domain: SendingDomain) -> dict[str, Any]:
 
 
 def _dkim(domain: SendingDomain) -> dict[str, str]:
+    key = domain.default_key
     return {
-        "public": domain.public_key,
-        "selector": dkim_name(domain).partition(".")[0],
+        "public": key.public_key,
+        "selector": key.selector,
         "signing_domain": domain.domain,
         "headers": ":".join((*OVERSIGNED, *SIGNED_IF_PRESENT)),
     }

@@ -140,6 +140,7 @@ def read_transmission(
         campaign_id=sent.campaign_id,
         ip_pool=options.ip_pool,
         start_time=_moment(options.start_time),
+        description=sent.description or "",
         transactional=bool(options.transactional),
         skip_suppression=bool(options.skip_suppression),
         perform_substitutions=options.perform_substitutions is not False,
@@ -374,7 +375,7 @@ def _decoded(data: str | _NodeBuffer, field: str) -> bytes:
 
 
 def _moment(text: str | None) -> datetime | None:
-    if text is None:
+    if text is None or text.strip() == "now":  # as SparkPost's older clients say it
         return None
     try:
         moment = datetime.fromisoformat(text.strip())

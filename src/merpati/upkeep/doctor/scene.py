@@ -8,7 +8,7 @@ from datetime import datetime
 
 from merpati.adapters.dns import Resolver
 from merpati.runtime.paths import DataFolder
-from merpati.sending.models import SendingDomain
+from merpati.sending.models import DkimKey
 from merpati.settings import HostPort, Settings
 from merpati.upkeep.running import Running
 
@@ -43,7 +43,7 @@ class Scene:
     now: datetime
     running: Running | None = None
     ips: tuple[Ip, ...] = ()
-    domains: tuple[SendingDomain, ...] = ()
+    dkim_keys: tuple[DkimKey, ...] = ()  # with their domains; those whose record is wanted
     unconfirmed: tuple[tuple[str, int], ...] = ()
     smtp_target: HostPort | None = None
     smtp_domain: str = ""
