@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 from merpati.adapters import codec
 from merpati.contracts.event import Event, Injection, JournalKind, Settlement
-from merpati.events import ids
 from merpati.events.store import NOTHING_STORED, cursors, reading
 from merpati.spool.errors import SpoolUnavailable
+from merpati.spool.message_name import message_key
 from merpati.spool.reading import ShardSnapshot, snapshot
 from merpati.spool.shapes import Cancellation
 
@@ -141,7 +141,7 @@ class _Look:
     ) -> None:
         self.spool = spool
         self._db = db
-        self._base = ids.message_key(shard, 0)
+        self._base = message_key(shard, 0)
         self._cancellations = spool.cancellations() if spool is not None else []
         # What the journal tells beyond the store.
         self._injected: dict[str, _Place] = {}
