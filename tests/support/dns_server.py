@@ -25,6 +25,7 @@ class DnsServer:
     def __init__(self) -> None:
         self.broken: set[str] = set()
         self.silent: set[str] = set()
+        self.ttl = 60  # seconds, of all records
         self.asked: list[tuple[str, str]] = []  # (name, type), in the order of the questions
         self._records: dict[str, dict[str, list[str]]] = {}
         self._tcp = socketserver.ThreadingTCPServer(("127.0.0.1", 0), _handler(self._tcp_session))
@@ -102,9 +103,18 @@ class DnsServer:
             answer.set_rcode(dns.rcode.SERVFAIL)
         elif name not in self._records:
             answer.set_rcode(dns.rcode.NXDOMAIN)
-        elif found := self._records[name].get(kind):
-            answer.answer.append(dns.rrset.from_text_list(question.name, 60, "IN", kind, found))
+        else:
+            self._add_records(answer, question.name, kind)
         return answer
+
+    def _add_records(self, answer: dns.message.Message, name: dns.name.Name, kind: str) -> None:
+        records = self._records.get(name.to_text(omit_final_dot=True).lower(), {})
+        ttl = self.ttl
+        if (alias := records.get("CNAME")) and kind != "CNAME":
+            answer.answer.append(dns.rrset.from_text_list(name, ttl, "IN", "CNAME", alias))
+            self._add_records(answer, dns.name.from_text(alias[0]), kind)
+        elif found := records.get(kind):
+            answer.answer.append(dns.rrset.from_text_list(name, ttl, "IN", kind, found))
 
 
 def _handler(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -85,10 +86,15 @@ class SmtpSink:
 
     @contextlib.asynccontextmanager
     async def running(
-        self, host: str = "127.0.0.1", port: int = 0, limit: int = 1 << 24
+        self, host: str | list[str] = "127.0.0.1", port: int = 0, limit: int = 1 << 24
     ) -> AsyncIterator[SmtpSink]:
         """Listen until the block ends; limit: bytes read ahead of the script."""
-        server = await asyncio.start_server(self._serve, host, port, limit=limit)
+        hosts = [host] if isinstance(host, str) else host
+        if len(hosts) > 1 and not port:
+            with socket.socket(socket.AF_INET6) as probe:  # one that is free in both families
+                probe.bind(("", 0))
+                port = probe.getsockname()[1]
+        server = await asyncio.start_server(self._serve, hosts, port, limit=limit)
         self.port = server.sockets[0].getsockname()[1]
         try:
             yield self

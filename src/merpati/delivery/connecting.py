@@ -13,7 +13,6 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from merpati.delivery.sending_ip import family_of
 from merpati.delivery.session import GreetingFailed, Manners, Session
 
 if TYPE_CHECKING:
@@ -25,12 +24,7 @@ MOST_ADDRESSES = 10  # tried in one go before the line backs off
 async def connect(line: Line) -> Session:
     """Return a greeted session with the first host that gives one. Raises GreetingFailed."""
     lane, destination = line.lane, line.destination
-    where = [
-        (host.name, address)
-        for host in destination.hosts
-        for address in host.addresses
-        if family_of(address) is lane.ip.family
-    ]
+    where = list(destination.addresses_from(lane.ip.address))
     if not where:
         kind = "IPv6" if ":" in lane.ip.address else "IPv4"
         names = ", ".join(host.name for host in destination.hosts)

@@ -15,7 +15,7 @@ import ipaddress
 import random
 import socket
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from merpati.adapters.dns import (
@@ -27,6 +27,7 @@ from merpati.adapters.dns import (
     Resolver,
 )
 from merpati.contracts.sending_policy import Route
+from merpati.delivery.ourselves import NOBODY, Ourselves
 from merpati.delivery.outcome import Bounced, Reply
 from merpati.providers.bounce_class import BounceClass
 from merpati.providers.directory import directory
@@ -69,6 +70,18 @@ class Destination:
     def site(self) -> tuple[str, ...]:
         """Return what connections may be shared by: the same hosts."""
         return tuple(host.name for host in self.hosts)
+
+    def addresses_from(self, sending_ip: str) -> Iterator[tuple[str, str]]:
+        """Yield (host name, address) of those that a sending IP can reach: of its own family."""
+        is_ipv6 = ":" in sending_ip
+        for host in self.hosts:
+            for address in host.addresses:
+                if (":" in address) is is_ipv6:
+                    yield host.name, address
+
+    def is_reached_from(self, sending_ip: str) -> bool:
+        """Return whether a sending IP can reach any of the hosts."""
+        return next(self.addresses_from(sending_ip), None) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +131,13 @@ class Destinations:
         *,
         port: int = 25,
         allow_private: Sequence[Network] = (),
+        ourselves: Ourselves = NOBODY,
     ) -> None:
         self._resolver = resolver
         self._elapsed = elapsed
         self._port = port
         self._allow_private = tuple(allow_private)
+        self._ourselves = ourselves
         self._routes = RouteTable(())
         self._by_address: dict[str, Destination] = {}  # by pattern: routes that need no lookup
         self._cache: OrderedDict[str, tuple[float, Whereto]] = OrderedDict()
@@ -200,20 +215,30 @@ class Destinations:
         found = await asyncio.gather(
             *(self._addresses(exchange.host) for exchange in exchanges), return_exceptions=True
         )
-        hosts: list[Host] = []
+        hosts: list[tuple[int, Host]] = []
         refused: list[str] = []
+        ours: MailExchange | None = None  # the best of those that are this host
         for exchange, result in zip(exchanges, found, strict=True):
+            addresses: tuple[str, ...] = ()
             if isinstance(result, tuple):
                 addresses, host_ttl = result
-                usable = tuple(a for a in addresses if self._is_allowed(a))
-                refused += [a for a in addresses if a not in usable]
                 ttl = min(ttl, host_ttl)
-                if usable:
-                    hosts.append(Host(exchange.host, usable))
             elif not isinstance(result, DnsError):
                 raise result
+            if self._ourselves.are(exchange.host, addresses, self._port):
+                ours = ours or exchange
+                continue
+            usable = tuple(a for a in addresses if self._is_allowed(a))
+            refused += [a for a in addresses if a not in usable]
+            if usable:
+                hosts.append((exchange.preference, Host(exchange.host, usable)))
+        if ours is not None:
+            # The others of its preference and above would only hand the mail to us.
+            hosts = [(pref, host) for pref, host in hosts if pref < ours.preference]
+            if not hosts:
+                return FAILURE_TTL, _loops(domain, ours.host)
         if hosts:
-            return _bounded(ttl), _by_provider(tuple(hosts), self._port)
+            return _bounded(ttl), _by_provider(tuple(host for _, host in hosts), self._port)
         if refused:
             return FAILURE_TTL, Unreachable(
                 f"the mail hosts of {domain} have addresses that are not public "
@@ -327,6 +352,13 @@ async def _by_system(host: str) -> tuple[str, ...]:
 
 def _bounded(ttl: float) -> float:
     return min(max(ttl, SHORTEST_TTL), LONGEST_TTL)
+
+
+def _loops(domain: str, host: str) -> Unreachable:
+    return Unreachable(
+        f"mail for {domain} would come back to this host: its MX {host} is Merpati itself; "
+        f"correct the MX record, or add a route to where the mail belongs"
+    )
 
 
 def _no_such_domain(domain: str) -> Undeliverable:

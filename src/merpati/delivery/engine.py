@@ -98,6 +98,7 @@ class Engine:
             clock.elapsed,
             port=options.port,
             allow_private=options.allow_private,
+            ourselves=options.ourselves,
         )
         self._placement = Placement(self, clock, self._destinations, self._verdicts)
         self._lanes = Lanes(self)

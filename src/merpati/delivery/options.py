@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from merpati.delivery.destinations import Network
+from merpati.delivery.ourselves import NOBODY, Ourselves
 from merpati.delivery.retry import RetrySchedule
 from merpati.delivery.session import Timeouts
 
@@ -25,6 +26,7 @@ class Options:
     dns_deadline: float = 10.0
     port: int = 25
     allow_private: tuple[Network, ...] = ()
+    ourselves: Ourselves = NOBODY
     route_connections: int = 20
     connections: int = 20
     route_messages_per_connection: int = 100_000

@@ -223,15 +223,27 @@ class ReadyQueue:
             names = ", ".join(ip.address for ip in own)
             self.reason = f"no sending IP of the pool {self.pool.name} is on this host: {names}"
             return []
+        present = [ip for ip in present if self.destination.is_reached_from(ip.address)]
+        if not present:
+            self.reason = self._of_another_family()
+            return []
         unspent = self._unspent(present)
         if not unspent:
             # Overflow answers a spent allowance, never a block.
-            unspent = self._unspent([ip for ip in self.pool.overflow if not ip.is_missing])
+            overflow = [ip for ip in self.pool.overflow if not ip.is_missing]
+            reaching = [ip for ip in overflow if self.destination.is_reached_from(ip.address)]
+            unspent = self._unspent(reaching)
         if not unspent:
             names = ", ".join(ip.address for ip in present)
             self.reason = f"today's warm-up allowance is used up: {names}"
             self.until = max(ip.allowance.next_day_at for ip in present if ip.allowance)
         return unspent
+
+    def _of_another_family(self) -> str:
+        names = ", ".join(host.name for host in self.destination.hosts)
+        first = self.destination.hosts[0].addresses[0]
+        theirs, needed = ("IPv6", "an IPv6") if ":" in first else ("IPv4", "an IPv4")
+        return f"{names} has {theirs} addresses alone; add {needed} address to {self.pool.name}"
 
     def _unspent(self, ips: Sequence[LocalIp]) -> list[LocalIp]:
         unspent = []

@@ -24,11 +24,12 @@ from merpati.contracts.sending_policy import SendingPolicy
 from merpati.delivery.engine import Engine
 from merpati.delivery.metering import gauges
 from merpati.delivery.options import Options
+from merpati.delivery.ourselves import Ourselves
 from merpati.delivery.retry import RetrySchedule
 from merpati.runtime.hold import HoldFollower
 from merpati.runtime.paths import DataFolder
 from merpati.runtime.process import loop_runner, set_up_log, stop_event
-from merpati.settings import Settings, load
+from merpati.settings import Settings, load, parse_host_port
 from merpati.spool.errors import SpoolUnavailable
 from merpati.spool.files import SHARDS
 from merpati.spool.server import handlers
@@ -50,12 +51,26 @@ def options_of(settings: Settings) -> Options:
         dns_servers=tuple(settings.dns.servers),
         port=delivery.port,
         allow_private=tuple(map(ipaddress.ip_network, settings.safety.allow_private)),
+        ourselves=Ourselves(frozenset({settings.mail.hostname}), _listening(settings)),
         route_connections=delivery.connections,
         connections=delivery.connections,
         retry=RetrySchedule(
             first_ms=delivery.retry_seconds * 1000, life_ms=delivery.expire_seconds * 1000
         ),
     )
+
+
+def _listening(settings: Settings) -> tuple[tuple[str, int], ...]:
+    """Return where we speak SMTP; a listener by name counts as all addresses of this host."""
+    found = []
+    for text in (settings.listen.inbound, settings.listen.submission):
+        host, port = parse_host_port(text)
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            host = "0.0.0.0"  # noqa: S104 - says where others may reach us; nothing is bound
+        found.append((host, port))
+    return tuple(found)
 
 
 async def deliver(folder: DataFolder, settings: Settings, worker: int, workers: int) -> None:
