@@ -13,6 +13,7 @@ import ipaddress
 import os
 import re
 import socket
+import ssl
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -106,6 +107,15 @@ def _check_domain(text: str) -> None:
         raise ValueError(f"{text!r} is no domain name (lower case, ASCII)")
 
 
+def _check_authorities(text: str) -> None:
+    if not text:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(text)
+    except OSError as error:  # ssl.SSLError is one
+        raise ValueError(f"{text!r} holds no certificates that can be read: {error}") from None
+
+
 def _about(
     description: str,
     check: Callable[[str], None] | None = None,
@@ -170,6 +180,13 @@ class DeliverySettings(msgspec.Struct, frozen=True):
             le=1_000,
         ),
     ] = 20
+    tls_authorities: Annotated[
+        str,
+        _about(
+            "PEM file of authorities trusted besides the system's where a certificate counts",
+            _check_authorities,
+        ),
+    ] = ""
     retry_seconds: Annotated[
         int, _about("wait before the first retry; doubles each time", ge=1, le=86_400)
     ] = 1_200

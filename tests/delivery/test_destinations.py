@@ -238,7 +238,9 @@ async def test_of_fifty_mx_the_best_ten_are_asked_for(dns: DnsServer) -> None:
         dns.add(f"mx{n}.a.example", "A", f"9.9.9.{n}")
     found = await destinations(dns).find("a.example")
     assert isinstance(found, Destination)
-    assert found.site == tuple(f"mx{n}.a.example" for n in range(1, MOST_HOSTS + 1))
+    assert [host.name for host in found.hosts] == [
+        f"mx{n}.a.example" for n in range(1, MOST_HOSTS + 1)
+    ]
     assert len({name for name, kind in dns.asked if kind == "A"}) == MOST_HOSTS
 
 
@@ -333,7 +335,13 @@ async def test_a_route_may_name_a_private_address_and_any_host(dns: DnsServer) -
         ]
     )
     assert looked.known("a.example") == Destination(
-        "route:127.0.0.1:2599", (Host("127.0.0.1", ("127.0.0.1",)),), 2599, True, 3, 60
+        "route:127.0.0.1:2599",
+        (Host("127.0.0.1", ("127.0.0.1",)),),
+        2599,
+        True,
+        3,
+        60,
+        tls_because="the route for a.example says so",
     )
     by_dns = await looked.find("b.example")
     assert isinstance(by_dns, Destination)

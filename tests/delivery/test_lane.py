@@ -58,7 +58,9 @@ class Office:
     def wake(self, queue: object) -> None:
         return
 
-    def ended(self, line: Line, remote: str, message: Prepared, ending: Ending) -> None:
+    def ended(
+        self, line: Line, remote: str, message: Prepared, ending: Ending, is_encrypted: bool
+    ) -> None:
         self.endings.append(ending)
 
     def wants_allowance(self, ip: LocalIp) -> None:
@@ -75,6 +77,7 @@ class Talk:
     address = "127.0.0.1"
     answered = 0
     is_open = True
+    tls = ""
 
     def quit(self) -> None:
         return

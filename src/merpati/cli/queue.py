@@ -141,6 +141,7 @@ def _sentences(row: QueueStatus, now: datetime) -> str:
     said = {
         "why": row.reason and row.reason + until,
         "last reply": row.last_reply if row.last_reply != row.reason else "",
+        "encrypted": row.tls,
         "pace": row.pace,
     }
     width = shutil.get_terminal_size().columns

@@ -26,9 +26,10 @@ from merpati.adapters.dns import (
     NoSuchRecords,
     Resolver,
 )
-from merpati.contracts.sending_policy import Route
+from merpati.contracts.sending_policy import Route, TlsMode
 from merpati.delivery.ourselves import NOBODY, Ourselves
 from merpati.delivery.outcome import Bounced, Reply
+from merpati.delivery.protocol import Credentials
 from merpati.providers.bounce_class import BounceClass
 from merpati.providers.directory import directory
 
@@ -55,7 +56,7 @@ class Destination:
     """Where a domain's mail goes: the hosts in the order to try them.
 
     provider: mailbox provider (`providers/directory.py`), or "route:host:port"; the limits are per
-    sending IP, None where the engine's defaults hold.
+    sending IP, None where the engine's defaults hold; tls_because: who wants TLS, for people.
     """
 
     provider: str
@@ -65,11 +66,15 @@ class Destination:
     connections: int | None = None
     messages_per_minute: int | None = None
     messages_per_connection: int | None = None
+    tls: TlsMode = TlsMode.OPPORTUNISTIC
+    tls_because: str = ""
+    credentials: Credentials | None = None
 
     @property
     def site(self) -> tuple[str, ...]:
-        """Return what connections may be shared by: the same hosts."""
-        return tuple(host.name for host in self.hosts)
+        """Return what connections may be shared by: the same hosts, equally secure, as one user."""
+        user = self.credentials.username if self.credentials else ""
+        return (self.tls, user, *(host.name for host in self.hosts))
 
     def addresses_from(self, sending_ip: str) -> Iterator[tuple[str, str]]:
         """Yield (host name, address) of those that a sending IP can reach: of its own family."""
@@ -132,14 +137,16 @@ class Destinations:
         port: int = 25,
         allow_private: Sequence[Network] = (),
         ourselves: Ourselves = NOBODY,
+        open_secret: Callable[[bytes], bytes] = bytes,
     ) -> None:
         self._resolver = resolver
         self._elapsed = elapsed
         self._port = port
         self._allow_private = tuple(allow_private)
         self._ourselves = ourselves
+        self._open_secret = open_secret
         self._routes = RouteTable(())
-        self._by_address: dict[str, Destination] = {}  # by pattern: routes that need no lookup
+        self._by_address: dict[str, Whereto] = {}  # by pattern: routes that need no lookup
         self._cache: OrderedDict[str, tuple[float, Whereto]] = OrderedDict()
 
     def use_routes(self, routes: Iterable[Route]) -> None:
@@ -147,7 +154,7 @@ class Destinations:
         routes = tuple(routes)
         self._routes = RouteTable(routes)
         self._by_address = {
-            route.pattern: _by_route(route, (Host(route.host, (literal,)),))
+            route.pattern: self._through(route, (literal,))
             for route in routes
             if (literal := _literal(route.host)) is not None
         }
@@ -191,7 +198,30 @@ class Destinations:
             found, ttl = await _by_system(route.host), int(SHORTEST_TTL)
         if not found:
             return FAILURE_TTL, Unreachable(f"the route's host {route.host} has no address")
-        return _bounded(ttl), _by_route(route, (Host(route.host, found),))
+        return _bounded(ttl), self._through(route, found)
+
+    def _through(self, route: Route, addresses: tuple[str, ...]) -> Whereto:
+        credentials = None
+        if route.username:
+            try:
+                password = self._open_secret(route.password).decode()
+            except ValueError:
+                return Unreachable(
+                    f"the password of the route for {route.pattern} cannot be read with this "
+                    f"instance's secret key: set it anew with merpati route add --replace"
+                )
+            credentials = Credentials(route.username, password)
+        return Destination(
+            provider=f"{_ROUTE_HOST}{route.host}:{route.port}",
+            hosts=(Host(route.host, addresses),),
+            port=route.port,
+            is_route=True,
+            connections=route.connections,
+            messages_per_minute=route.messages_per_minute,
+            tls=route.tls,
+            tls_because=f"the route for {route.pattern} says so",
+            credentials=credentials,
+        )
 
     async def _by_mx(self, domain: str) -> tuple[float, Whereto]:
         try:
@@ -320,17 +350,8 @@ def _by_provider(hosts: tuple[Host, ...], port: int) -> Destination:
         connections=pace.connections,
         messages_per_minute=pace.messages_per_minute,
         messages_per_connection=pace.messages_per_connection,
-    )
-
-
-def _by_route(route: Route, hosts: tuple[Host, ...]) -> Destination:
-    return Destination(
-        provider=f"{_ROUTE_HOST}{route.host}:{route.port}",
-        hosts=hosts,
-        port=route.port,
-        is_route=True,
-        connections=route.connections,
-        messages_per_minute=route.messages_per_minute,
+        tls=TlsMode.REQUIRED if known.requires_tls(provider) else TlsMode.OPPORTUNISTIC,
+        tls_because=f"{provider} requires TLS" if known.requires_tls(provider) else "",
     )
 
 

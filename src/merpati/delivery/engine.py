@@ -36,6 +36,7 @@ from merpati.delivery.sending_ip import LocalIp
 from merpati.delivery.settling import Settler
 from merpati.delivery.status import QueueStatus
 from merpati.delivery.survey import Scene, survey
+from merpati.delivery.tls import TlsClient
 from merpati.delivery.verdict import Verdicts
 from merpati.providers.replies import prepare as prepare_readings
 from merpati.spool.errors import SpoolUnavailable
@@ -50,7 +51,7 @@ SETTLE_SECONDS = 5.0  # for storing outcomes at a stop
 class Engine:
     """Delivers what the shards hold. Make and use it on one loop.
 
-    open_key: opens the private keys of the policy; return_path_key: signs envelope senders.
+    open_key: opens the secrets of the policy; return_path_key: signs envelope senders.
     Nothing moves before the first `use_policy`.
     """
 
@@ -65,6 +66,7 @@ class Engine:
         prepare_readings()  # now, since compiling them would hold up the loop later
         self.clock = clock
         self.options = options
+        self.tls = TlsClient(clock.elapsed, options.tls_authorities)
         self.meter = Meter()
         self.budget = Budget(options.in_flight_bytes, self.wake)
         self._policy = LocalPolicy.empty()
@@ -99,6 +101,7 @@ class Engine:
             port=options.port,
             allow_private=options.allow_private,
             ourselves=options.ourselves,
+            open_secret=open_key,
         )
         self._placement = Placement(self, clock, self._destinations, self._verdicts)
         self._lanes = Lanes(self)
@@ -231,11 +234,13 @@ class Engine:
         """Compose messages in a thread; the queue's `composed` takes them."""
         self.spawn(self._hand_over.compose(queue, picks))
 
-    def ended(self, line: Line, remote: str, message: Prepared, ending: Ending) -> None:
+    def ended(
+        self, line: Line, remote: str, message: Prepared, ending: Ending, is_encrypted: bool = False
+    ) -> None:
         """Settle or postpone a message after an attempt."""
         self.budget.free(message.cost_bytes)
         lane = line.lane
-        way = Way(message.queue.pool.name, lane.ip.address, lane.provider, remote)
+        way = Way(message.queue.pool.name, lane.ip.address, lane.provider, remote, is_encrypted)
         self._verdicts.ended(message, way, ending)
 
     def cancelled(self, message: Prepared) -> None:

@@ -32,6 +32,7 @@ from merpati.delivery.pacing import Backoff, TokenBucket
 from merpati.delivery.prepared import Prepared
 from merpati.delivery.sending_ip import LocalIp
 from merpati.delivery.session import GreetingFailed, Outgoing, Session
+from merpati.delivery.tls import TlsClient
 
 if TYPE_CHECKING:
     from merpati.delivery.ready_queue import ReadyQueue
@@ -46,6 +47,7 @@ class LaneHost(Protocol):
 
     clock: Clock
     options: Options
+    tls: TlsClient
 
     @property
     def is_stopping(self) -> bool:
@@ -57,7 +59,9 @@ class LaneHost(Protocol):
     def wake(self, queue: ReadyQueue) -> None:
         """Have a ready queue look at its mail and lines soon."""
 
-    def ended(self, line: Line, remote: str, message: Prepared, ending: Ending) -> None:
+    def ended(
+        self, line: Line, remote: str, message: Prepared, ending: Ending, is_encrypted: bool = False
+    ) -> None:
         """Settle or postpone a message after an attempt."""
 
     def cancelled(self, message: Prepared) -> None:
@@ -160,6 +164,7 @@ class Line:
         self.in_flight = 0
         self.backoff = Backoff(options.first_backoff, options.longest_backoff)
         self.last_reply = ""
+        self.tls = ""  # of the session greeted last
         self.customers: set[ReadyQueue] = set()
         self._opening = 0
         self._has_asked = False  # for more, since the last was assigned
@@ -270,7 +275,7 @@ class Line:
             prepared.returned += 1
             self._take_back(prepared)
         else:
-            self._host.ended(self, session.remote, prepared, ending)
+            self._host.ended(self, session.remote, prepared, ending, bool(session.tls))
 
     def _take_back(self, message: Prepared) -> None:
         """Send a message that a connection gave back before all others, on the next one."""
@@ -364,6 +369,7 @@ class Line:
 
     def _adopt(self, session: Session) -> None:
         self.sessions.add(session)
+        self.tls = session.tls
         if self._host.is_stopping:
             session.quit()
             return

@@ -14,6 +14,7 @@ from merpati.delivery.session import Timeouts
 class Options:
     """Durations in seconds, sizes in bytes.
 
+    tls_authorities: PEM file of authorities trusted besides the system's where certificates count.
     route_…: per sending IP and static route, where the route says nothing else. connections: per
     sending IP and mailbox provider at most, however many the directory gives that provider.
     longest_sleep: between looks at what is due, since the wall clock may be set meanwhile.
@@ -27,6 +28,7 @@ class Options:
     port: int = 25
     allow_private: tuple[Network, ...] = ()
     ourselves: Ourselves = NOBODY
+    tls_authorities: str = ""
     route_connections: int = 20
     connections: int = 20
     route_messages_per_connection: int = 100_000

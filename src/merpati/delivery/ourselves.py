@@ -33,9 +33,7 @@ NOBODY = Ourselves()
 
 
 def _is_one_of(address: str, listening: Sequence[str]) -> bool:
-    for ours in listening:
-        if ours == address:
-            return True
-        if ipaddress.ip_address(ours).is_unspecified and is_on_host(address, family_of(address)):
-            return True
-    return False
+    return address in listening or (
+        any(ipaddress.ip_address(ours).is_unspecified for ours in listening)
+        and is_on_host(address, family_of(address))
+    )

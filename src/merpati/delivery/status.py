@@ -11,6 +11,7 @@ class QueueStatus(msgspec.Struct, frozen=True, omit_defaults=False):
     provider: mailbox provider or route; as long as neither is known what the recipient domain
     hints at, or that domain.
     depth: messages on disk, those in flight and those that wait for a retry included.
+    tls: protocol and cipher of the connection opened last, "" for none.
     reason: why nothing moves, "" while something does; until: when that ends, if that is known.
     """
 
@@ -26,3 +27,4 @@ class QueueStatus(msgspec.Struct, frozen=True, omit_defaults=False):
     pace: str
     reason: str
     until: int | None
+    tls: str = ""

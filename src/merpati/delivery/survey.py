@@ -67,6 +67,7 @@ def _status(scene: Scene, home: ShardFeeds, depth: QueueDepth) -> QueueStatus:
         pace=_pace(used),
         reason=reason,
         until=until,
+        tls=next((line.tls for line in used if line.tls), ""),
     )
 
 

@@ -52,6 +52,7 @@ def options_of(settings: Settings) -> Options:
         port=delivery.port,
         allow_private=tuple(map(ipaddress.ip_network, settings.safety.allow_private)),
         ourselves=Ourselves(frozenset({settings.mail.hostname}), _listening(settings)),
+        tls_authorities=delivery.tls_authorities,
         route_connections=delivery.connections,
         connections=delivery.connections,
         retry=RetrySchedule(
