@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from merpati.adapters.addresses import Network, is_global
 from merpati.adapters.dns import LookupFailed, NameNotFound, Resolver, txt_records
 from merpati.contracts.sending_policy import Route
 from merpati.delivery.destinations import (
@@ -18,11 +19,9 @@ from merpati.delivery.destinations import (
     Destination,
     Destinations,
     Host,
-    Network,
     RouteTable,
     Undeliverable,
     Unreachable,
-    is_global,
 )
 from merpati.delivery.ourselves import Ourselves
 from tests.support.dns_server import DnsServer

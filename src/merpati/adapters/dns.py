@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import dns.asyncresolver
 import dns.exception
@@ -77,6 +77,11 @@ class Resolver:
         answer = await self._ask(host, record_type)
         return Answer(tuple(rr.address for rr in answer), _ttl(answer))
 
+    async def texts(self, name: str) -> Answer[str]:
+        """Return the TXT records, each with its strings joined. Raises DnsError."""
+        answer = await self._ask(name, "TXT")
+        return Answer(tuple(_text(rr) for rr in answer), _ttl(answer))
+
     async def pointers(self, address: str) -> Answer[str]:
         """Return the names in an address's PTR records, lower case. Raises DnsError."""
         answer = await self._ask(dns.reversename.from_address(address).to_text(True), "PTR")
@@ -104,7 +109,7 @@ def txt_records(
         answer = resolver.resolve(name.rstrip(".") + ".", "TXT")
     except (dns.exception.DNSException, OSError, ValueError) as error:
         raise _translated(name, "TXT", error) from error
-    return [b"".join(rr.strings).decode("utf-8", "replace") for rr in answer]
+    return [_text(rr) for rr in answer]
 
 
 def _translated(name: str, record_type: str, error: Exception) -> DnsError:
@@ -127,6 +132,10 @@ def _nameserver(server: str) -> dns.nameserver.Nameserver:
     host = host.strip("[]")
     ipaddress.ip_address(host)
     return dns.nameserver.Do53Nameserver(host, int(port))
+
+
+def _text(record: Any) -> str:
+    return b"".join(record.strings).decode("utf-8", "replace")
 
 
 def _name(name: object) -> str:

@@ -5,7 +5,7 @@ A lookup answers with a type: `Destination`, `Undeliverable` (the message bounce
 (safety.allow_private) or names the host in a route: otherwise anybody could have us connect
 to our own networks with an MX record.
 
-Source: RFC 5321 section 5.1 (MX, implicit MX), RFC 7505 (null MX).
+Source: RFC 5321 section 5.1 (MX, implicit MX), RFC 7505 (null MX), RFC 8461 (MTA-STS).
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import random
 import socket
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from merpati.adapters.addresses import Network, is_allowed
 from merpati.adapters.dns import (
     DnsError,
     LookupFailed,
@@ -27,14 +28,12 @@ from merpati.adapters.dns import (
     Resolver,
 )
 from merpati.contracts.sending_policy import Route, TlsMode
+from merpati.delivery.mta_sts import Policies
 from merpati.delivery.ourselves import NOBODY, Ourselves
 from merpati.delivery.outcome import Bounced, Reply
 from merpati.delivery.protocol import Credentials
 from merpati.providers.bounce_class import BounceClass
 from merpati.providers.directory import directory
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 MOST_HOSTS = 10  # of a domain's MX hosts
 MOST_CACHED = 50_000  # domains
@@ -138,6 +137,7 @@ class Destinations:
         allow_private: Sequence[Network] = (),
         ourselves: Ourselves = NOBODY,
         open_secret: Callable[[bytes], bytes] = bytes,
+        policies: Policies | None = None,
     ) -> None:
         self._resolver = resolver
         self._elapsed = elapsed
@@ -145,6 +145,7 @@ class Destinations:
         self._allow_private = tuple(allow_private)
         self._ourselves = ourselves
         self._open_secret = open_secret
+        self._policies = policies
         self._routes = RouteTable(())
         self._by_address: dict[str, Whereto] = {}  # by pattern: routes that need no lookup
         self._cache: OrderedDict[str, tuple[float, Whereto]] = OrderedDict()
@@ -183,6 +184,10 @@ class Destinations:
             ttl, whereto = FAILURE_TTL, Unreachable(f"DNS lookups for {domain} took too long")
         except LookupFailed as error:
             ttl, whereto = FAILURE_TTL, Unreachable(str(error))
+        if isinstance(whereto, Destination) and not whereto.is_route:
+            whereto = await self._under_policy(domain, whereto)
+            if isinstance(whereto, Unreachable):
+                ttl = FAILURE_TTL
         key = _route_key(route) if route else domain
         self._cache[key] = (self._elapsed() + ttl, whereto)
         self._cache.move_to_end(key)
@@ -223,6 +228,20 @@ class Destinations:
             credentials=credentials,
         )
 
+    async def _under_policy(self, domain: str, found: Destination) -> Whereto:
+        """Return what is left of a destination under the domain's own policy, if it has one."""
+        policy = await self._policies.of(domain) if self._policies else None
+        if policy is None or not policy.is_enforced:
+            return found
+        hosts = tuple(host for host in found.hosts if policy.allows(host.name))
+        if not hosts:
+            names = ", ".join(host.name for host in found.hosts)
+            return Unreachable(
+                f"the MTA-STS policy of {domain} allows none of its mail hosts: {names}"
+            )
+        because = f"the MTA-STS policy of {domain} wants it"
+        return replace(found, hosts=hosts, tls=TlsMode.VERIFY, tls_because=because)
+
     async def _by_mx(self, domain: str) -> tuple[float, Whereto]:
         try:
             answer = await self._resolver.mail_exchanges(domain)
@@ -258,7 +277,7 @@ class Destinations:
             if self._ourselves.are(exchange.host, addresses, self._port):
                 ours = ours or exchange
                 continue
-            usable = tuple(a for a in addresses if self._is_allowed(a))
+            usable = tuple(a for a in addresses if is_allowed(a, self._allow_private))
             refused += [a for a in addresses if a not in usable]
             if usable:
                 hosts.append((exchange.preference, Host(exchange.host, usable)))
@@ -310,28 +329,7 @@ class Destinations:
             raise next((e for e in errors if not isinstance(e, NoSuchRecords)), errors[0])
         return tuple(found), ttl
 
-    def _is_allowed(self, address: str) -> bool:
-        parsed = ipaddress.ip_address(address)
-        if is_global(parsed):
-            return True
-        return any(
-            parsed.version == network.version and parsed in network
-            for network in self._allow_private
-        )
 
-
-def is_global(address: Address) -> bool:
-    """Return whether an address is public; IPv4 addresses inside IPv6 ones count as themselves."""
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if inner is None and address in _NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
-        if inner is not None:
-            return is_global(inner)
-    return address.is_global and not address.is_multicast
-
-
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _ROUTE_HOST = "route:"
 
 

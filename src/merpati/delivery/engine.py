@@ -16,6 +16,7 @@ from typing import Any
 
 from merpati.adapters.clock import Clock
 from merpati.adapters.dns import Resolver
+from merpati.adapters.fetch import Fetcher
 from merpati.contracts.sending_policy import SendingPolicy
 from merpati.delivery.allowance import Allowance
 from merpati.delivery.cancelling import Canceller
@@ -27,6 +28,7 @@ from merpati.delivery.lane import Line
 from merpati.delivery.lanes import Lanes
 from merpati.delivery.local_policy import LocalPolicy
 from merpati.delivery.metering import Meter
+from merpati.delivery.mta_sts import Policies
 from merpati.delivery.options import Options
 from merpati.delivery.outcome import Ending
 from merpati.delivery.placement import Placement
@@ -95,13 +97,18 @@ class Engine:
         }
         self._verdicts = Verdicts(clock, options.retry, self._settlers, self._stopping.is_set)
         self._cancellers = [Canceller(home, self._verdicts) for home in self._homes.values()]
+        resolver = Resolver(options.dns_servers, options.dns_deadline)
+        fetcher = Fetcher(
+            resolver, options.allow_private, options.tls_authorities, options.https_port
+        )
         self._destinations = Destinations(
-            Resolver(options.dns_servers, options.dns_deadline),
+            resolver,
             clock.elapsed,
             port=options.port,
             allow_private=options.allow_private,
             ourselves=options.ourselves,
             open_secret=open_key,
+            policies=Policies(resolver, fetcher, clock.elapsed),
         )
         self._placement = Placement(self, clock, self._destinations, self._verdicts)
         self._lanes = Lanes(self)

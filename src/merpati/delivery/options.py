@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from merpati.delivery.destinations import Network
+from merpati.adapters.addresses import Network
 from merpati.delivery.ourselves import NOBODY, Ourselves
 from merpati.delivery.retry import RetrySchedule
 from merpati.delivery.session import Timeouts
@@ -14,6 +14,7 @@ from merpati.delivery.session import Timeouts
 class Options:
     """Durations in seconds, sizes in bytes.
 
+    https_port: where MTA-STS policies are fetched.
     tls_authorities: PEM file of authorities trusted besides the system's where certificates count.
     route_…: per sending IP and static route, where the route says nothing else. connections: per
     sending IP and mailbox provider at most, however many the directory gives that provider.
@@ -26,6 +27,7 @@ class Options:
     dns_servers: tuple[str, ...] = ()
     dns_deadline: float = 10.0
     port: int = 25
+    https_port: int = 443
     allow_private: tuple[Network, ...] = ()
     ourselves: Ourselves = NOBODY
     tls_authorities: str = ""
