@@ -25,6 +25,7 @@ from merpati.delivery.retry import MINUTE_MS
 from merpati.spool.errors import SpoolUnavailable
 from merpati.spool.shapes import Postponed
 from merpati.spool.shard import Shard
+from tests.support.certificates import server_tls
 from tests.support.dns_server import DnsServer
 from tests.support.smtp_sink import CLOSE, Connection, SmtpSink
 from tests.support.worker import ACCOUNT, POOL, QUICK, StepClock, key_pair, policy, worker
@@ -541,6 +542,7 @@ async def test_a_provider_s_own_words_decide_over_its_codes(tmp_path: Path) -> N
     }
     sink = SmtpSink()
     sink.on_rcpt = lambda c, line: answers[line[9:-1]]
+    sink.tls = server_tls("mx1.qq.com")  # without TLS it gets nothing
     with DnsServer() as dns:
         for domain, host in (("qq.com", "mx1.qq.com"), ("hotmail.com", OUTLOOK)):
             dns.add(domain, "MX", f"10 {host}.")

@@ -289,9 +289,9 @@ class Session(asyncio.Protocol):
 
     def _on_reply(self, raw: RawReply) -> None:
         code = raw[0]
-        if self.awaits_handshake:
-            raise ProtocolViolation("bytes before the TLS handshake")
         if not self._expected:
+            if self.awaits_handshake:
+                raise ProtocolViolation("bytes before the TLS handshake")
             # Unasked: 421 announces that the far end closes; anything else is out of step.
             self._abort(str(reply_of(raw)) if code == 421 else "an answer to nothing we said")
             return
@@ -362,7 +362,7 @@ class Session(asyncio.Protocol):
             self._be_greeted()
             return
         if not (self.tls or is_loopback(self.address)):
-            self._fail(TlsFailed(f"{self.remote} is not told the password without TLS"))
+            self._fail(GreetingFailed(f"{self.remote} is not told the password without TLS"))
             return
         self._auth_lines = auth_lines(credentials, self._capabilities.auth)
         if self._auth_lines:
