@@ -5,12 +5,14 @@ from __future__ import annotations
 import ipaddress
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from merpati.adapters.addresses import Network, is_global
+from merpati.adapters.crypto import SecretBoxError
 from merpati.adapters.dns import LookupFailed, NameNotFound, Resolver, txt_records
-from merpati.contracts.sending_policy import Route
+from merpati.contracts.sending_policy import Route, TlsMode
 from merpati.delivery.destinations import (
     FAILURE_TTL,
     LONGEST_TTL,
@@ -24,6 +26,7 @@ from merpati.delivery.destinations import (
     Unreachable,
 )
 from merpati.delivery.ourselves import Ourselves
+from merpati.delivery.protocol import Credentials
 from tests.support.dns_server import DnsServer
 
 LOOPBACK: Network = ipaddress.ip_network("127.0.0.0/8")
@@ -349,6 +352,40 @@ async def test_a_route_may_name_a_private_address_and_any_host(dns: DnsServer) -
     assert isinstance(by_system, Destination)
     assert "127.0.0.1" in by_system.hosts[0].addresses
     assert isinstance(await looked.find("d.example"), Unreachable)
+
+
+async def test_a_routes_login_is_opened_and_one_that_cannot_be_waits(dns: DnsServer) -> None:
+    def open_secret(sealed: bytes) -> bytes:
+        if sealed == b"foreign":
+            raise SecretBoxError("not ours")
+        return sealed[::-1]
+
+    looked = Destinations(Resolver([dns.address]), time.monotonic, open_secret=open_secret)
+    looked.use_routes(
+        [
+            Route("a.example", "127.0.0.1", 25, username="kirim", password=b"terces"),
+            Route("b.example", "127.0.0.1", 25, username="kirim", password=b"foreign"),
+        ]
+    )
+    found = looked.known("a.example")
+    assert isinstance(found, Destination)
+    assert found.credentials == Credentials("kirim", "secret")
+    assert "secret" not in repr(found)
+    waits = looked.known("b.example")
+    assert isinstance(waits, Unreachable)
+    assert "set it anew" in waits.reason
+
+
+def test_a_connection_is_shared_only_by_mail_that_wants_it_as_secure_and_as_the_same_user() -> None:
+    there = Destination("p", (Host("mx.a.example", ("9.9.9.9",)),), 25)
+    others = [
+        replace(there, tls=TlsMode.VERIFY),
+        replace(there, credentials=Credentials("kirim", "p")),
+        replace(there, credentials=Credentials("toko", "p")),
+        replace(there, hosts=(Host("mx.b.example", ("9.9.9.9",)),)),
+    ]
+    assert len({there.site, *(other.site for other in others)}) == 5
+    assert replace(there, hosts=(Host("mx.a.example", ("8.8.8.8",)),)).site == there.site
 
 
 async def test_a_changed_route_is_followed(dns: DnsServer) -> None:

@@ -157,6 +157,8 @@ async def test_where_tls_is_required_nothing_goes_without(tmp_path: Path, troubl
         await w.until(w.events)
         await w.reason("never goes there unencrypted: google requires TLS")
         events = w.events()
+        if trouble == "silence":
+            assert "timed out" in events[0].text
     assert {event.type for event in events} == {EventType.DELAY}
     assert not any(line.startswith("MAIL") for c in sink.connections for line in c.lines)
 

@@ -107,7 +107,7 @@ def failure_words(error: Exception) -> str:
             return f"its certificate is not accepted: {error.verify_message}"
         case ssl.SSLError():
             return f"the handshake failed: {(error.reason or str(error)).lower().replace('_', ' ')}"
-        case TimeoutError():
+        case TimeoutError() | ConnectionAbortedError():  # how asyncio and uvloop say it
             return "the handshake timed out"
         case _:
             return "the connection broke in the handshake"
