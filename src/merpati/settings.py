@@ -163,6 +163,10 @@ class DnsSettings(msgspec.Struct, frozen=True):
         list[str],
         _about("DNS servers, HOST or HOST:PORT; empty: the system's", _check_server),
     ] = []
+    validating: Annotated[
+        bool,
+        _about("the DNS servers, all on this host, check DNSSEC: DANE records are followed"),
+    ] = False
 
 
 class DeliverySettings(msgspec.Struct, frozen=True):
@@ -251,7 +255,7 @@ class Setting(NamedTuple):
     """One row of the reference of settings."""
 
     name: str  # section.key
-    type: str  # "text", "whole number", "list of texts"
+    type: str  # "text", "whole number", "true or false", "list of texts"
     default: Any
     description: str
     environment: str
@@ -333,6 +337,8 @@ def settings_reference() -> list[Setting]:
 def _type_name(field: _Field) -> str:
     if field.is_list:
         return "list of texts"
+    if isinstance(field.default, bool):
+        return "true or false"
     return "whole number" if isinstance(field.default, int) else "text"
 
 

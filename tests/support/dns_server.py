@@ -25,6 +25,7 @@ class DnsServer:
     def __init__(self) -> None:
         self.broken: set[str] = set()
         self.silent: set[str] = set()
+        self.signed: set[str] = set()  # names whose answers are said to be authenticated
         self.ttl = 60  # seconds, of all records
         self.asked: list[tuple[str, str]] = []  # (name, type), in the order of the questions
         self._records: dict[str, dict[str, list[str]]] = {}
@@ -99,6 +100,8 @@ class DnsServer:
         if name in self.silent:
             return None
         answer = dns.message.make_response(query, recursion_available=True)
+        if name in self.signed:
+            answer.flags |= dns.flags.AD
         if name in self.broken:
             answer.set_rcode(dns.rcode.SERVFAIL)
         elif name not in self._records:

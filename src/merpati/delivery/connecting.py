@@ -3,7 +3,8 @@
 Each is bound to the sending IP. What failed is remembered, so that the next connection begins
 with a host that works. Where TLS is only a chance and fails, a new connection goes without.
 
-Source: RFC 5321 section 5.1 (the next host is tried when one fails), RFC 3207 (STARTTLS).
+Source: RFC 5321 section 5.1 (the next host is tried when one fails), RFC 3207 (STARTTLS), RFC 7672
+(DANE).
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ import errno
 import logging
 import os
 import ssl
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from merpati.adapters.dns import Tlsa
 from merpati.contracts.sending_policy import TlsMode
+from merpati.delivery import dane
 from merpati.delivery.session import GreetingFailed, Manners, Session, StartTls, TlsFailed
-from merpati.delivery.tls import ResumingContext, failure_words
+from merpati.delivery.tls import ResumingContext, chain_of, failure_words
 
 if TYPE_CHECKING:
     from merpati.delivery.lane import Line
@@ -72,12 +77,16 @@ async def _dialogue(line: Line, name: str, address: str, mode: TlsMode) -> Sessi
     lane, port = line.lane, line.destination.port
     timeouts = lane.host.options.timeouts
     remote = f"{'' if name == address else name}[{address}]:{port}"
+    tlsa = dane.usable(line.destination.tlsa_of(name))
+    context = lane.host.tls.context(mode, bool(tlsa))
     session = await _open(line, remote, name, address, mode)
     try:
         async with asyncio.timeout(timeouts.banner + 2 * timeouts.ehlo):
             await session.greeted
             if session.awaits_handshake:
-                await _secure(session, name, lane.host.tls.context(mode), timeouts.tls)
+                await _secure(session, name, context, timeouts.tls)
+                if tlsa:
+                    _check_certificate(session, name, tlsa, lane.host.clock.now())
                 await session.greeted
     except TimeoutError:
         session.abort("timed out before the greeting was complete")
@@ -85,8 +94,8 @@ async def _dialogue(line: Line, name: str, address: str, mode: TlsMode) -> Sessi
     except BaseException:
         session.abort("stopped")
         raise
-    if session.tls:
-        _remember_session(session, name, lane.host.tls.context(mode))
+    if session.tls and not tlsa:
+        _remember_session(session, name, context)
     return session
 
 
@@ -107,6 +116,15 @@ async def _secure(session: Session, name: str, context: ResumingContext, seconds
         plain.abort()
         raise TlsFailed(f"TLS with {session.remote} failed: the connection broke in the handshake")
     session.secured(secure)
+
+
+def _check_certificate(session: Session, name: str, tlsa: Sequence[Tlsa], now: int) -> None:
+    """Raise TlsFailed unless a TLSA record accepts the host's certificate; only EHLO was said."""
+    if session.transport is None:
+        return
+    chain = chain_of(session.transport.get_extra_info("ssl_object"))
+    if not dane.is_accepted(tlsa, chain, name, datetime.fromtimestamp(now / 1000, UTC)):
+        raise TlsFailed(f"the certificate of {session.remote} matches none of its TLSA records")
 
 
 def _remember_session(session: Session, name: str, context: ResumingContext) -> None:

@@ -5,7 +5,8 @@ A lookup answers with a type: `Destination`, `Undeliverable` (the message bounce
 (safety.allow_private) or names the host in a route: otherwise anybody could have us connect
 to our own networks with an MX record.
 
-Source: RFC 5321 section 5.1 (MX, implicit MX), RFC 7505 (null MX), RFC 8461 (MTA-STS).
+Source: RFC 5321 section 5.1 (MX, implicit MX), RFC 7505 (null MX), RFC 8461 (MTA-STS), RFC 7672
+(DANE).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from merpati.adapters.dns import (
     NameNotFound,
     NoSuchRecords,
     Resolver,
+    Tlsa,
 )
 from merpati.contracts.sending_policy import Route, TlsMode
 from merpati.delivery.mta_sts import Policies
@@ -44,10 +46,14 @@ LOOKUP_SECONDS = 20.0  # of one domain, all its hosts included
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """One host that takes the mail, with its addresses."""
+    """One host that takes the mail, with its addresses.
+
+    tlsa: its TLSA records, authenticated; None where DANE says nothing of it.
+    """
 
     name: str
     addresses: tuple[str, ...]
+    tlsa: tuple[Tlsa, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,17 @@ class Destination:
     def site(self) -> tuple[str, ...]:
         """Return what connections may be shared by: the same hosts, equally secure, as one user."""
         user = self.credentials.username if self.credentials else ""
-        return (self.tls, user, *(host.name for host in self.hosts))
+        dane = "dane" if self.has_dane else ""
+        return (self.tls, user, dane, *(host.name for host in self.hosts))
+
+    @property
+    def has_dane(self) -> bool:
+        """Return whether DANE decides about the certificates of some host."""
+        return any(host.tlsa is not None for host in self.hosts)
+
+    def tlsa_of(self, name: str) -> tuple[Tlsa, ...]:
+        """Return the TLSA records that a host's certificate must match; none: any will do."""
+        return next((host.tlsa for host in self.hosts if host.name == name and host.tlsa), ())
 
     def addresses_from(self, sending_ip: str) -> Iterator[tuple[str, str]]:
         """Yield (host name, address) of those that a sending IP can reach: of its own family."""
@@ -230,7 +246,9 @@ class Destinations:
 
     async def _under_policy(self, domain: str, found: Destination) -> Whereto:
         """Return what is left of a destination under the domain's own policy, if it has one."""
-        policy = await self._policies.of(domain) if self._policies else None
+        if self._policies is None or found.has_dane:  # which goes first, RFC 8461 section 2
+            return found
+        policy = await self._policies.of(domain)
         if policy is None or not policy.is_enforced:
             return found
         hosts = tuple(host for host in found.hosts if policy.allows(host.name))
@@ -243,9 +261,11 @@ class Destinations:
         return replace(found, hosts=hosts, tls=TlsMode.VERIFY, tls_because=because)
 
     async def _by_mx(self, domain: str) -> tuple[float, Whereto]:
+        is_authenticated = False
         try:
             answer = await self._resolver.mail_exchanges(domain)
             exchanges, ttl = answer.records, answer.ttl_seconds
+            is_authenticated = answer.is_authenticated
         except NameNotFound:
             return SHORTEST_TTL, _no_such_domain(domain)
         except NoSuchRecords:
@@ -254,7 +274,36 @@ class Destinations:
             if len(exchanges) == 1:
                 return _bounded(ttl), _null_mx(domain)
             exchanges = tuple(exchange for exchange in exchanges if exchange.host)
-        return await self._hosts_of(domain, exchanges[:MOST_HOSTS], ttl)
+        ttl_found, whereto = await self._hosts_of(domain, exchanges[:MOST_HOSTS], ttl)
+        if is_authenticated and isinstance(whereto, Destination):
+            whereto = await self._with_dane(whereto)
+        return ttl_found, whereto
+
+    async def _with_dane(self, found: Destination) -> Destination:
+        """Return a destination with its hosts' TLSA records. Raises LookupFailed: RFC 7672 2.1."""
+        looked_up = await asyncio.gather(*map(self._with_tlsa, found.hosts))
+        hosts = tuple(host for host in looked_up if host is not None)
+        if not hosts:
+            names = ", ".join(host.name for host in found.hosts)
+            raise LookupFailed(f"the TLSA records of {names} cannot be looked up (DANE)")
+        found = replace(found, hosts=hosts)
+        if not found.has_dane:
+            return found
+        return replace(found, tls=TlsMode.REQUIRED, tls_because="DANE records ask for TLS")
+
+    async def _with_tlsa(self, host: Host) -> Host | None:
+        """Return a host with its TLSA records; None when nobody can say whether it has any."""
+        try:
+            # Where its addresses are not signed neither is the rest, RFC 7672 section 2.2.2.
+            kind = "AAAA" if ":" in host.addresses[0] else "A"
+            if not (await self._resolver.addresses(host.name, kind)).is_authenticated:
+                return host
+            answer = await self._resolver.tlsa(host.name, self._port)
+        except (NameNotFound, NoSuchRecords):
+            return host
+        except LookupFailed:
+            return None
+        return replace(host, tlsa=answer.records) if answer.is_authenticated else host
 
     async def _hosts_of(
         self, domain: str, exchanges: Sequence[MailExchange], ttl: int

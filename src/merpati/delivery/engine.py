@@ -97,7 +97,11 @@ class Engine:
         }
         self._verdicts = Verdicts(clock, options.retry, self._settlers, self._stopping.is_set)
         self._cancellers = [Canceller(home, self._verdicts) for home in self._homes.values()]
-        resolver = Resolver(options.dns_servers, options.dns_deadline)
+        resolver = Resolver(options.dns_servers, options.dns_deadline, options.dns_validating)
+        if options.dns_validating and not resolver.is_validating:
+            log.warning(
+                "dane_off reason=a_dns_server_is_not_on_the_loopback_interface remedy=dns.servers"
+            )
         fetcher = Fetcher(
             resolver, options.allow_private, options.tls_authorities, options.https_port
         )

@@ -14,6 +14,7 @@ from merpati.delivery.session import Timeouts
 class Options:
     """Durations in seconds, sizes in bytes.
 
+    dns_validating: the DNS servers check DNSSEC; counts only for those on the loopback interface.
     https_port: where MTA-STS policies are fetched.
     tls_authorities: PEM file of authorities trusted besides the system's where certificates count.
     route_…: per sending IP and static route, where the route says nothing else. connections: per
@@ -26,6 +27,7 @@ class Options:
 
     dns_servers: tuple[str, ...] = ()
     dns_deadline: float = 10.0
+    dns_validating: bool = False
     port: int = 25
     https_port: int = 443
     allow_private: tuple[Network, ...] = ()

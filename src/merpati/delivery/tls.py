@@ -14,6 +14,7 @@ from __future__ import annotations
 import ssl
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Any
 
 from merpati.contracts.sending_policy import TlsMode
 from merpati.providers.directory import directory
@@ -65,6 +66,7 @@ class TlsClient:
         self._opportunistic.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
         self._opportunistic.set_ciphers("DEFAULT:@SECLEVEL=0")
         self._required = _context()
+        self._dane = _context()  # never resumes: that would bring no certificates to look at
         self._verifying = _context()
         self._verifying.verify_mode = ssl.CERT_REQUIRED
         self._verifying.check_hostname = True
@@ -72,8 +74,10 @@ class TlsClient:
         if authorities:
             self._verifying.load_verify_locations(authorities)
 
-    def context(self, mode: TlsMode) -> ResumingContext:
-        """Return the context for connections of a mode."""
+    def context(self, mode: TlsMode, has_tlsa: bool = False) -> ResumingContext:
+        """Return the context for connections of a mode; has_tlsa: to a host with TLSA records."""
+        if has_tlsa:
+            return self._dane
         match mode:
             case TlsMode.VERIFY | TlsMode.IMPLICIT:
                 return self._verifying
@@ -98,6 +102,14 @@ class TlsClient:
         self._broken.move_to_end(address)
         if len(self._broken) > MOST_BROKEN:
             self._broken.popitem(last=False)
+
+
+def chain_of(tls: Any) -> list[bytes]:
+    """Return the certificates a host sent, DER, its own first; tls: an `ssl.SSLObject`."""
+    if hasattr(tls, "get_unverified_chain"):  # Python 3.13
+        return list(tls.get_unverified_chain())
+    chain = tls._sslobj.get_unverified_chain() or []
+    return [ssl.PEM_cert_to_DER_cert(certificate.public_bytes()) for certificate in chain]
 
 
 def failure_words(error: Exception) -> str:

@@ -49,6 +49,7 @@ def options_of(settings: Settings) -> Options:
     delivery = settings.delivery
     return Options(
         dns_servers=tuple(settings.dns.servers),
+        dns_validating=settings.dns.validating,
         port=delivery.port,
         allow_private=tuple(map(ipaddress.ip_network, settings.safety.allow_private)),
         ourselves=Ourselves(frozenset({settings.mail.hostname}), _listening(settings)),
