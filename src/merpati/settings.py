@@ -13,6 +13,7 @@ import ipaddress
 import os
 import re
 import socket
+import ssl
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -114,6 +115,15 @@ def _one_of(*choices: str) -> Callable[[str], None]:
     return check
 
 
+def _check_authorities(text: str) -> None:
+    if not text:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(text)
+    except OSError as error:  # ssl.SSLError is one
+        raise ValueError(f"{text!r} holds no certificates that can be read: {error}") from None
+
+
 def _about(
     description: str,
     check: Callable[[str], None] | None = None,
@@ -161,6 +171,10 @@ class DnsSettings(msgspec.Struct, frozen=True):
         list[str],
         _about("DNS servers, HOST or HOST:PORT; empty: the system's", _check_server),
     ] = []
+    validating: Annotated[
+        bool,
+        _about("the DNS servers, all on this host, check DNSSEC: DANE records are followed"),
+    ] = False
 
 
 class DeliverySettings(msgspec.Struct, frozen=True):
@@ -178,6 +192,13 @@ class DeliverySettings(msgspec.Struct, frozen=True):
             le=1_000,
         ),
     ] = 20
+    tls_authorities: Annotated[
+        str,
+        _about(
+            "PEM file of authorities trusted besides the system's where a certificate counts",
+            _check_authorities,
+        ),
+    ] = ""
     retry_seconds: Annotated[
         int, _about("wait before the first retry; doubles each time", ge=1, le=86_400)
     ] = 1_200
@@ -270,7 +291,7 @@ class Setting(NamedTuple):
     """One row of the reference of settings."""
 
     name: str  # section.key
-    type: str  # "text", "whole number", "list of texts"
+    type: str  # "text", "whole number", "true or false", "list of texts"
     default: Any
     description: str
     environment: str
@@ -352,6 +373,8 @@ def settings_reference() -> list[Setting]:
 def _type_name(field: _Field) -> str:
     if field.is_list:
         return "list of texts"
+    if isinstance(field.default, bool):
+        return "true or false"
     return "whole number" if isinstance(field.default, int) else "text"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from merpati.adapters.crypto import SecretBox
 from merpati.sandbox.dns_server import DnsServer
 from merpati.sending.policy import published_policy
 from tests.support.shell import Shell
@@ -169,12 +170,38 @@ def test_routes_are_added_listed_and_removed(shell: Shell) -> None:
         "target": "[::1]:25",
         "connections": 4,
         "messages_per_minute": 300,
+        "tls": "opportunistic",
+        "user": None,
+        "password": None,
     }
     assert "300/min" in shell.refused("route", "add", "*", "127.0.0.1:25", "--rate", "fast")
     assert shell.json("route", "list") == {"routes": [added]}
     shell.json("route", "remove", "*.corp.example")
     assert "no route for" in shell.refused("route", "remove", "*.corp.example")
     assert shell.json("route", "list") == {"routes": []}
+
+
+def test_a_smart_hosts_password_is_sealed_and_never_shown(shell: Shell, tmp_path: Path) -> None:
+    secret = tmp_path / "relay.password"
+    secret.write_text("correct horse\nnot this\n")
+    login = ("--user", "kirim", "--password-file", str(secret))
+    added = shell.json("route", "add", "*", "smtp.relay.example:587", *login)
+    assert (added["tls"], added["user"], added["password"]) == ("verify", "kirim", "set")
+    assert "correct horse" not in shell("route", "list").stdout
+    policy = published_policy(shell.data)
+    assert policy is not None
+    (route,) = policy.routes
+    assert SecretBox(shell.data / "secret.key").decrypt(route.password) == b"correct horse"
+    for file in (*shell.data.glob("control.sqlite3*"), shell.data / "policy.msgpack"):
+        assert b"correct horse" not in file.read_bytes()
+    plain = ("--tls", "none", *login)
+    refused = shell.refused("route", "add", "a.example", "relay.example:25", *plain)
+    assert "in the clear" in refused
+    assert shell.json("route", "add", "a.example", "127.0.0.1:25", *plain)
+    shell.refused("route", "add", "b.example", "relay.example:25", "--user", "kirim", code=2)
+    assert "--user" in shell.refused("route", "add", "b.example", "relay.example:25", *login[2:])
+    added = shell.json("route", "add", "*", "smtp.relay.example:25", "--replace")
+    assert (added["tls"], added["user"], added["password"]) == ("opportunistic", None, None)
 
 
 def test_the_audit_trail_names_who_gave_the_command(shell: Shell) -> None:

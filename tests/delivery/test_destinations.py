@@ -5,21 +5,28 @@ from __future__ import annotations
 import ipaddress
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
+from merpati.adapters.addresses import Network, is_global
+from merpati.adapters.crypto import SecretBoxError
 from merpati.adapters.dns import LookupFailed, NameNotFound, Resolver, txt_records
-from merpati.contracts.sending_policy import Route
+from merpati.contracts.sending_policy import Route, TlsMode
 from merpati.delivery.destinations import (
+    FAILURE_TTL,
+    LONGEST_TTL,
+    MOST_HOSTS,
+    SHORTEST_TTL,
     Destination,
     Destinations,
     Host,
-    Network,
     RouteTable,
     Undeliverable,
     Unreachable,
-    is_global,
 )
+from merpati.delivery.ourselves import Ourselves
+from merpati.delivery.protocol import Credentials
 from merpati.sandbox.dns_server import DnsServer
 
 LOOPBACK: Network = ipaddress.ip_network("127.0.0.0/8")
@@ -150,6 +157,150 @@ async def test_answers_are_kept_and_failures_only_briefly(dns: DnsServer) -> Non
 
 
 @pytest.mark.parametrize(
+    ("ttl", "kept"),
+    [
+        pytest.param(5, SHORTEST_TTL, id="short"),
+        pytest.param(600, 600, id="as said"),
+        pytest.param(86_400, LONGEST_TTL, id="long"),
+    ],
+)
+@pytest.mark.parametrize("domain", ["a.example", "null.example"])
+async def test_what_is_kept_has_bounds(dns: DnsServer, domain: str, ttl: int, kept: float) -> None:
+    now = [0.0]
+    looked = Destinations(Resolver([dns.address], 1.0), lambda: now[0])
+    dns.ttl = ttl
+    dns.add("a.example", "MX", "10 mx.a.example.")
+    dns.add("mx.a.example", "A", "9.9.9.9")
+    dns.add("null.example", "MX", "0 .")
+    found = await looked.find(domain)
+    now[0] = kept - 1
+    assert looked.known(domain) is found
+    now[0] = kept
+    assert looked.known(domain) is None
+
+
+@pytest.mark.parametrize(
+    ("domain", "kept"),
+    [("none.example", SHORTEST_TTL), ("bare.example", SHORTEST_TTL), ("down.example", FAILURE_TTL)],
+)
+async def test_a_negative_answer_is_kept_briefly(dns: DnsServer, domain: str, kept: float) -> None:
+    now = [0.0]
+    looked = Destinations(Resolver([dns.address], 1.0), lambda: now[0])
+    dns.add("bare.example", "TXT", '"x"')
+    dns.broken.add("down.example")
+    found = await looked.find(domain)
+    now[0] = kept - 1
+    assert looked.known(domain) is found
+    now[0] = kept
+    assert looked.known(domain) is None
+
+
+async def test_the_cache_is_bounded(dns: DnsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("merpati.delivery.destinations.MOST_CACHED", 2)
+    looked = destinations(dns)
+    for domain in ("a.example", "b.example", "c.example"):
+        await looked.find(domain)
+    known = [looked.known(domain) is not None for domain in ("a.example", "b.example", "c.example")]
+    assert known == [False, True, True]
+
+
+async def test_a_lookup_ends_however_many_hosts_are_silent(
+    dns: DnsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("merpati.delivery.destinations.LOOKUP_SECONDS", 0.2)
+    dns.add("a.example", "MX", *(f"10 mx{n}.a.example." for n in range(9)))
+    dns.silent.update(f"mx{n}.a.example" for n in range(9))
+    found = await destinations(dns, deadline=60.0).find("a.example")
+    assert found == Unreachable("DNS lookups for a.example took too long")
+
+
+async def test_one_silent_host_of_two_does_not_hide_the_other(dns: DnsServer) -> None:
+    dns.add("a.example", "MX", "10 mx1.a.example.", "20 mx2.a.example.")
+    dns.silent.add("mx1.a.example")
+    dns.add("mx2.a.example", "A", "9.9.9.9")
+    found = await destinations(dns, deadline=0.3).find("a.example")
+    assert isinstance(found, Destination)
+    assert [host.name for host in found.hosts] == ["mx2.a.example"]
+
+
+async def test_an_mx_that_is_an_alias_is_followed(dns: DnsServer) -> None:
+    """T4: RFC 5321 forbids it, and it is common."""
+    dns.add("a.example", "MX", "10 alias.a.example.")
+    dns.add("alias.a.example", "CNAME", "mx.other.example.")
+    dns.add("mx.other.example", "A", "9.9.9.9")
+    found = await destinations(dns).find("a.example")
+    assert isinstance(found, Destination)
+    assert found.hosts == (Host("alias.a.example", ("9.9.9.9",)),)
+
+
+async def test_of_fifty_mx_the_best_ten_are_asked_for(dns: DnsServer) -> None:
+    """T4: the answer comes over TCP, and few of its hosts are looked up."""
+    dns.add("a.example", "MX", *(f"{n} mx{n}.a.example." for n in range(50, 0, -1)))
+    for n in range(1, 51):
+        dns.add(f"mx{n}.a.example", "A", f"9.9.9.{n}")
+    found = await destinations(dns).find("a.example")
+    assert isinstance(found, Destination)
+    assert [host.name for host in found.hosts] == [
+        f"mx{n}.a.example" for n in range(1, MOST_HOSTS + 1)
+    ]
+    assert len({name for name, kind in dns.asked if kind == "A"}) == MOST_HOSTS
+
+
+async def test_an_mx_that_is_an_address_is_one(dns: DnsServer) -> None:
+    """T4: not allowed either; a public one is used, another is refused like any."""
+    dns.add("a.example", "MX", "10 9.9.9.9.")
+    dns.add("b.example", "MX", "10 127.0.0.1.")
+    found = await destinations(dns).find("a.example")
+    assert isinstance(found, Destination)
+    assert found.hosts == (Host("9.9.9.9", ("9.9.9.9",)),)
+    assert isinstance(await destinations(dns).find("b.example"), Unreachable)
+
+
+OURSELVES = Ourselves(frozenset({"mail.kirim.example"}), (("127.0.0.9", 2525),))
+EVERYWHERE = Ourselves(frozenset(), (("0.0.0.0", 2525),))
+ELSEWHERE = Ourselves(frozenset({"mail.kirim.example"}), (("127.0.0.9", 26),))
+
+
+@pytest.mark.parametrize(
+    ("ourselves", "mx", "hosts"),
+    [
+        pytest.param(OURSELVES, ["10 us"], None, id="our address"),
+        pytest.param(OURSELVES, ["10 mail.kirim.example."], None, id="our name, behind NAT"),
+        pytest.param(EVERYWHERE, ["10 us"], None, id="any address of this host"),
+        pytest.param(EVERYWHERE, ["10 mx"], ["mx"], id="not of this host"),
+        pytest.param(ELSEWHERE, ["10 us"], ["us"], id="another server on our host"),
+        pytest.param(OURSELVES, ["10 mx", "20 us", "30 mx2"], ["mx"], id="we are the second"),
+        pytest.param(OURSELVES, ["10 us", "10 mx", "20 mx2"], None, id="others are no better"),
+    ],
+)
+async def test_mail_is_not_sent_round_to_ourselves(
+    dns: DnsServer, ourselves: Ourselves, mx: list[str], hosts: list[str] | None
+) -> None:
+    """T4: hosts of our own preference or a lower one are left out, RFC 5321 section 5.1."""
+    dns.add(
+        "a.example", "MX", *(f"{entry}.a.example." if entry[-1] != "." else entry for entry in mx)
+    )
+    dns.add("us.a.example", "A", "127.0.0.9")
+    dns.add("mail.kirim.example", "A", "9.9.9.9")
+    for name in ("mx", "mx2"):
+        dns.add(f"{name}.a.example", "A", "8.8.8.8")
+    looked = Destinations(
+        Resolver([dns.address], 2.0),
+        time.monotonic,
+        port=2525,
+        allow_private=(LOOPBACK,),
+        ourselves=ourselves,
+    )
+    found = await looked.find("a.example")
+    if hosts is None:
+        assert isinstance(found, Unreachable)
+        assert "Merpati itself" in found.reason
+    else:
+        assert isinstance(found, Destination)
+        assert [host.name.partition(".")[0] for host in found.hosts] == hosts
+
+
+@pytest.mark.parametrize(
     ("domain", "host"),
     [
         ("a.example", "exact"),
@@ -186,7 +337,13 @@ async def test_a_route_may_name_a_private_address_and_any_host(dns: DnsServer) -
         ]
     )
     assert looked.known("a.example") == Destination(
-        "route:127.0.0.1:2599", (Host("127.0.0.1", ("127.0.0.1",)),), 2599, True, 3, 60
+        "route:127.0.0.1:2599",
+        (Host("127.0.0.1", ("127.0.0.1",)),),
+        2599,
+        True,
+        3,
+        60,
+        tls_because="the route for a.example says so",
     )
     by_dns = await looked.find("b.example")
     assert isinstance(by_dns, Destination)
@@ -195,6 +352,40 @@ async def test_a_route_may_name_a_private_address_and_any_host(dns: DnsServer) -
     assert isinstance(by_system, Destination)
     assert "127.0.0.1" in by_system.hosts[0].addresses
     assert isinstance(await looked.find("d.example"), Unreachable)
+
+
+async def test_a_routes_login_is_opened_and_one_that_cannot_be_waits(dns: DnsServer) -> None:
+    def open_secret(sealed: bytes) -> bytes:
+        if sealed == b"foreign":
+            raise SecretBoxError("not ours")
+        return sealed[::-1]
+
+    looked = Destinations(Resolver([dns.address]), time.monotonic, open_secret=open_secret)
+    looked.use_routes(
+        [
+            Route("a.example", "127.0.0.1", 25, username="kirim", password=b"terces"),
+            Route("b.example", "127.0.0.1", 25, username="kirim", password=b"foreign"),
+        ]
+    )
+    found = looked.known("a.example")
+    assert isinstance(found, Destination)
+    assert found.credentials == Credentials("kirim", "secret")
+    assert "secret" not in repr(found)
+    waits = looked.known("b.example")
+    assert isinstance(waits, Unreachable)
+    assert "set it anew" in waits.reason
+
+
+def test_a_connection_is_shared_only_by_mail_that_wants_it_as_secure_and_as_the_same_user() -> None:
+    there = Destination("p", (Host("mx.a.example", ("9.9.9.9",)),), 25)
+    others = [
+        replace(there, tls=TlsMode.VERIFY),
+        replace(there, credentials=Credentials("kirim", "p")),
+        replace(there, credentials=Credentials("toko", "p")),
+        replace(there, hosts=(Host("mx.b.example", ("9.9.9.9",)),)),
+    ]
+    assert len({there.site, *(other.site for other in others)}) == 5
+    assert replace(there, hosts=(Host("mx.a.example", ("8.8.8.8",)),)).site == there.site
 
 
 async def test_a_changed_route_is_followed(dns: DnsServer) -> None:

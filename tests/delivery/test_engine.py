@@ -26,6 +26,7 @@ from merpati.sandbox.dns_server import DnsServer
 from merpati.spool.errors import SpoolUnavailable
 from merpati.spool.shapes import Postponed
 from merpati.spool.shard import Shard
+from tests.support.certificates import server_tls
 from tests.support.smtp_sink import CLOSE, Connection, SmtpSink
 from tests.support.worker import ACCOUNT, POOL, QUICK, StepClock, key_pair, policy, worker
 
@@ -491,6 +492,43 @@ async def test_a_known_provider_gets_its_own_pace_and_the_queue_says_so(tmp_path
     assert queue.pace == "up to 10 connections of 5 messages, 6000/min per sending IP"
 
 
+SIX = SendingIp("::1", "mta-6.kirim.example")
+
+
+@pytest.mark.parametrize(
+    ("ips", "addresses", "used"),
+    [
+        pytest.param((SIX, ONE), ["127.0.0.1"], {ONE.address}, id="IPv4 host"),
+        pytest.param((SIX, ONE), ["::1"], {SIX.address}, id="IPv6 host"),
+        pytest.param((SIX, ONE), ["127.0.0.1", "::1"], {ONE.address, SIX.address}, id="both"),
+        pytest.param((ONE,), ["::1"], None, id="IPv6 host alone"),
+    ],
+)
+async def test_each_sending_ip_goes_where_its_family_reaches(
+    tmp_path: Path, ips: tuple[SendingIp, ...], addresses: list[str], used: set[str] | None
+) -> None:
+    allowed = tuple(map(ipaddress.ip_network, ("127.0.0.0/8", "::1/128")))
+    sink = SmtpSink()
+    with DnsServer() as dns:
+        dns.add("x.example", "MX", "10 mx.mail.example.")
+        for address in addresses:
+            dns.add("mx.mail.example", "AAAA" if ":" in address else "A", address)
+        async with sink.running(addresses):
+            options = replace(
+                QUICK, dns_servers=(dns.address,), port=sink.port, allow_private=allowed
+            )
+            first = policy(0, routes=[], ips=ips)
+            async with worker(tmp_path, first, options=options) as w:
+                await w.inject(*some(8))
+                if used is None:
+                    await w.reason("add an IPv6 address to default")
+                    assert not w.events()
+                    return
+                events = await w.settled(8)
+    assert {event.sending_ip for event in events} == used
+    assert {event.type for event in events} == {EventType.DELIVERY}
+
+
 OUTLOOK = "hotmail-com.olc.protection.outlook.com"
 
 
@@ -504,6 +542,7 @@ async def test_a_provider_s_own_words_decide_over_its_codes(tmp_path: Path) -> N
     }
     sink = SmtpSink()
     sink.on_rcpt = lambda c, line: answers[line[9:-1]]
+    sink.tls = server_tls("mx1.qq.com")  # without TLS it gets nothing
     with DnsServer() as dns:
         for domain, host in (("qq.com", "mx1.qq.com"), ("hotmail.com", OUTLOOK)):
             dns.add(domain, "MX", f"10 {host}.")

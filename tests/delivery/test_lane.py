@@ -65,7 +65,9 @@ class Office:
     def wake(self, queue: object) -> None:
         return
 
-    def ended(self, line: Line, remote: str, message: Prepared, ending: Ending) -> None:
+    def ended(
+        self, line: Line, remote: str, message: Prepared, ending: Ending, is_encrypted: bool
+    ) -> None:
         self.endings.append(ending)
 
     def learned(self, lane: Lane) -> Learned | None:
@@ -91,6 +93,7 @@ class Talk:
     address = "127.0.0.1"
     answered = 0
     is_open = True
+    tls = ""
 
     def quit(self) -> None:
         return

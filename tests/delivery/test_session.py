@@ -20,6 +20,7 @@ from merpati.delivery.outcome import (
 )
 from merpati.delivery.session import GreetingFailed, Manners, Session, Timeouts
 from merpati.providers.bounce_class import BounceClass
+from merpati.providers.replies import prepare
 from tests.support.smtp_sink import CLOSE, Connection, SmtpSink
 
 BODY = b"Subject: hello\r\n\r\nhello\r\n"
@@ -61,7 +62,8 @@ class Owner:
         self.closed.append(reason)
 
 
-SHORT = Timeouts(*[0.3] * 10)
+SHORT = Timeouts(*[0.3] * 11)
+prepare()  # compiling the rules takes longer than these
 
 
 async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:

@@ -10,7 +10,8 @@ import pytest
 from merpati.adapters.codec import pack
 from merpati.contracts.sending_policy import SendingPolicy
 from merpati.runtime.deliver import PolicyFollower, options_of
-from merpati.settings import load
+from merpati.settings import SettingsError, load
+from tests.support.certificates import authority
 
 
 def test_settings_reach_the_engine(tmp_path: Path) -> None:
@@ -31,6 +32,28 @@ def test_settings_reach_the_engine(tmp_path: Path) -> None:
         ipaddress.ip_network("127.0.0.0/8"),
         ipaddress.ip_network("fd00::/8"),
     )
+
+
+def test_the_engine_knows_where_it_would_meet_itself(tmp_path: Path) -> None:
+    flags = {
+        "mail.hostname": "mail.kirim.example",
+        "listen.inbound": "0.0.0.0:25",
+        "listen.submission": "localhost:587",
+    }
+    ourselves = options_of(load(tmp_path, {}, flags)).ourselves
+    assert ourselves.names == {"mail.kirim.example"}
+    assert ourselves.listening == (("0.0.0.0", 25), ("0.0.0.0", 587))
+
+
+def test_authorities_that_cannot_be_read_are_refused_at_the_start(tmp_path: Path) -> None:
+    bad = tmp_path / "authorities.pem"
+    for text in (None, "no certificate"):
+        if text is not None:
+            bad.write_text(text)
+        with pytest.raises(SettingsError, match=r"delivery\.tls_authorities .* certificates"):
+            load(tmp_path, {}, {"delivery.tls_authorities": str(bad)})
+    flags = {"delivery.tls_authorities": authority()}
+    assert options_of(load(tmp_path, {}, flags)).tls_authorities == authority()
 
 
 def test_connections_are_for_routes_and_the_most_for_providers(tmp_path: Path) -> None:

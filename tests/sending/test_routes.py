@@ -3,11 +3,13 @@ from __future__ import annotations
 import pytest
 
 from merpati.accounts.models import AuditEntry
+from merpati.adapters.crypto import SecretBox
 from merpati.sending import policy
 from merpati.sending.errors import InvalidValue, RouteExists, RouteNotFound
 from merpati.sending.models import StaticRoute
 from merpati.sending.routes import (
     add_route,
+    checked_login,
     checked_pattern,
     parse_rate,
     parse_target,
@@ -93,3 +95,58 @@ def test_a_limit_that_is_none_is_refused(limit: int) -> None:
         add_route("*", "127.0.0.1", 25, connections=limit, by=BY, now=NOW)
     with pytest.raises(InvalidValue, match="rate must be between"):
         add_route("*", "127.0.0.1", 25, messages_per_minute=limit, by=BY, now=NOW)
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory: pytest.TempPathFactory) -> SecretBox:
+    return SecretBox(tmp_path_factory.mktemp("keys") / "secret.key")
+
+
+@pytest.mark.parametrize(
+    ("tls", "host", "has_login", "mode"),
+    [
+        pytest.param(None, "relay.example", False, "opportunistic", id="default"),
+        pytest.param(None, "relay.example", True, "verify", id="default with a login"),
+        pytest.param("required", "relay.example", True, "required", id="required"),
+        pytest.param("none", "127.0.0.1", True, "none", id="this host"),
+        pytest.param("opportunistic", "localhost", True, "opportunistic", id="this host by name"),
+        pytest.param("none", "relay.example", True, None, id="a password in the clear"),
+        pytest.param("opportunistic", "8.8.8.8", True, None, id="perhaps in the clear"),
+        pytest.param("strict", "relay.example", False, None, id="no such mode"),
+    ],
+)
+def test_tls_fits_the_login(
+    box: SecretBox, tls: str | None, host: str, has_login: bool, mode: str | None
+) -> None:
+    login = checked_login("kirim", "secret", box) if has_login else None
+    if mode is None:
+        with pytest.raises(InvalidValue) as refused:
+            add_route("*", host, 25, tls=tls, login=login, by=BY, now=NOW)
+        assert refused.value.field == "tls"
+        assert not StaticRoute.objects.exists()
+        return
+    assert add_route("*", host, 25, tls=tls, login=login, by=BY, now=NOW).tls == mode
+    (route,) = policy.build("b.example").routes
+    assert route.tls == mode
+    assert route.username == ("kirim" if has_login else "")
+    assert box.decrypt(route.password) == b"secret" if has_login else route.password == b""
+    assert "secret" not in str(AuditEntry.objects.get().detail)
+
+
+@pytest.mark.parametrize(
+    ("user", "password", "field"),
+    [
+        ("", "p", "user"),
+        ("a" * 256, "p", "user"),
+        ("a\r\nQUIT", "p", "user"),
+        ("kirim", "", "password"),
+        ("kirim", "a\0b", "password"),
+        ("kirim", "a\nb", "password"),
+    ],
+)
+def test_a_login_that_cannot_be_said_is_refused(
+    box: SecretBox, user: str, password: str, field: str
+) -> None:
+    with pytest.raises(InvalidValue) as refused:
+        checked_login(user, password, box)
+    assert refused.value.field == field

@@ -7,7 +7,10 @@ replaces the whole dialogue of a connection (`sink.converse = ...`).
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -42,9 +45,11 @@ class Connection:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     helo: str = ""
+    user: str = ""
     mail: str = ""
     rcpt: str = ""
     messages: int = 0
+    tls: ssl.SSLObject | None = None
     lines: list[str] = field(default_factory=list)
 
     async def say(self, text: str) -> None:
@@ -71,24 +76,35 @@ class SmtpSink:
         self.most_open = 0
         self.banner: Answer = lambda c, line: "220 sink.example ESMTP"
         self.offers = ["PIPELINING", "SIZE 10240000", "8BITMIME"]
-        self.on_ehlo: Answer = lambda c, line: "\r\n".join(
-            f"250{'-' if index < len(self.offers) else ' '}{text}"
-            for index, text in enumerate(["sink.example", *self.offers])
+        self.on_ehlo: Answer = lambda c, line: (
+            "\r\n".join(f"250-{text}" for text in ["sink.example", *self._offered(c)])
+            + "\r\n250 ENHANCEDSTATUSCODES"
         )
         self.on_helo: Answer = lambda c, line: "250 sink.example"
         self.on_mail: Answer = lambda c, line: "250 2.1.0 ok"
         self.on_rcpt: Answer = lambda c, line: "250 2.1.5 ok"
         self.on_data: Answer = lambda c, line: "354 go on" if c.rcpt else "554 5.5.1 no recipient"
         self.on_dot: Answer = lambda c, line: f"250 2.0.0 queued as {len(self.received)}"
+        self.tls: ssl.SSLContext | None = None  # then STARTTLS is offered
+        self.is_tls_first = False
+        self.on_starttls: Answer = lambda c, line: "220 2.0.0 go"
+        self.mechanism = "PLAIN"
+        self.users: dict[str, str] = {}  # name → password; then AUTH is wanted before MAIL
         self.on_message: Callable[[bytes], None] = lambda data: None  # taken or not
         self.converse: Callable[[Connection], Awaitable[None]] = self.dialogue
 
     @contextlib.asynccontextmanager
     async def running(
-        self, host: str = "127.0.0.1", port: int = 0, limit: int = 1 << 24
+        self, host: str | list[str] = "127.0.0.1", port: int = 0, limit: int = 1 << 24
     ) -> AsyncIterator[SmtpSink]:
         """Listen until the block ends; limit: bytes read ahead of the script."""
-        server = await asyncio.start_server(self._serve, host, port, limit=limit)
+        hosts = [host] if isinstance(host, str) else host
+        if len(hosts) > 1 and not port:
+            with socket.socket(socket.AF_INET6) as probe:  # one that is free in both families
+                probe.bind(("", 0))
+                port = probe.getsockname()[1]
+        first = self.tls if self.is_tls_first else None
+        server = await asyncio.start_server(self._serve, hosts, port, limit=limit, ssl=first)
         self.port = server.sockets[0].getsockname()[1]
         try:
             yield self
@@ -97,9 +113,15 @@ class SmtpSink:
             for connection in self.connections:
                 connection.writer.close()
 
+    def _offered(self, c: Connection) -> list[str]:
+        starttls = ["STARTTLS"] if self.tls and not c.tls else []
+        auth = [f"AUTH {self.mechanism}"] if self.users else []
+        return [*self.offers, *starttls, *auth]
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = writer.get_extra_info("peername")[0]
         connection = Connection(len(self.connections), peer, reader, writer)
+        connection.tls = writer.get_extra_info("ssl_object")
         self.connections.append(connection)
         self.open += 1
         self.most_open = max(self.most_open, self.open)
@@ -131,8 +153,43 @@ class SmtpSink:
                 if answer.startswith("354") and not await self._take_data(c):
                     return
                 continue
+            if verb == "STARTTLS":
+                answer = self.on_starttls(c, line)
+                if not await self._answer(c, answer):
+                    return
+                if answer.startswith("220"):
+                    await self.secure(c)
+                continue
+            if verb == "AUTH":
+                await c.say(await self._authenticate(c, line))
+                continue
             if not await self._answer(c, self._command(c, verb, line)):
                 return
+
+    async def secure(self, c: Connection) -> None:
+        """Shake hands. Raises ConnectionError, ssl.SSLError being one here."""
+        if self.tls is None:
+            raise ConnectionAbortedError
+        try:
+            await c.writer.start_tls(self.tls)
+        except ssl.SSLError as error:
+            raise ConnectionAbortedError from error
+        c.tls = c.writer.get_extra_info("ssl_object")
+        c.helo = ""
+
+    async def _authenticate(self, c: Connection, line: str) -> str:
+        words = line.split(" ")
+        if words[1] == "PLAIN":
+            _, name, password = base64.b64decode(words[2]).split(b"\0")
+        else:
+            await c.say("334 VXNlcm5hbWU6")
+            name = base64.b64decode(await c.line())
+            await c.say("334 UGFzc3dvcmQ6")
+            password = base64.b64decode(await c.line())
+        if self.users.get(name.decode()) != password.decode():
+            return "535 5.7.8 authentication failed"
+        c.user = name.decode()
+        return "235 2.7.0 welcome"
 
     def _command(self, c: Connection, verb: str, line: str) -> str:  # noqa: PLR0911 - a table
         match verb:
@@ -145,6 +202,8 @@ class SmtpSink:
             case "MAIL":
                 if c.mail:
                     return "503 5.5.1 nested MAIL"
+                if self.users and not c.user:
+                    return "530 5.7.0 authentication required"
                 answer = self.on_mail(c, line)
                 c.mail = line if answer.startswith("2") else ""
                 return answer

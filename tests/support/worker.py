@@ -37,7 +37,9 @@ QUICK = Options(
     sweep_interval=0.05,
     longest_sleep=0.05,
     first_backoff=0.1,
-    timeouts=Timeouts(connect=1.0, banner=2.0, ehlo=2.0, mail=2.0, rcpt=2.0, data=2.0, dot=2.0),
+    timeouts=Timeouts(
+        connect=1.0, banner=2.0, ehlo=2.0, mail=2.0, rcpt=2.0, data=2.0, dot=2.0, tls=1.0
+    ),
 )
 _read_events = unpacker(list[Event])
 
@@ -58,7 +60,7 @@ def policy(
     routes: list[Route] | None = None,
     accounts: list[Account] | None = None,
     keys: list[DkimKey] | None = None,
-    **route: int | None,
+    **route: Any,
 ) -> SendingPolicy:
     """One account with one pool and one route for everything to 127.0.0.1:port."""
     key = DkimKey(ACCOUNT, DOMAIN, DOMAIN, "s1", key_pair()[0])

@@ -20,7 +20,7 @@ from merpati.adapters.secret_key import derive, ensure_secret_key
 RSA_BITS = 2048  # RFC 8301: 1024 at least, 2048 wanted; longer ones do not fit common resolvers
 
 
-class SecretBoxError(Exception):
+class SecretBoxError(ValueError):
     """A sealed text was not sealed with any key of this instance, or was changed since."""
 
 

@@ -177,6 +177,7 @@ def _sentences(row: QueueStatus, now: datetime) -> str:
         ("why", _why(row, now)),
         *(("slowed", sentence) for sentence in row.slowed),
         ("last reply", row.last_reply if row.last_reply not in row.reason else ""),
+        ("encrypted", row.tls),
         ("pace", row.pace),
     ]
     width = shutil.get_terminal_size().columns

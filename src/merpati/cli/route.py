@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,12 +37,28 @@ def route() -> None:
         "merpati route add corp.example [2001:db8::25]:25",
         "merpati route add '*.corp.example' relay.corp.example:25 --connections 4 --rate 300/min",
         "merpati route add '*' 127.0.0.1:2527 --replace",
+        "merpati route add '*' smtp.relay.example:587 --user kirim --password-file relay.password",
+        "merpati route add '*' smtp.relay.example:465 --tls implicit --user kirim",
     ),
 )
 @click.argument("pattern")
 @click.argument("target", metavar="HOST:PORT")
 @click.option("--connections", type=int, metavar="N", help="At most so many per sending IP.")
 @click.option("--rate", metavar="N/min", help="At most so many messages a minute per sending IP.")
+@click.option(
+    "--tls",
+    type=click.Choice(["none", "opportunistic", "required", "verify", "implicit"]),
+    help="none; opportunistic: if offered (default); required: never without, any certificate; "
+    "verify: with a valid certificate (default with --user); implicit: the same, from the "
+    "first byte.",
+)
+@click.option("--user", metavar="U", help="Log in there as U; the password is asked for.")
+@click.option(
+    "--password-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="F",
+    help="Read the password from a file's first line.",
+)
 @click.option("--replace", is_flag=True, help="Take the place of the pattern's route, in one step.")
 @common_options
 def add(
@@ -50,17 +67,31 @@ def add(
     *,
     connections: int | None,
     rate: str | None,
+    tls: str | None,
+    user: str | None,
+    password_file: Path | None,
     replace: bool,
     data: Path,
     as_json: bool,
 ) -> None:
     """Route mail to DOMAIN, *.DOMAIN (its subdomains) or * (all else) to a host of yours."""
-    setup(data)
-    from merpati.sending.routes import (  # noqa: PLC0415 - needs Django set up
+    folder = setup(data)
+    from merpati.sending.errors import InvalidValue  # noqa: PLC0415 - needs Django set up
+    from merpati.sending.routes import (  # noqa: PLC0415
         add_route,
+        checked_login,
         parse_rate,
         parse_target,
     )
+
+    login = None
+    if user is not None:
+        from merpati.adapters.crypto import SecretBox  # noqa: PLC0415 - loads cryptography
+
+        password = _password(user, password_file)
+        login = checked_login(user, password, SecretBox(folder.secret_key))
+    elif password_file is not None:
+        raise InvalidValue("a password needs a user: --user U", "user")
 
     host, port = parse_target(target)
     added = add_route(
@@ -69,6 +100,8 @@ def add(
         port,
         connections=connections,
         messages_per_minute=parse_rate(rate) if rate is not None else None,
+        tls=tls,
+        login=login,
         replace=replace,
         by=actor(),
         now=now(),
@@ -85,7 +118,7 @@ def list_routes(data: Path, as_json: bool) -> None:
     from merpati.sending.models import StaticRoute  # noqa: PLC0415 - needs Django set up
 
     rows = [_document(row) for row in StaticRoute.objects.order_by("pattern")]
-    head = ("pattern", "target", "connections", "messages_per_minute")
+    head = ("pattern", "target", "tls", "user", "password", "connections", "messages_per_minute")
     empty = "no routes: all mail goes by MX; add one: merpati route add PATTERN HOST:PORT"
     text = table(head, [[row[name] for name in head] for row in rows], empty)
     show({"routes": rows}, text, as_json)
@@ -113,4 +146,16 @@ def _document(row: StaticRoute) -> dict[str, Any]:
         "target": str(HostPort(row.host, row.port)),
         "connections": row.connections,
         "messages_per_minute": row.messages_per_minute,
+        "tls": row.tls,
+        "user": row.username or None,
+        "password": "set" if row.username else None,
     }
+
+
+def _password(user: str, file: Path | None) -> str:
+    """Return the password, never from the command line, where other users could read it."""
+    if file is not None:
+        return file.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
+    if not sys.stdin.isatty():
+        raise click.UsageError("--user needs --password-file where nobody can be asked")
+    return str(click.prompt(f"Password of {user}", hide_input=True, err=True))

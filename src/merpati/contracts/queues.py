@@ -15,6 +15,7 @@ class QueueStatus(msgspec.Struct, frozen=True, omit_defaults=False):
     the same as a word (see `reasons.py`); until: when that ends, if that is known.
     by: who ordered it to wait, "" when nobody did.
     slowed: sentences on sending IPs that this provider's replies slowed or paused.
+    tls: protocol and cipher of the last connection, "" while none was encrypted.
     """
 
     account_id: int
@@ -32,6 +33,7 @@ class QueueStatus(msgspec.Struct, frozen=True, omit_defaults=False):
     why: str = ""
     by: str = ""
     slowed: tuple[str, ...] = ()
+    tls: str = ""
 
 
 class LaneStatus(msgspec.Struct, frozen=True):

@@ -6,7 +6,19 @@ by the workers. Private keys in it stay encrypted (`adapters/crypto.py` opens th
 
 from __future__ import annotations
 
+import enum
+
 import msgspec
+
+
+class TlsMode(enum.StrEnum):
+    """How far mail on a connection must be encrypted."""
+
+    NONE = "none"
+    OPPORTUNISTIC = "opportunistic"  # if offered, without looking at the certificate
+    REQUIRED = "required"  # never unencrypted, whatever the certificate
+    VERIFY = "verify"  # never without a certificate that is valid for the host
+    IMPLICIT = "implicit"  # as verify, with TLS from the first byte
 
 
 class SendingIp(msgspec.Struct, frozen=True):
@@ -59,6 +71,7 @@ class Route(msgspec.Struct, frozen=True):
     pattern: a domain, `*.domain` for its subdomains, or `*`; the most specific wins.
     connections: at most so many per sending IP, None for the engine's default;
     messages_per_minute: per sending IP, None for no limit.
+    password: encrypted with the instance's secret key; used when there is a username.
     """
 
     pattern: str
@@ -66,6 +79,9 @@ class Route(msgspec.Struct, frozen=True):
     port: int
     connections: int | None = None
     messages_per_minute: int | None = None
+    tls: TlsMode = TlsMode.OPPORTUNISTIC
+    username: str = ""
+    password: bytes = b""
 
 
 class Order(msgspec.Struct, frozen=True):

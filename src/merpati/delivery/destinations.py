@@ -5,7 +5,8 @@ A lookup answers with a type: `Destination`, `Undeliverable` (the message bounce
 (safety.allow_private) or names the host in a route: otherwise anybody could have us connect
 to our own networks with an MX record.
 
-Source: RFC 5321 section 5.1 (MX, implicit MX), RFC 7505 (null MX).
+Source: RFC 5321 section 5.1 (MX, implicit MX), RFC 7505 (null MX), RFC 8461 (MTA-STS), RFC 7672
+(DANE).
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import ipaddress
 import random
 import socket
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
+from merpati.adapters.addresses import Network, is_allowed
 from merpati.adapters.dns import (
     DnsError,
     LookupFailed,
@@ -25,14 +27,15 @@ from merpati.adapters.dns import (
     NameNotFound,
     NoSuchRecords,
     Resolver,
+    Tlsa,
 )
-from merpati.contracts.sending_policy import Route
+from merpati.contracts.sending_policy import Route, TlsMode
+from merpati.delivery.mta_sts import Policies
+from merpati.delivery.ourselves import NOBODY, Ourselves
 from merpati.delivery.outcome import Bounced, Reply
+from merpati.delivery.protocol import Credentials
 from merpati.providers.bounce_class import BounceClass
 from merpati.providers.directory import directory
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 MOST_HOSTS = 10  # of a domain's MX hosts
 MOST_CACHED = 50_000  # domains
@@ -43,10 +46,14 @@ LOOKUP_SECONDS = 20.0  # of one domain, all its hosts included
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """One host that takes the mail, with its addresses."""
+    """One host that takes the mail, with its addresses.
+
+    tlsa: its TLSA records, authenticated; None where DANE says nothing of it.
+    """
 
     name: str
     addresses: tuple[str, ...]
+    tlsa: tuple[Tlsa, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,7 @@ class Destination:
     """Where a domain's mail goes: the hosts in the order to try them.
 
     provider: mailbox provider (`providers/directory.py`), or "route:host:port"; the limits are per
-    sending IP, None where the engine's defaults hold.
+    sending IP, None where the engine's defaults hold; tls_because: who wants TLS, for people.
     """
 
     provider: str
@@ -64,11 +71,37 @@ class Destination:
     connections: int | None = None
     messages_per_minute: int | None = None
     messages_per_connection: int | None = None
+    tls: TlsMode = TlsMode.OPPORTUNISTIC
+    tls_because: str = ""
+    credentials: Credentials | None = None
 
     @property
     def site(self) -> tuple[str, ...]:
-        """Return what connections may be shared by: the same hosts."""
-        return tuple(host.name for host in self.hosts)
+        """Return what connections may be shared by: the same hosts, equally secure, as one user."""
+        user = self.credentials.username if self.credentials else ""
+        dane = "dane" if self.has_dane else ""
+        return (self.tls, user, dane, *(host.name for host in self.hosts))
+
+    @property
+    def has_dane(self) -> bool:
+        """Return whether DANE decides about the certificates of some host."""
+        return any(host.tlsa is not None for host in self.hosts)
+
+    def tlsa_of(self, name: str) -> tuple[Tlsa, ...]:
+        """Return the TLSA records that a host's certificate must match; none: any will do."""
+        return next((host.tlsa for host in self.hosts if host.name == name and host.tlsa), ())
+
+    def addresses_from(self, sending_ip: str) -> Iterator[tuple[str, str]]:
+        """Yield (host name, address) of those that a sending IP can reach: of its own family."""
+        is_ipv6 = ":" in sending_ip
+        for host in self.hosts:
+            for address in host.addresses:
+                if (":" in address) is is_ipv6:
+                    yield host.name, address
+
+    def is_reached_from(self, sending_ip: str) -> bool:
+        """Return whether a sending IP can reach any of the hosts."""
+        return next(self.addresses_from(sending_ip), None) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +151,19 @@ class Destinations:
         *,
         port: int = 25,
         allow_private: Sequence[Network] = (),
+        ourselves: Ourselves = NOBODY,
+        open_secret: Callable[[bytes], bytes] = bytes,
+        policies: Policies | None = None,
     ) -> None:
         self._resolver = resolver
         self._elapsed = elapsed
         self._port = port
         self._allow_private = tuple(allow_private)
+        self._ourselves = ourselves
+        self._open_secret = open_secret
+        self._policies = policies
         self._routes = RouteTable(())
-        self._by_address: dict[str, Destination] = {}  # by pattern: routes that need no lookup
+        self._by_address: dict[str, Whereto] = {}  # by pattern: routes that need no lookup
         self._cache: OrderedDict[str, tuple[float, Whereto]] = OrderedDict()
 
     def use_routes(self, routes: Iterable[Route]) -> None:
@@ -132,7 +171,7 @@ class Destinations:
         routes = tuple(routes)
         self._routes = RouteTable(routes)
         self._by_address = {
-            route.pattern: _by_route(route, (Host(route.host, (literal,)),))
+            route.pattern: self._through(route, (literal,))
             for route in routes
             if (literal := _literal(route.host)) is not None
         }
@@ -161,6 +200,10 @@ class Destinations:
             ttl, whereto = FAILURE_TTL, Unreachable(f"DNS lookups for {domain} took too long")
         except LookupFailed as error:
             ttl, whereto = FAILURE_TTL, Unreachable(str(error))
+        if isinstance(whereto, Destination) and not whereto.is_route:
+            whereto = await self._under_policy(domain, whereto)
+            if isinstance(whereto, Unreachable):
+                ttl = FAILURE_TTL
         key = _route_key(route) if route else domain
         self._cache[key] = (self._elapsed() + ttl, whereto)
         self._cache.move_to_end(key)
@@ -176,12 +219,53 @@ class Destinations:
             found, ttl = await _by_system(route.host), int(SHORTEST_TTL)
         if not found:
             return FAILURE_TTL, Unreachable(f"the route's host {route.host} has no address")
-        return _bounded(ttl), _by_route(route, (Host(route.host, found),))
+        return _bounded(ttl), self._through(route, found)
+
+    def _through(self, route: Route, addresses: tuple[str, ...]) -> Whereto:
+        credentials = None
+        if route.username:
+            try:
+                password = self._open_secret(route.password).decode()
+            except ValueError:
+                return Unreachable(
+                    f"the password of the route for {route.pattern} cannot be read with this "
+                    f"instance's secret key: set it anew with merpati route add --replace"
+                )
+            credentials = Credentials(route.username, password)
+        return Destination(
+            provider=f"{_ROUTE_HOST}{route.host}:{route.port}",
+            hosts=(Host(route.host, addresses),),
+            port=route.port,
+            is_route=True,
+            connections=route.connections,
+            messages_per_minute=route.messages_per_minute,
+            tls=route.tls,
+            tls_because=f"the route for {route.pattern} says so",
+            credentials=credentials,
+        )
+
+    async def _under_policy(self, domain: str, found: Destination) -> Whereto:
+        """Return what is left of a destination under the domain's own policy, if it has one."""
+        if self._policies is None or found.has_dane:  # which goes first, RFC 8461 section 2
+            return found
+        policy = await self._policies.of(domain)
+        if policy is None or not policy.is_enforced:
+            return found
+        hosts = tuple(host for host in found.hosts if policy.allows(host.name))
+        if not hosts:
+            names = ", ".join(host.name for host in found.hosts)
+            return Unreachable(
+                f"the MTA-STS policy of {domain} allows none of its mail hosts: {names}"
+            )
+        because = f"the MTA-STS policy of {domain} wants it"
+        return replace(found, hosts=hosts, tls=TlsMode.VERIFY, tls_because=because)
 
     async def _by_mx(self, domain: str) -> tuple[float, Whereto]:
+        is_authenticated = False
         try:
             answer = await self._resolver.mail_exchanges(domain)
             exchanges, ttl = answer.records, answer.ttl_seconds
+            is_authenticated = answer.is_authenticated
         except NameNotFound:
             return SHORTEST_TTL, _no_such_domain(domain)
         except NoSuchRecords:
@@ -190,7 +274,36 @@ class Destinations:
             if len(exchanges) == 1:
                 return _bounded(ttl), _null_mx(domain)
             exchanges = tuple(exchange for exchange in exchanges if exchange.host)
-        return await self._hosts_of(domain, exchanges[:MOST_HOSTS], ttl)
+        ttl_found, whereto = await self._hosts_of(domain, exchanges[:MOST_HOSTS], ttl)
+        if is_authenticated and isinstance(whereto, Destination):
+            whereto = await self._with_dane(whereto)
+        return ttl_found, whereto
+
+    async def _with_dane(self, found: Destination) -> Destination:
+        """Return a destination with its hosts' TLSA records. Raises LookupFailed: RFC 7672 2.1."""
+        looked_up = await asyncio.gather(*map(self._with_tlsa, found.hosts))
+        hosts = tuple(host for host in looked_up if host is not None)
+        if not hosts:
+            names = ", ".join(host.name for host in found.hosts)
+            raise LookupFailed(f"the TLSA records of {names} cannot be looked up (DANE)")
+        found = replace(found, hosts=hosts)
+        if not found.has_dane:
+            return found
+        return replace(found, tls=TlsMode.REQUIRED, tls_because="DANE records ask for TLS")
+
+    async def _with_tlsa(self, host: Host) -> Host | None:
+        """Return a host with its TLSA records; None when nobody can say whether it has any."""
+        try:
+            # Where its addresses are not signed neither is the rest, RFC 7672 section 2.2.2.
+            kind = "AAAA" if ":" in host.addresses[0] else "A"
+            if not (await self._resolver.addresses(host.name, kind)).is_authenticated:
+                return host
+            answer = await self._resolver.tlsa(host.name, self._port)
+        except (NameNotFound, NoSuchRecords):
+            return host
+        except LookupFailed:
+            return None
+        return replace(host, tlsa=answer.records) if answer.is_authenticated else host
 
     async def _hosts_of(
         self, domain: str, exchanges: Sequence[MailExchange], ttl: int
@@ -200,20 +313,30 @@ class Destinations:
         found = await asyncio.gather(
             *(self._addresses(exchange.host) for exchange in exchanges), return_exceptions=True
         )
-        hosts: list[Host] = []
+        hosts: list[tuple[int, Host]] = []
         refused: list[str] = []
+        ours: MailExchange | None = None  # the best of those that are this host
         for exchange, result in zip(exchanges, found, strict=True):
+            addresses: tuple[str, ...] = ()
             if isinstance(result, tuple):
                 addresses, host_ttl = result
-                usable = tuple(a for a in addresses if self._is_allowed(a))
-                refused += [a for a in addresses if a not in usable]
                 ttl = min(ttl, host_ttl)
-                if usable:
-                    hosts.append(Host(exchange.host, usable))
             elif not isinstance(result, DnsError):
                 raise result
+            if self._ourselves.are(exchange.host, addresses, self._port):
+                ours = ours or exchange
+                continue
+            usable = tuple(a for a in addresses if is_allowed(a, self._allow_private))
+            refused += [a for a in addresses if a not in usable]
+            if usable:
+                hosts.append((exchange.preference, Host(exchange.host, usable)))
+        if ours is not None:
+            # The others of its preference and above would only hand the mail to us.
+            hosts = [(pref, host) for pref, host in hosts if pref < ours.preference]
+            if not hosts:
+                return FAILURE_TTL, _loops(domain, ours.host)
         if hosts:
-            return _bounded(ttl), _by_provider(tuple(hosts), self._port)
+            return _bounded(ttl), _by_provider(tuple(host for _, host in hosts), self._port)
         if refused:
             return FAILURE_TTL, Unreachable(
                 f"the mail hosts of {domain} have addresses that are not public "
@@ -255,28 +378,7 @@ class Destinations:
             raise next((e for e in errors if not isinstance(e, NoSuchRecords)), errors[0])
         return tuple(found), ttl
 
-    def _is_allowed(self, address: str) -> bool:
-        parsed = ipaddress.ip_address(address)
-        if is_global(parsed):
-            return True
-        return any(
-            parsed.version == network.version and parsed in network
-            for network in self._allow_private
-        )
 
-
-def is_global(address: Address) -> bool:
-    """Return whether an address is public; IPv4 addresses inside IPv6 ones count as themselves."""
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if inner is None and address in _NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
-        if inner is not None:
-            return is_global(inner)
-    return address.is_global and not address.is_multicast
-
-
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _ROUTE_HOST = "route:"
 
 
@@ -295,17 +397,8 @@ def _by_provider(hosts: tuple[Host, ...], port: int) -> Destination:
         connections=pace.connections,
         messages_per_minute=pace.messages_per_minute,
         messages_per_connection=pace.messages_per_connection,
-    )
-
-
-def _by_route(route: Route, hosts: tuple[Host, ...]) -> Destination:
-    return Destination(
-        provider=f"{_ROUTE_HOST}{route.host}:{route.port}",
-        hosts=hosts,
-        port=route.port,
-        is_route=True,
-        connections=route.connections,
-        messages_per_minute=route.messages_per_minute,
+        tls=TlsMode.REQUIRED if known.requires_tls(provider) else TlsMode.OPPORTUNISTIC,
+        tls_because=f"{provider} requires TLS" if known.requires_tls(provider) else "",
     )
 
 
@@ -327,6 +420,13 @@ async def _by_system(host: str) -> tuple[str, ...]:
 
 def _bounded(ttl: float) -> float:
     return min(max(ttl, SHORTEST_TTL), LONGEST_TTL)
+
+
+def _loops(domain: str, host: str) -> Unreachable:
+    return Unreachable(
+        f"mail for {domain} would come back to this host: its MX {host} is Merpati itself; "
+        f"correct the MX record, or add a route to where the mail belongs"
+    )
 
 
 def _no_such_domain(domain: str) -> Undeliverable:

@@ -16,6 +16,7 @@ from typing import Any
 
 from merpati.adapters.clock import Clock
 from merpati.adapters.dns import Resolver
+from merpati.adapters.fetch import Fetcher
 from merpati.contracts.queues import LaneStatus, QueueStatus, Retry
 from merpati.contracts.sending_policy import SendingPolicy
 from merpati.contracts.suppressions import Suppressions
@@ -32,6 +33,7 @@ from merpati.delivery.learned_pace import Learned
 from merpati.delivery.lessons import LaneKey, Lessons
 from merpati.delivery.local_policy import LocalPolicy
 from merpati.delivery.metering import Meter
+from merpati.delivery.mta_sts import Policies
 from merpati.delivery.options import Options
 from merpati.delivery.outcome import Ending, Reply
 from merpati.delivery.pace_memory import PaceMemory
@@ -42,6 +44,7 @@ from merpati.delivery.retry_now import lift, retry_now
 from merpati.delivery.sending_ip import LocalIp
 from merpati.delivery.settling import Settler
 from merpati.delivery.survey import Scene, lanes_of, survey
+from merpati.delivery.tls import TlsClient
 from merpati.delivery.verdict import Verdicts
 from merpati.providers.replies import Reading
 from merpati.providers.replies import prepare as prepare_readings
@@ -58,7 +61,7 @@ SETTLE_SECONDS = 5.0  # for storing outcomes at a stop
 class Engine:
     """Delivers what the shards hold. Make and use it on one loop.
 
-    open_key: opens the private keys of the policy; return_path_key: signs envelope senders;
+    open_key: opens the secrets of the policy; return_path_key: signs envelope senders;
     suppressions: whom mail that waited must not go to any more.
     Nothing moves before the first `use_policy`.
     """
@@ -76,6 +79,7 @@ class Engine:
         prepare_readings()  # now, since compiling them would hold up the loop later
         self.clock = clock
         self.options = options
+        self.tls = TlsClient(clock.elapsed, options.tls_authorities)
         self.meter = Meter()
         self.budget = Budget(options.in_flight_bytes, self.wake)
         self._policy = LocalPolicy.empty()
@@ -104,11 +108,22 @@ class Engine:
         }
         self._verdicts = Verdicts(clock, options.retry, self._settlers, self._stopping.is_set)
         self._cancellers = [Canceller(home, self._verdicts) for home in self._homes.values()]
+        resolver = Resolver(options.dns_servers, options.dns_deadline, options.dns_validating)
+        if options.dns_validating and not resolver.is_validating:
+            log.warning(
+                "dane_off reason=a_dns_server_is_not_on_the_loopback_interface remedy=dns.servers"
+            )
+        fetcher = Fetcher(
+            resolver, options.allow_private, options.tls_authorities, options.https_port
+        )
         self._destinations = Destinations(
-            Resolver(options.dns_servers, options.dns_deadline),
+            resolver,
             clock.elapsed,
             port=options.port,
             allow_private=options.allow_private,
+            ourselves=options.ourselves,
+            open_secret=open_key,
+            policies=Policies(resolver, fetcher, clock.elapsed),
         )
         self._placement = Placement(self, clock, self._destinations, self._verdicts)
         self._lanes = Lanes(self)
@@ -262,11 +277,13 @@ class Engine:
         """Compose messages in a thread; the queue's `composed` takes them."""
         self.spawn(self._hand_over.compose(queue, picks))
 
-    def ended(self, line: Line, remote: str, message: Prepared, ending: Ending) -> None:
+    def ended(
+        self, line: Line, remote: str, message: Prepared, ending: Ending, is_encrypted: bool = False
+    ) -> None:
         """Settle or postpone a message after an attempt."""
         self.budget.free(message.queue, message.cost_bytes)
         lane = line.lane
-        way = Way(message.queue.pool.name, lane.ip.address, lane.provider, remote)
+        way = Way(message.queue.pool.name, lane.ip.address, lane.provider, remote, is_encrypted)
         self._verdicts.ended(message, way, ending)
 
     def cancelled(self, message: Prepared) -> None:

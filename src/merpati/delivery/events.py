@@ -18,6 +18,7 @@ class Way(NamedTuple):
     sending_ip: str = ""
     provider: str = ""
     remote: str = ""
+    is_encrypted: bool = False
 
 
 NO_WAY = Way()
@@ -119,4 +120,5 @@ def _event(
         bounce_class,
         row.attempts,
         size_bytes,
+        way.is_encrypted,
     )

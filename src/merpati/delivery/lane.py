@@ -9,14 +9,13 @@ queue it came from.
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
-import os
 from collections import deque
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from merpati.adapters.clock import Clock
+from merpati.delivery.connecting import connect
 from merpati.delivery.destinations import Destination
 from merpati.delivery.host_memory import HostMemory
 from merpati.delivery.learned_pace import CLEAN_DELIVERIES, Learned, least
@@ -34,8 +33,9 @@ from merpati.delivery.outcome import (
 from merpati.delivery.pacing import Backoff, TokenBucket
 from merpati.delivery.prepared import Prepared
 from merpati.delivery.reasons import BacksOff, Reason, ordered, taught
-from merpati.delivery.sending_ip import LocalIp, family_of
-from merpati.delivery.session import GreetingFailed, Manners, Outgoing, Session
+from merpati.delivery.sending_ip import LocalIp
+from merpati.delivery.session import GreetingFailed, Outgoing, Session
+from merpati.delivery.tls import TlsClient
 from merpati.providers.directory import Pace
 from merpati.providers.replies import Reading
 
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MOST_ADDRESSES = 10  # tried in one go before the line backs off
 MOST_RETURNS = 3  # of one message by connections that ended before it; then it is deferred
 
 
@@ -53,6 +52,7 @@ class LaneHost(Protocol):
 
     clock: Clock
     options: Options
+    tls: TlsClient
 
     @property
     def is_stopping(self) -> bool:
@@ -64,7 +64,9 @@ class LaneHost(Protocol):
     def wake(self, queue: ReadyQueue) -> None:
         """Have a ready queue look at its mail and lines soon."""
 
-    def ended(self, line: Line, remote: str, message: Prepared, ending: Ending) -> None:
+    def ended(
+        self, line: Line, remote: str, message: Prepared, ending: Ending, is_encrypted: bool = False
+    ) -> None:
         """Settle or postpone a message after an attempt."""
 
     def cancelled(self, message: Prepared) -> None:
@@ -210,6 +212,7 @@ class Line:
         self.in_flight = 0
         self.backoff = Backoff(options.first_backoff, options.longest_backoff)
         self.last_reply = ""
+        self.tls = ""  # of the session greeted last
         self.customers: set[ReadyQueue] = set()
         self._opening = 0
         self._has_asked = False  # for more, since the last was assigned
@@ -347,7 +350,7 @@ class Line:
             prepared.returned += 1
             self._take_back(prepared)
         else:
-            self._host.ended(self, session.remote, prepared, ending)
+            self._host.ended(self, session.remote, prepared, ending, bool(session.tls))
 
     def _heed(self, reply: Reply | None, reading: Reading | None) -> None:
         """Let a reply that blames us change the lane's pace."""
@@ -441,7 +444,7 @@ class Line:
         failure: GreetingFailed | None = None
         try:
             try:
-                session = await self._connect()
+                session = await connect(self)
             except GreetingFailed as error:
                 failure = error
         finally:
@@ -455,6 +458,7 @@ class Line:
 
     def _adopt(self, session: Session) -> None:
         self.sessions.add(session)
+        self.tls = session.tls
         if self._host.is_stopping:
             session.quit()
             return
@@ -463,64 +467,6 @@ class Line:
             self.wake_customers()
         session.start_next()
         self.kick()
-
-    async def _connect(self) -> Session:
-        """Return a greeted session with the first host that gives one. Raises GreetingFailed."""
-        destination = self.destination
-        where = [
-            (host.name, address)
-            for host in destination.hosts
-            for address in host.addresses
-            if family_of(address) is self._ip.family
-        ]
-        if not where:
-            kind = "IPv6" if ":" in self._ip.address else "IPv4"
-            names = ", ".join(host.name for host in destination.hosts)
-            raise GreetingFailed(f"no {kind} address for {names}, as {self._ip.address} needs")
-        last = GreetingFailed("no host was tried")
-        hosts, elapsed = self.lane.hosts, self._host.clock.elapsed
-        for name, address in hosts.order(where, elapsed())[:MOST_ADDRESSES]:
-            try:
-                return await self._greet(name, address, destination.port)
-            except GreetingFailed as error:
-                last = error
-                if self._ip.is_missing or self._host.is_stopping:
-                    break
-                hosts.failed(address, elapsed())
-        raise last
-
-    async def _greet(self, name: str, address: str, port: int) -> Session:
-        shown = f"[{address}]"
-        remote = f"{'' if name == address else name}{shown}:{port}"
-        timeouts = self._host.options.timeouts
-        lane = self.lane
-        manners = Manners(self._ip.hostname, timeouts, lane.messages_per_connection, lane.provider)
-        try:
-            async with asyncio.timeout(timeouts.connect):
-                _, session = await asyncio.get_running_loop().create_connection(
-                    lambda: Session(self, remote, manners, self._host.clock.elapsed),
-                    address,
-                    port,
-                    local_addr=(self._ip.address, 0),
-                )
-        except TimeoutError:
-            raise GreetingFailed(f"connecting to {remote} timed out") from None
-        except OSError as error:
-            if error.errno == errno.EADDRNOTAVAIL:
-                self._host.ip_missing(self._ip)
-            # asyncio puts words of its own into strerror.
-            words = os.strerror(error.errno).lower() if error.errno else str(error)
-            raise GreetingFailed(f"connecting to {remote} failed: {words}") from None
-        try:
-            async with asyncio.timeout(timeouts.banner + 2 * timeouts.ehlo):
-                await session.greeted
-        except TimeoutError:
-            session.abort("timed out before the greeting was complete")
-            raise GreetingFailed(f"timed out before the greeting ({remote})") from None
-        except asyncio.CancelledError:
-            session.abort("stopped")
-            raise
-        return session
 
     def _failed(self, reason: str, reply: Reply | None) -> None:
         """Wait longer after each failure; with nothing else open, what is assigned goes back."""

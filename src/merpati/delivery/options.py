@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from merpati.delivery.destinations import Network
+from merpati.adapters.addresses import Network
 from merpati.delivery.late import LateRule
+from merpati.delivery.ourselves import NOBODY, Ourselves
 from merpati.delivery.retry import RetrySchedule
 from merpati.delivery.session import Timeouts
 
@@ -14,6 +15,9 @@ from merpati.delivery.session import Timeouts
 class Options:
     """Durations in seconds, sizes in bytes.
 
+    dns_validating: the DNS servers check DNSSEC; counts only for those on the loopback interface.
+    https_port: where MTA-STS policies are fetched.
+    tls_authorities: PEM file of authorities trusted besides the system's where certificates count.
     route_…: per sending IP and static route, where the route says nothing else. connections: per
     sending IP and mailbox provider at most, however many the directory gives that provider.
     longest_sleep: between looks at what is due, since the wall clock may be set meanwhile.
@@ -25,8 +29,12 @@ class Options:
 
     dns_servers: tuple[str, ...] = ()
     dns_deadline: float = 10.0
+    dns_validating: bool = False
     port: int = 25
+    https_port: int = 443
     allow_private: tuple[Network, ...] = ()
+    ourselves: Ourselves = NOBODY
+    tls_authorities: str = ""
     route_connections: int = 20
     connections: int = 20
     route_messages_per_connection: int = 100_000

@@ -30,6 +30,8 @@ class Stage(enum.IntEnum):
     DOT = 6
     RSET = 7
     QUIT = 8
+    STARTTLS = 9
+    AUTH = 10
 
 
 @dataclass(frozen=True, slots=True)

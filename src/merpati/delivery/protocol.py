@@ -8,6 +8,7 @@ defers what was on it: guessing what a broken answer meant would be guessing abo
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from dataclasses import dataclass
 
 from merpati.delivery.outcome import Reply
@@ -51,6 +52,11 @@ class ReplyReader:
         if len(self._partial) > MAX_LINE_BYTES:
             raise ProtocolViolation(f"a reply line has more than {MAX_LINE_BYTES} bytes")
         return replies
+
+    @property
+    def is_empty(self) -> bool:
+        """Return whether nothing of a further reply has come yet."""
+        return not (self._partial or self._lines)
 
     def _line(self, line: bytes, replies: list[RawReply]) -> None:
         code = _CODES.get(line[:3])
@@ -103,7 +109,7 @@ class Capabilities:
     """What the far end offered in its EHLO answer.
 
     size_limit_bytes: its SIZE limit, 0 for none stated; size: it takes the SIZE parameter;
-    eight_bit: it takes bodies of 8 bits (8BITMIME).
+    eight_bit: it takes bodies of 8 bits (8BITMIME); auth: mechanisms, upper case.
     """
 
     pipelining: bool = False
@@ -111,6 +117,8 @@ class Capabilities:
     size_limit_bytes: int = 0
     smtputf8: bool = False
     eight_bit: bool = False
+    starttls: bool = False
+    auth: frozenset[bytes] = frozenset()
 
 
 def capabilities_of(text: bytes) -> Capabilities:
@@ -129,7 +137,33 @@ def capabilities_of(text: bytes) -> Capabilities:
         size_limit_bytes=int(limit) if limit.isdigit() and len(limit) < 20 else 0,
         smtputf8=b"SMTPUTF8" in offers,
         eight_bit=b"8BITMIME" in offers,
+        starttls=b"STARTTLS" in offers,
+        auth=frozenset(offers.get(b"AUTH", b"").upper().split()),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Whom we are at a smart host. Said only under TLS, or on the loopback interface."""
+
+    username: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"Credentials({self.username!r}, …)"
+
+
+def auth_lines(credentials: Credentials, offered: frozenset[bytes]) -> list[bytes]:
+    """Return what to say one after the other; nothing if neither PLAIN nor LOGIN is offered.
+
+    PLAIN (RFC 4616) is preferred. LOGIN is no standard, but some smart hosts know no other.
+    """
+    username, password = credentials.username.encode(), credentials.password.encode()
+    if b"PLAIN" in offered:
+        return [b"AUTH PLAIN " + b64encode(b"\0" + username + b"\0" + password) + b"\r\n"]
+    if b"LOGIN" in offered:
+        return [b"AUTH LOGIN\r\n", b64encode(username) + b"\r\n", b64encode(password) + b"\r\n"]
+    return []
 
 
 _UNSAFE = re.compile(r"[\x00-\x20\x7f<>]")

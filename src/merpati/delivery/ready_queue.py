@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from merpati.delivery.destinations import Destination
 from merpati.delivery.prepared import Budget, Prepared
-from merpati.delivery.reasons import NoSendingIp, Reason, Spent, ordered, sentence
+from merpati.delivery.reasons import NoSendingIp, Reason, Said, Spent, ordered, sentence
 
 if TYPE_CHECKING:
     from merpati.adapters.clock import Clock
@@ -238,10 +238,16 @@ class ReadyQueue:
         if not present:
             self.reason = NoSendingIp(self.pool.name, tuple(ip.address for ip in own))
             return []
+        present = [ip for ip in present if self.destination.is_reached_from(ip.address)]
+        if not present:
+            self.reason = self._of_another_family()
+            return []
         unspent = self._unspent(present)
         if not unspent:
             # Overflow answers a spent allowance, never a block.
-            unspent = self._unspent([ip for ip in self.pool.overflow if not ip.is_missing])
+            overflow = [ip for ip in self.pool.overflow if not ip.is_missing]
+            reaching = [ip for ip in overflow if self.destination.is_reached_from(ip.address)]
+            unspent = self._unspent(reaching)
         if not unspent:
             allowances = [ip.allowance for ip in present if ip.allowance]
             self.reason = Spent(
@@ -250,6 +256,14 @@ class ReadyQueue:
                 max(allowance.next_day_at for allowance in allowances),
             )
         return unspent
+
+    def _of_another_family(self) -> Said:
+        names = ", ".join(host.name for host in self.destination.hosts)
+        first = self.destination.hosts[0].addresses[0]
+        theirs, needed = ("IPv6", "an IPv6") if ":" in first else ("IPv4", "an IPv4")
+        return Said(
+            f"{names} has {theirs} addresses alone; add {needed} address to {self.pool.name}"
+        )
 
     def _unspent(self, ips: Sequence[LocalIp]) -> list[LocalIp]:
         unspent = []
@@ -279,9 +293,14 @@ class ReadyQueue:
     # Mail that must not hop.
 
     def _only_ip(self, row: SpooledMessage) -> LocalIp | None:
-        """Return the IP a bound message waits for; None when it has left the pool, or the host."""
+        """Return the IP a bound message waits for; None when it can never send it any more.
+
+        It may have left the pool or the host, or the provider moved to the other address family.
+        """
         ip = self.pool.member(row.last_ip)
-        return None if ip is None or ip.is_missing else ip
+        if ip is None or ip.is_missing or not self.destination.is_reached_from(ip.address):
+            return None
+        return ip
 
     def _assign_bound(self, ip: LocalIp) -> bool:
         """Assign the first message to its IP, or put it off; False: it is only full just now."""

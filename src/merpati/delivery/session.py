@@ -8,12 +8,14 @@ What a broken connection means for the messages on it: whose final dot was sent 
 is `Uncertain`; of whose envelope nothing was answered is `Returned`; the rest defer.
 
 Waits are deadlines, looked at by `check` (called by the engine's sweeper), after RFC 5321 section
-4.5.3.2. STARTTLS is a later part: it belongs between EHLO and `_ready`.
+4.5.3.2. TLS is begun between two EHLOs; the handshake itself is done by `connecting.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import enum
+import ipaddress
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,9 +33,11 @@ from merpati.delivery.outcome import (
 )
 from merpati.delivery.protocol import (
     Capabilities,
+    Credentials,
     ProtocolViolation,
     RawReply,
     ReplyReader,
+    auth_lines,
     capabilities_of,
     mail_command,
     rcpt_command,
@@ -44,7 +48,7 @@ from merpati.providers.bounce_class import BounceClass
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Longest waits in seconds: RFC 5321 section 4.5.3.2; connect, ehlo, quit and idle are ours."""
+    """Longest waits in seconds: RFC 5321 section 4.5.3.2; those it does not name are ours."""
 
     connect: float = 30.0
     banner: float = 300.0
@@ -56,6 +60,7 @@ class Timeouts:
     dot: float = 600.0
     quit: float = 5.0
     idle: float = 15.0  # an unused connection is kept so long
+    tls: float = 60.0  # the handshake
 
 
 class Outgoing(Protocol):
@@ -81,6 +86,10 @@ class GreetingFailed(Exception):
         self.reply = reply
 
 
+class TlsFailed(GreetingFailed):
+    """TLS is wanted and did not come about; without it the host may well take the message."""
+
+
 class SessionOwner(Protocol):
     """Who gives a session its messages and hears what became of them. Called on the loop."""
 
@@ -98,7 +107,15 @@ class SessionOwner(Protocol):
 
 
 _DOT = b".\r\n"
-_GREETING = (Stage.BANNER, Stage.EHLO, Stage.HELO)
+_GREETING = (Stage.BANNER, Stage.EHLO, Stage.HELO, Stage.STARTTLS, Stage.AUTH)
+
+
+class StartTls(enum.Enum):
+    """Whether a session begins TLS after its first EHLO."""
+
+    NEVER = enum.auto()
+    IF_OFFERED = enum.auto()
+    ALWAYS = enum.auto()  # or it takes no message
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +129,16 @@ class Manners:
     timeouts: Timeouts
     messages_limit: int
     provider: str = ""
+    starttls: StartTls = StartTls.NEVER
+    credentials: Credentials | None = None
 
 
 class Session(asyncio.Protocol):
     """The client's end of one connection.
 
     remote: the far end as events show it, "host[address]:port"; elapsed: monotonic seconds.
-    `greeted` is done once messages can be sent, or has GreetingFailed.
+    tls: protocol and cipher, "" for none. `greeted` is done once messages can be sent or, if
+    `awaits_handshake`, once TLS is to begin: then comes `secured`. Or it has GreetingFailed.
     """
 
     def __init__(
@@ -133,7 +153,10 @@ class Session(asyncio.Protocol):
         self.greeted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.taken = 0  # messages whose MAIL was sent
         self.answered = 0  # messages that the far end accepted or refused
+        self.tls = ""
+        self.awaits_handshake = False
         self._owner = owner
+        self._manners = manners
         self._helo = manners.helo
         self._provider = manners.provider
         self._timeouts = timeouts
@@ -144,7 +167,8 @@ class Session(asyncio.Protocol):
         self._capabilities = Capabilities()
         self._expected: deque[Stage] = deque((Stage.BANNER,))
         self._messages: deque[Outgoing] = deque()  # envelope sent, not ended; oldest is current
-        self._refused_greeting: Reply | None = None
+        self._failure: GreetingFailed | None = None  # why there is no greeting
+        self._auth_lines: list[bytes] = []  # still to be said
         self._refusal: tuple[Stage, Reply] | None = None  # of the current message
         self._mail_accepted = False
         self._answers = 0  # replies seen for the current message
@@ -172,6 +196,20 @@ class Session(asyncio.Protocol):
     def in_flight(self) -> int:
         """Return how many messages are on the connection."""
         return len(self._messages)
+
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        """Return the connection as it is now, None when it is gone."""
+        return self._transport
+
+    def secured(self, transport: asyncio.Transport) -> None:
+        """Greet again through TLS; what was said before it counts no more, RFC 3207 section 4.2."""
+        self.awaits_handshake = False
+        self.greeted = asyncio.get_running_loop().create_future()
+        self._capabilities = Capabilities()
+        self._now = self._elapsed()
+        self._take_transport(transport)
+        self._say_ehlo()
 
     def start_next(self) -> None:
         """Ask the owner for a message and begin it; the session must be idle."""
@@ -212,7 +250,12 @@ class Session(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the banner."""
-        self._transport = cast(asyncio.Transport, transport)
+        self._take_transport(cast(asyncio.Transport, transport))
+
+    def _take_transport(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        if (tls := transport.get_extra_info("ssl_object")) is not None:
+            self.tls = f"{tls.version()} {tls.cipher()[0]}"
 
     def data_received(self, data: bytes) -> None:
         """Take replies as they come."""
@@ -222,6 +265,8 @@ class Session(asyncio.Protocol):
                 if self._transport is None:
                     return
                 self._on_reply(raw)
+            if self.awaits_handshake:
+                self._be_ready_for_handshake()
         except ProtocolViolation as violation:
             self._abort(f"protocol violation: {violation}")
 
@@ -230,9 +275,11 @@ class Session(asyncio.Protocol):
         self._transport = None
         reason = self._why_lost or _words(exc)
         if not self.greeted.done():
-            failure = GreetingFailed(f"{reason} ({self._where()})", self._refused_greeting)
+            failure = self._failure or GreetingFailed(f"{reason} ({self._where()})")
             self.greeted.set_exception(failure)
             self.greeted.exception()  # looked at, since it may have no reader any more
+            return
+        if self.awaits_handshake:  # nobody but who does the handshake knows of us
             return
         while self._messages:
             self._end(self._ending_of_loss(reason))
@@ -243,6 +290,8 @@ class Session(asyncio.Protocol):
     def _on_reply(self, raw: RawReply) -> None:
         code = raw[0]
         if not self._expected:
+            if self.awaits_handshake:
+                raise ProtocolViolation("bytes before the TLS handshake")
             # Unasked: 421 announces that the far end closes; anything else is out of step.
             self._abort(str(reply_of(raw)) if code == 421 else "an answer to nothing we said")
             return
@@ -267,18 +316,63 @@ class Session(asyncio.Protocol):
 
     def _on_greeting(self, stage: Stage, raw: RawReply) -> None:
         code = raw[0]
-        if code // 100 == 2:
-            if stage is Stage.BANNER:
-                self._say(Stage.EHLO, f"EHLO {self._helo}\r\n".encode(), self._timeouts.ehlo)
-                return
-            if stage is Stage.EHLO:
+        match stage, code // 100:
+            case Stage.BANNER, 2:
+                self._say_ehlo()
+            case Stage.EHLO, 2:
                 self._capabilities = capabilities_of(raw[1])
-            self._deadline = self._now + self._timeouts.idle
-            self.greeted.set_result(None)
-        elif stage is Stage.EHLO and code // 100 == 5:
-            self._say(Stage.HELO, f"HELO {self._helo}\r\n".encode(), self._timeouts.ehlo)
+                self._secure_if_wanted()
+            case Stage.EHLO, 5:
+                self._say(Stage.HELO, f"HELO {self._helo}\r\n".encode(), self._timeouts.ehlo)
+            case Stage.HELO, 2:
+                self._secure_if_wanted()
+            case Stage.STARTTLS, 2:
+                self.awaits_handshake = True
+            case Stage.AUTH, 2:
+                self._be_greeted()
+            case Stage.AUTH, 3 if self._auth_lines:
+                self._say(Stage.AUTH, self._auth_lines.pop(0), self._timeouts.ehlo)
+            case _:
+                self._fail_greeting(stage, reply_of(raw))
+
+    def _say_ehlo(self) -> None:
+        self._say(Stage.EHLO, f"EHLO {self._helo}\r\n".encode(), self._timeouts.ehlo)
+
+    def _secure_if_wanted(self) -> None:
+        wanted = self._manners.starttls
+        if self.tls or wanted is StartTls.NEVER:
+            self._authenticate_if_wanted()
+        elif self._capabilities.starttls:
+            self._say(Stage.STARTTLS, b"STARTTLS\r\n", self._timeouts.ehlo)
+        elif wanted is StartTls.ALWAYS:
+            self._fail(TlsFailed(f"{self.remote} does not offer STARTTLS"))
         else:
-            self._fail_greeting(stage, reply_of(raw))
+            self._authenticate_if_wanted()
+
+    def _be_ready_for_handshake(self) -> None:
+        # Whatever follows in the clear was not said under TLS, by whomever: see `_on_reply` too.
+        if not self._reader.is_empty:
+            raise ProtocolViolation("bytes before the TLS handshake")
+        if not self.greeted.done():
+            self.greeted.set_result(None)
+
+    def _authenticate_if_wanted(self) -> None:
+        credentials = self._manners.credentials
+        if credentials is None:
+            self._be_greeted()
+            return
+        if not (self.tls or is_loopback(self.address)):
+            self._fail(GreetingFailed(f"{self.remote} is not told the password without TLS"))
+            return
+        self._auth_lines = auth_lines(credentials, self._capabilities.auth)
+        if self._auth_lines:
+            self._say(Stage.AUTH, self._auth_lines.pop(0), self._timeouts.ehlo)
+        else:
+            self._fail(GreetingFailed(f"{self.remote} offers neither AUTH PLAIN nor AUTH LOGIN"))
+
+    def _be_greeted(self) -> None:
+        self._deadline = self._now + self._timeouts.idle
+        self.greeted.set_result(None)
 
     def _on_envelope(self, stage: Stage, raw: RawReply) -> None:
         self._answers += 1
@@ -456,8 +550,19 @@ class Session(asyncio.Protocol):
     # Ending the connection.
 
     def _fail_greeting(self, stage: Stage, reply: Reply) -> None:
-        self._refused_greeting = reply
-        self._abort(f"{reply} in answer to {_SAID[stage]}")
+        words = f"{reply} in answer to {_SAID[stage]} ({self._where()})"
+        match stage:
+            case Stage.STARTTLS if reply.code != 421:
+                self._fail(TlsFailed(words, reply))
+            case Stage.AUTH if reply.code != 421:
+                # Without the reply: it speaks of us, and is nothing a message could be judged by.
+                self._fail(GreetingFailed(f"the user name or password is refused: {words}"))
+            case _:
+                self._fail(GreetingFailed(words, reply))
+
+    def _fail(self, failure: GreetingFailed) -> None:
+        self._failure = failure
+        self._abort(failure.reason)
 
     def _say(self, stage: Stage, command: bytes, timeout: float) -> None:
         if self._transport is not None:
@@ -494,7 +599,14 @@ _SAID = {
     Stage.DOT: "the message",
     Stage.RSET: "RSET",
     Stage.QUIT: "QUIT",
+    Stage.STARTTLS: "STARTTLS",
+    Stage.AUTH: "AUTH",
 }
+
+
+def is_loopback(address: str) -> bool:
+    """Return whether an address is this host's own, where nobody else listens."""
+    return ipaddress.ip_address(address).is_loopback
 
 
 def _words(exc: Exception | None) -> str:

@@ -88,6 +88,7 @@ def _status(scene: Scene, home: ShardFeeds, depth: QueueDepth) -> QueueStatus:
         why=kind(reason),
         by=reason.by if isinstance(reason, Ordered) else "",
         slowed=tuple(sentence(one, now) for one in slowed if one != reason),
+        tls=next((line.tls for line in used if line.tls), ""),
     )
 
 

@@ -32,7 +32,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     messages_per_connection: int
     source: str
     message_rate: str | None = None
-    tls: str = "opportunistic"
+    tls: Literal["opportunistic", "required", "required without verification"] = "opportunistic"
     scope: Literal["provider", "site"] = "provider"
     idle_timeout_s: int | None = None
     failures_before_delay: int | None = None
@@ -156,6 +156,7 @@ class Directory:
         self.default_pace = Pace(
             file.defaults.connections, file.defaults.messages_per_connection, None
         )
+        self.remember_broken_tls_days = file.defaults.remember_broken_tls_days
         if len(self._by_id) < len(file.provider):
             raise ValueError("two providers have the same id")
 
@@ -198,6 +199,12 @@ class Directory:
     def pace(self, provider_id: str) -> Pace:
         """Return the pace to begin with; the default's for whom nobody knows."""
         return self._paces.get(provider_id, self.default_pace)
+
+    def requires_tls(self, provider_id: str) -> bool:
+        """Return whether a provider is to get no mail unencrypted."""
+        provider = self._by_id.get(provider_id)
+        limits = provider.limits if provider else None
+        return limits is not None and limits.tls != "opportunistic"
 
 
 @cache

@@ -26,12 +26,13 @@ from merpati.delivery.engine import Engine
 from merpati.delivery.late import LatePolicy, LateRule
 from merpati.delivery.metering import gauges
 from merpati.delivery.options import Options
+from merpati.delivery.ourselves import Ourselves
 from merpati.delivery.retry import RetrySchedule
 from merpati.runtime.hold import HoldFollower
 from merpati.runtime.paths import DataFolder
 from merpati.runtime.process import loop_runner, set_up_log, stop_event
 from merpati.sending.suppression_lookup import SuppressionReader
-from merpati.settings import Settings, load
+from merpati.settings import Settings, load, parse_host_port
 from merpati.spool.errors import SpoolUnavailable
 from merpati.spool.files import SHARDS
 from merpati.spool.server import handlers
@@ -52,8 +53,11 @@ def options_of(settings: Settings) -> Options:
     delivery = settings.delivery
     return Options(
         dns_servers=tuple(settings.dns.servers),
+        dns_validating=settings.dns.validating,
         port=delivery.port,
         allow_private=tuple(map(ipaddress.ip_network, settings.safety.allow_private)),
+        ourselves=Ourselves(frozenset({settings.mail.hostname}), _listening(settings)),
+        tls_authorities=delivery.tls_authorities,
         route_connections=delivery.connections,
         connections=delivery.connections,
         retry=RetrySchedule(
@@ -61,6 +65,19 @@ def options_of(settings: Settings) -> Options:
         ),
         late=LateRule(LatePolicy(delivery.late), delivery.late_seconds * 1000),
     )
+
+
+def _listening(settings: Settings) -> tuple[tuple[str, int], ...]:
+    """Return where we speak SMTP; a listener by name counts as all addresses of this host."""
+    found = []
+    for text in (settings.listen.inbound, settings.listen.submission):
+        host, port = parse_host_port(text)
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            host = "0.0.0.0"  # noqa: S104 - says where others may reach us; nothing is bound
+        found.append((host, port))
+    return tuple(found)
 
 
 async def deliver(folder: DataFolder, settings: Settings, worker: int, workers: int) -> None:

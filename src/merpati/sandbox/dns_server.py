@@ -37,6 +37,7 @@ class DnsServer:
         self.host = host
         self.broken: set[str] = set()
         self.silent: set[str] = set()
+        self.signed: set[str] = set()  # names whose answers are said to be authenticated
         self.ttl = 60  # seconds, of all records
         self.asked: list[tuple[str, str]] = []  # (name, type), in the order of the questions
         self._records: dict[str, dict[str, list[str]]] = {}
@@ -126,6 +127,8 @@ class DnsServer:
         if name in self.silent:
             return None
         answer = dns.message.make_response(query, recursion_available=True)
+        if name in self.signed:
+            answer.flags |= dns.flags.AD
         if name in self.broken:
             answer.set_rcode(dns.rcode.SERVFAIL)
         elif name not in self._records:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from django.db import models
 
 from merpati.accounts.models import Account
+from merpati.contracts.sending_policy import TlsMode
 
 SENDING_IPS_PER_ACCOUNT = 6
 DEFAULT_POOL = "default"
@@ -166,12 +167,28 @@ class StaticRoute(models.Model):
     port = models.PositiveIntegerField()
     connections = models.PositiveIntegerField(null=True, blank=True)
     messages_per_minute = models.PositiveIntegerField(null=True, blank=True)
+    tls = models.CharField(
+        max_length=16,
+        choices=[(mode.value, mode.value) for mode in TlsMode],
+        default=TlsMode.OPPORTUNISTIC.value,
+    )
+    username = models.CharField(max_length=255, blank=True, default="")
+    password = models.BinaryField(default=b"")  # sealed by adapters/crypto.py
     created_at = models.DateTimeField()
 
     class Meta:
         """Only what a connection can be made with."""
 
         constraints = (
+            models.CheckConstraint(
+                condition=models.Q(tls__in=[mode.value for mode in TlsMode]),
+                name="route_tls_mode",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(username="", password=b"")
+                | (~models.Q(username="") & ~models.Q(password=b"")),
+                name="route_user_with_password",
+            ),
             models.CheckConstraint(
                 condition=models.Q(port__gte=1, port__lte=65535), name="route_port_1_to_65535"
             ),

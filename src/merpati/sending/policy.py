@@ -27,6 +27,7 @@ from django.db import connection, transaction
 from merpati.accounts.models import Account
 from merpati.adapters import codec
 from merpati.contracts import sending_policy as contract
+from merpati.contracts.sending_policy import TlsMode
 from merpati.reputation.sparkpost_stages import messages_per_day
 from merpati.sending.models import (
     DEFAULT_POOL,
@@ -259,10 +260,17 @@ def _dkim_keys() -> list[contract.DkimKey]:
 
 def _routes() -> list[contract.Route]:
     return [
-        contract.Route(pattern, host, port, connections, rate)
-        for pattern, host, port, connections, rate in StaticRoute.objects.order_by(
-            "pattern"
-        ).values_list("pattern", "host", "port", "connections", "messages_per_minute")
+        contract.Route(
+            pattern=route.pattern,
+            host=route.host,
+            port=route.port,
+            connections=route.connections,
+            messages_per_minute=route.messages_per_minute,
+            tls=TlsMode(route.tls),
+            username=route.username,
+            password=bytes(route.password),
+        )
+        for route in StaticRoute.objects.order_by("pattern")
     ]
 
 

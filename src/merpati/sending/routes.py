@@ -6,19 +6,51 @@ and a new policy version.
 
 from __future__ import annotations
 
+import ipaddress
 import re
+from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, transaction
 
 from merpati.accounts import audit
+from merpati.contracts.sending_policy import TlsMode
 from merpati.sending import policy
 from merpati.sending.domain_names import checked_domain
 from merpati.sending.errors import InvalidValue, RouteExists, RouteNotFound
 from merpati.sending.models import StaticRoute
 from merpati.settings import HostPort, parse_host_port
 
+if TYPE_CHECKING:  # loads the cryptography library, which most commands need not
+    from merpati.adapters.crypto import SecretBox
+
 _LARGEST = 1_000_000  # connections, messages a minute: more is a slip of the hand
+_LONGEST_NAME = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who we are at a smart host."""
+
+    username: str
+    sealed_password: bytes
+
+    def __repr__(self) -> str:
+        return f"Login({self.username!r}, …)"
+
+
+def checked_login(username: str, password: str, box: SecretBox) -> Login:
+    """Return a login with its password sealed. Raises InvalidValue."""
+    if not username or len(username) > _LONGEST_NAME or not username.isprintable():
+        raise InvalidValue(
+            f"a user name has 1 to {_LONGEST_NAME} characters, none of them a control one", "user"
+        )
+    if not password:
+        raise InvalidValue("the password is empty", "password")
+    if "\0" in password or "\n" in password or "\r" in password:
+        raise InvalidValue("a password is one line without NUL", "password")
+    return Login(username, box.encrypt(password.encode()))
 
 
 def checked_pattern(text: str) -> str:
@@ -59,10 +91,13 @@ def add_route(
     now: datetime,
     connections: int | None = None,
     messages_per_minute: int | None = None,
+    tls: str | None = None,
+    login: Login | None = None,
     replace: bool = False,
 ) -> StaticRoute:
     """Add a route; host and port as `parse_target` reads them, None for no limit of its own.
 
+    tls: a `TlsMode`; None: "verify" with a login, else "opportunistic".
     replace: put it in the place of a route of the same pattern, in one step, so that no mail goes
     another way in between. Raises InvalidValue, RouteExists.
     """
@@ -70,6 +105,7 @@ def add_route(
     target = parse_target(str(HostPort(host, port)))
     _check_limit(connections, "connections")
     _check_limit(messages_per_minute, "rate")
+    mode = _checked_tls(tls, target.host, login)
     with transaction.atomic():
         if replace:
             StaticRoute.objects.filter(pattern=pattern).delete()
@@ -81,6 +117,9 @@ def add_route(
                     port=target.port,
                     connections=connections,
                     messages_per_minute=messages_per_minute,
+                    tls=mode.value,
+                    username=login.username if login else "",
+                    password=login.sealed_password if login else b"",
                     created_at=now,
                 )
         except IntegrityError:
@@ -94,6 +133,8 @@ def add_route(
             target=str(target),
             connections=connections,
             messages_per_minute=messages_per_minute,
+            tls=mode.value,
+            username=login.username if login else "",
             replace=replace,
         )
         policy.bump()
@@ -112,6 +153,30 @@ def remove_route(pattern: str, *, by: str, now: datetime) -> None:
             raise RouteNotFound(pattern)
         audit.record("remove_route", pattern, by=by, now=now, account_id=None)
         policy.bump()
+
+
+def _checked_tls(text: str | None, host: str, login: Login | None) -> TlsMode:
+    if text is None:
+        return TlsMode.OPPORTUNISTIC if login is None else TlsMode.VERIFY
+    try:
+        mode = TlsMode(text)
+    except ValueError:
+        known = ", ".join(TlsMode)
+        raise InvalidValue(f"{text!r} is no TLS mode; choose one of {known}", "tls") from None
+    if login and mode in (TlsMode.NONE, TlsMode.OPPORTUNISTIC) and not _is_loopback(host):
+        raise InvalidValue(
+            f"with tls {mode} the password could cross the network in the clear; "
+            f"choose verify, implicit or required",
+            "tls",
+        )
+    return mode
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _check_limit(value: int | None, field: str) -> None:
