@@ -72,7 +72,9 @@ def test_enhanced_codes_are_taken_off(raw: RawReply, reply: Reply) -> None:
 
 def test_capabilities() -> None:
     text = b"mx.example\npipelining\nSIZE 1000\nSMTPUTF8\n8BITMIME\nAUTH PLAIN"
-    assert capabilities_of(text) == Capabilities(True, True, 1000, True, True)
+    assert capabilities_of(text) == Capabilities(
+        True, True, 1000, True, True, auth=frozenset({b"PLAIN"})
+    )
     assert capabilities_of(b"PIPELINING") == Capabilities()  # the first line is a greeting
     assert capabilities_of(b"x\nSIZE") == Capabilities(size=True)
     assert capabilities_of(b"x\nSIZE many") == Capabilities(size=True)
