@@ -16,7 +16,7 @@ from harness.service import MERPATI, wait_until
 def test_it_tells_of_each_try_and_ends_cleanly(tmp_path: Path) -> None:
     zone = tmp_path / "zone.toml"
     zone.write_text('[[domain]]\nname = "shop.example"\nprovider = "yahoo"\n')
-    sandbox = Sandbox("--zone", str(zone), "--keep", str(tmp_path / "kept"), "--starttls")
+    sandbox = Sandbox("--zone", str(zone), "--keep", str(tmp_path / "kept"))
     sandbox.start()
     try:
         played = sandbox.ready["domains"]["shop.example"]

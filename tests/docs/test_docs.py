@@ -79,7 +79,8 @@ def what_is_wrong_with(typed: str) -> str:
         del words[0]
     if unnamed := getattr(command, "unnamed", ""):  # `merpati queue --pace` shows
         command = command.commands[unnamed]
-    known = {flag for option in command.params for flag in option.opts} | {"--help"}
+    flags = (flag for option in command.params for flag in option.opts + option.secondary_opts)
+    known = {*flags, "--help"}
     flags = re.findall(r"(?<!\S)--[a-z-]+", " ".join(words))
     return next((flag for flag in flags if flag not in known), "")
 

@@ -44,7 +44,7 @@ def _address(_: click.Context, __: click.Parameter, text: str) -> HostPort:
     examples=(
         "merpati sandbox",
         "merpati sandbox --smtp 127.0.0.20:2525 --dns 127.0.0.1:5300 --keep received",
-        "merpati sandbox --zone rehearsal.toml --starttls --json",
+        "merpati sandbox --zone rehearsal.toml --no-starttls --json",
         "",
         "Point Merpati at it, in a data folder of its own:",
         "  MERPATI_DNS__SERVERS=127.0.0.1:5300 MERPATI_DELIVERY__PORT=2525 \\",
@@ -73,7 +73,12 @@ def _address(_: click.Context, __: click.Parameter, text: str) -> HostPort:
     metavar="FILE.toml",
     help="Domains, sending IPs and DNS records to play besides.",
 )
-@click.option("--starttls", is_flag=True, help="Offer STARTTLS, with a certificate made here.")
+@click.option(
+    "--starttls/--no-starttls",
+    default=True,
+    show_default=True,
+    help="Offer STARTTLS, with a certificate made here; some providers get no mail without.",
+)
 @click.option(
     "--keep",
     type=click.Path(file_okay=False, path_type=Path),
