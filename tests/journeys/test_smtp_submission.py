@@ -120,3 +120,27 @@ def test_swaks_submits(journey: Journey) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
     wanted = {"submission@example.net", "submission_tls@example.net"}
     wait_until(lambda: set(journey.sink.recipients()) == wanted, "the messages")
+
+
+def test_a_client_of_a_trusted_network_sends_without_a_password_until_the_key_ends(
+    journey: Journey,
+) -> None:
+    host, _, port = journey.merpati.addresses["submission"].rpartition(":")
+
+    def send(to: str) -> bool:
+        with smtplib.SMTP(host, int(port), timeout=20) as client:
+            try:
+                client.sendmail("x@y.example", [to], TEXT.format(to=to))
+            except smtplib.SMTPSenderRefused as refused:
+                assert refused.smtp_code == 530
+                return False
+            return True
+
+    assert not send("a@example.net")
+    key = journey.merpati.command(
+        *("key", "create", "--account", journey.customer.account_id, "--label", "Printer"),
+        *("--grant", "smtp/inject", "--trust-network", "127.0.0.0/8"),
+    )
+    wait_until(lambda: send("b@example.net"), "trust to be followed", 5)
+    journey.merpati.command("key", "revoke", str(key["key_id"]))
+    wait_until(lambda: not send("c@example.net"), "the end of trust to be followed", 5)

@@ -25,13 +25,14 @@ class Client:
         needs_auth: bool = True,
         is_secure: bool = True,
         recipient: Callable[[str], str | None] | None = None,
+        trusted: KeyIdentity | None = None,
     ) -> None:
         door = Door("mta.example", needs_auth, True, recipient or self._recipient, 1_000_000)
         self.session = Session(door, is_secure)
         self.taken: list[Envelope] = []
         self.passwords: list[str] = []
         self.holds_answers = False
-        self.session.greet()
+        self.session.greet(trusted)
         assert self.replies() == ["220 mta.example ESMTP"]
 
     @staticmethod

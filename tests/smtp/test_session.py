@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from merpati.smtp.session import COMMANDS, ERRORS, TakeMessage
-from tests.smtp.conftest import Client, b64
+from tests.smtp.conftest import IDENTITY, Client, b64
 
 INJECTED = (
     b"MAIL FROM:<evil@y.example>\r\nRCPT TO:<victim@example.net>\r\nDATA\r\nsmuggled\r\n.\r\n"
@@ -298,3 +298,28 @@ def test_how_bytes_are_cut_changes_nothing(data: st.DataObject) -> None:
     expected = whole.send(sent)
     assert [reply for piece in pieces for reply in cut.send(piece)] == expected
     assert cut.taken == whole.taken
+
+
+def test_a_trusted_client_needs_no_password_and_no_tls() -> None:
+    client = Client(is_secure=False, trusted=IDENTITY)
+    assert client.codes("EHLO printer", "MAIL FROM:<x@y.example>") == ["250"] * 9
+    client.say("RCPT TO:<a@example.net>", "DATA")
+    client.say("Subject: x", "", ".")
+    (envelope,) = client.taken
+    assert envelope.identity is IDENTITY
+    assert envelope.protocol == "ESMTP"  # no A: nobody authenticated
+
+
+def test_a_trusted_client_may_still_say_who_it_is() -> None:
+    client = Client(trusted=IDENTITY).begin()
+    client.say("DATA")
+    client.say("Subject: x", "", ".")
+    (envelope,) = client.taken
+    assert envelope.protocol == "ESMTPSA"
+
+
+def test_trust_survives_starttls() -> None:
+    client = Client(is_secure=False, trusted=IDENTITY)
+    client.say("EHLO printer", "STARTTLS")
+    client.say("EHLO printer")
+    assert client.codes("MAIL FROM:<x@y.example>") == ["250"]

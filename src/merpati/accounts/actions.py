@@ -26,6 +26,7 @@ from merpati.accounts.grants import ALL_GRANTS, checked_grants
 from merpati.accounts.keys import SHORT_KEY_LENGTH, hash_of, new_key
 from merpati.accounts.models import Account, ApiKey, Plan, ServiceTimeZone
 from merpati.accounts.signals import account_changed, account_created
+from merpati.accounts.trusted_networks import check_trusted_by_no_other, checked_networks
 from merpati.spool.files import SHARDS
 
 LONGEST_RETRY_SECONDS = 86_400
@@ -212,14 +213,21 @@ def create_api_key(
     *,
     by: str,
     now: datetime,
+    trusted_networks: Iterable[str] = (),
 ) -> CreatedKey:
-    """Make a key for an account. Raises AccountNotFound, AccountClosed, InvalidKeyRequest."""
+    """Make a key for an account.
+
+    trusted_networks: from these SMTP clients act as the key without its password.
+    Raises AccountNotFound, AccountClosed, InvalidKeyRequest.
+    """
     label = label.strip()
     if not label or len(label) > 200 or not label.isprintable():
         raise InvalidKeyRequest("A key's label has 1 to 200 printable characters.", "label")
     held = checked_grants(grants)
+    trusted = checked_networks(trusted_networks, held)
     key = new_key()
     with transaction.atomic():
+        check_trusted_by_no_other(trusted)
         _open_account(account_id)
         api_key = ApiKey.objects.create(
             account_id=account_id,
@@ -227,6 +235,7 @@ def create_api_key(
             short_key=key[:SHORT_KEY_LENGTH],
             key_hash=hash_of(key),
             grants=held,
+            trusted_networks=trusted,
             created_at=now,
         )
         audit.record(
@@ -238,6 +247,7 @@ def create_api_key(
             key_id=api_key.pk,
             label=label,
             grants=held,
+            trusted_networks=trusted,
         )
         account_changed.send(sender=ApiKey, account_id=account_id)
     return CreatedKey(api_key, key)

@@ -48,12 +48,15 @@ def authenticate(key: str) -> KeyIdentity | None:
     # Surrogates (a header that is not UTF-8) cannot be hashed, and no key has them.
     if not key.isascii():
         return None
-    row = (
+    found = (
         ApiKey.objects.filter(key_hash=hash_of(key), revoked_at=None)
-        .values_list("id", "short_key", "account_id", "grants", "account__suspended_at")
+        .select_related("account")
         .first()
     )
-    if row is None:
-        return None
-    key_id, short_key, account_id, grants, suspended_at = row
-    return KeyIdentity(key_id, short_key, account_id, frozenset(grants), suspended_at is not None)
+    return None if found is None else identity_of(found)
+
+
+def identity_of(key: ApiKey) -> KeyIdentity:
+    """Return who a key is; its account must be at hand."""
+    is_suspended = key.account.suspended_at is not None
+    return KeyIdentity(key.pk, key.short_key, key.account_id, frozenset(key.grants), is_suspended)

@@ -68,6 +68,8 @@ class ApiKey(models.Model):
     short_key = models.CharField(max_length=4)  # the key's first characters, to tell keys apart
     key_hash = models.CharField(max_length=64, unique=True)  # SHA-256, hexadecimal
     grants = models.JSONField(default=list)  # list of names from `grants.ALL_GRANTS`
+    # Whose SMTP clients act as this key without a password: "10.1.2.0/24", no two keys the same.
+    trusted_networks = models.JSONField(default=list)
     created_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
 

@@ -29,6 +29,8 @@ def key() -> None:
         "merpati key create --account 1 --label 'Web shop'",
         "merpati key create --account 'Toko Kirim' --label Mailer "
         "--grant transmissions/modify --grant transmissions/view",
+        "merpati key create --account 1 --label 'Old printer' --grant smtp/inject "
+        "--trust-network 10.1.2.3",
     ),
 )
 @click.option("--account", required=True, metavar="A", help="Its number or name.")
@@ -37,8 +39,20 @@ def key() -> None:
     "--grant", "grants", multiple=True, metavar="GRANT",
     help="What the key may do, repeatable [default: everything].",
 )  # fmt: skip
+@click.option(
+    "--trust-network", "networks", multiple=True, metavar="NETWORK",
+    help="SMTP clients from here act as this key without a password, repeatable.",
+)  # fmt: skip
 @common_options
-def create(account: str, label: str, grants: tuple[str, ...], data: Path, as_json: bool) -> None:
+def create(
+    *,
+    account: str,
+    label: str,
+    grants: tuple[str, ...],
+    networks: tuple[str, ...],
+    data: Path,
+    as_json: bool,
+) -> None:
     """Create an API key; prints it, once."""
     setup(data)
     from merpati.accounts.actions import (  # noqa: PLC0415 - needs Django set up
@@ -48,13 +62,16 @@ def create(account: str, label: str, grants: tuple[str, ...], data: Path, as_jso
     from merpati.accounts.grants import ALL_GRANTS  # noqa: PLC0415
 
     owner = find_account(account)
-    created = create_api_key(owner.pk, label, grants or ALL_GRANTS, by=actor(), now=now())
+    created = create_api_key(
+        owner.pk, label, grants or ALL_GRANTS, by=actor(), now=now(), trusted_networks=networks
+    )
     document = {
         "key_id": created.api_key.pk,
         "account_id": owner.pk,
         "label": created.api_key.label,
         "short_key": created.api_key.short_key,
         "grants": created.api_key.grants,
+        "trusted_networks": created.api_key.trusted_networks,
         "api_key": created.key,
     }
     show(document, f"key_id   {created.api_key.pk}\napi_key  {created.key}", as_json)
@@ -80,6 +97,7 @@ def list_keys(account: str | None, data: Path, as_json: bool) -> None:
             "label": row.label,
             "short_key": row.short_key,
             "grants": row.grants,
+            "trusted_networks": row.trusted_networks,
             "created_at": row.created_at,
             "revoked_at": row.revoked_at,
         }

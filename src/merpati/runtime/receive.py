@@ -23,6 +23,7 @@ from merpati.settings import Settings, load, parse_host_port
 
 if TYPE_CHECKING:
     from merpati.smtp.server import Port
+    from merpati.smtp.submission import Submission
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 THREADS = 32
 INBOUND_THREADS = 8  # of its own: no flood of reports keeps customers waiting
 INBOUND_MESSAGES_A_MINUTE = 1_200  # of one client; a provider sends its reports from many
+TRUST_POLL_SECONDS = 1.0
 
 
 async def receive(folder: DataFolder, settings: Settings) -> None:
@@ -39,7 +41,9 @@ async def receive(folder: DataFolder, settings: Settings) -> None:
     context = certificate_in_use(folder.tls, settings.tls).context()
     threads = ThreadPoolExecutor(THREADS, "submission")
     inbound_threads = ThreadPoolExecutor(INBOUND_THREADS, "inbound")
-    submission, inbound = _ports(folder, settings, threads, inbound_threads)
+    customers, submission, inbound = _ports(folder, settings, threads, inbound_threads)
+    await _look_for_trust(customers, submission)
+    following = asyncio.create_task(_follow_trust(customers, submission))
     submission.starttls = inbound.starttls = context
     addresses: list[tuple[str, Port, ssl.SSLContext | None]] = [
         (listen.submission, submission, None),
@@ -54,10 +58,26 @@ async def receive(folder: DataFolder, settings: Settings) -> None:
             log.info("listens address=%s service=%s tls=%s", address, port.name, tls is not None)
         spare_collections()
         await stop.wait()
+    following.cancel()
     await asyncio.gather(submission.stop(), inbound.stop())
     for pool in (threads, inbound_threads):
         pool.shutdown(wait=False, cancel_futures=True)
     log.info("stopped")
+
+
+async def _follow_trust(customers: Submission, port: Port) -> None:
+    """Keep in memory whose clients need no password, since each connection asks."""
+    while True:
+        await asyncio.sleep(TRUST_POLL_SECONDS)
+        await _look_for_trust(customers, port)
+
+
+async def _look_for_trust(customers: Submission, port: Port) -> None:
+    found = await asyncio.get_running_loop().run_in_executor(
+        port.threads, customers.trusted_networks
+    )
+    if found is not None:
+        port.trusted = found
 
 
 def _ports(
@@ -65,8 +85,8 @@ def _ports(
     settings: Settings,
     threads: ThreadPoolExecutor,
     inbound_threads: ThreadPoolExecutor,
-) -> tuple[Port, Port]:
-    """Return the submission and the inbound port."""
+) -> tuple[Submission, Port, Port]:
+    """Return who takes customers' mail, and the submission and the inbound port."""
     from merpati.adapters.clock import SystemClock  # noqa: PLC0415 - after Django is set up
     from merpati.adapters.crypto import SecretBox  # noqa: PLC0415
     from merpati.sending.directory import Directory  # noqa: PLC0415
@@ -97,6 +117,7 @@ def _ports(
     )
     brakes = Brakes(clock.elapsed)
     return (
+        customers,
         Port(
             "submission",
             Door(hostname, True, True, submission.recipient_refusal),

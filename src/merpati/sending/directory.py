@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from merpati.accounts.keys import KeyIdentity, authenticate
 from merpati.accounts.models import Account
+from merpati.accounts.trusted_networks import TrustedNetworks, trusted_networks
 from merpati.adapters.clock import Clock
 from merpati.sending import policy
 from merpati.sending.models import DEFAULT_POOL, IpPool, SendingDomain, SendingIp
@@ -61,6 +62,7 @@ class SendingAccount:
 class _Remembered:
     version: int
     identities: dict[bytes, KeyIdentity] = field(default_factory=dict)
+    trusted: TrustedNetworks | None = None
     accounts: dict[int, SendingAccount] = field(default_factory=dict)
 
 
@@ -84,6 +86,13 @@ class Directory:
             if identity is not None:  # unknown keys would fill the memory
                 remembered.identities[key_hash] = identity
         return identity
+
+    def trusted_networks(self) -> TrustedNetworks:
+        """Return whose SMTP clients need no password."""
+        remembered = self._current()
+        if remembered.trusted is None:
+            remembered.trusted = trusted_networks()
+        return remembered.trusted
 
     def account(self, account_id: int) -> SendingAccount:
         """Return what an account may send with. Raises Account.DoesNotExist."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
 from merpati.accounts.keys import KeyIdentity
+from merpati.accounts.trusted_networks import TrustedNetworks
 from merpati.settings import HostPort
 from merpati.smtp.brakes import Brakes, Rate, network_of
 from merpati.smtp.session import Ask, Authenticate, Door, Envelope, Session, StartTls, TakeMessage
@@ -67,6 +68,7 @@ class Port:
     brakes: Brakes
     services: Services
     rate: Rate | None = None  # of messages by client; None: as fast as they like
+    trusted: TrustedNetworks = field(default_factory=TrustedNetworks)  # replaced as keys change
     starttls: ssl.SSLContext | None = None
     limits: Limits = field(default_factory=Limits)
     held_bytes: int = 0
@@ -139,7 +141,7 @@ class Connection(asyncio.Protocol):
         elif port.rate is not None and port.rate.is_spent(self._network):
             self._session.end(self._too_many_messages())
         else:
-            self._session.greet()
+            self._session.greet(port.trusted.identity(self._peer))
         self._go_on()
 
     def data_received(self, data: bytes) -> None:

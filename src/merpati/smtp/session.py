@@ -105,6 +105,7 @@ class Session:
         self._is_skipping = False  # the rest of a line that is too long
         self._helo = ""
         self._is_extended = False
+        self._has_authenticated = False
         self._errors = 0
         self._commands = 0
         self._wrong_passwords = 0
@@ -125,8 +126,9 @@ class Session:
         held = len(self._in) + len(self._chunks)
         return held + (self._reader.held_bytes if self._reader else 0)
 
-    def greet(self) -> None:
-        """Say the banner."""
+    def greet(self, trusted: KeyIdentity | None = None) -> None:
+        """Say the banner; trusted: who the client is known to be without a password."""
+        self._identity = trusted
         self._say(f"220 {self._door.hostname} ESMTP")
 
     def end(self, reply: str) -> None:
@@ -155,6 +157,7 @@ class Session:
         self.ask = None
         if identity is not None:
             self._identity = identity
+            self._has_authenticated = True
             self._say("235 2.7.0 Authentication successful")
         elif refusal.startswith("421"):
             self.end(refusal)
@@ -305,7 +308,7 @@ class Session:
             raise CommandRefused("538 5.7.11 Say STARTTLS first: passwords travel encrypted only")
         if not self._helo:
             raise CommandRefused("503 5.5.1 EHLO first")
-        if self._identity is not None or self._msg_from is not None:
+        if self._has_authenticated or self._msg_from is not None:
             raise CommandRefused("503 5.5.1 AUTH is not allowed now")
         mechanism, _, initial = argument.partition(" ")
         initial = initial.strip()
@@ -450,7 +453,7 @@ class Session:
             return
         protocol = "ESMTP" if self._is_extended else "SMTP"
         if self._is_extended:
-            protocol += ("S" if self._is_secure else "") + ("A" if self._identity else "")
+            protocol += ("S" if self._is_secure else "") + ("A" if self._has_authenticated else "")
         self.ask = TakeMessage(
             Envelope(
                 msg_from=self._msg_from or "",

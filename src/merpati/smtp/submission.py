@@ -19,6 +19,7 @@ from email.utils import format_datetime
 from django.db import DatabaseError, close_old_connections
 
 from merpati.accounts.keys import KeyIdentity
+from merpati.accounts.trusted_networks import TrustedNetworks
 from merpati.adapters.clock import Clock
 from merpati.contracts.batch import Mailbox, Recipient
 from merpati.message.header import NamedAddress
@@ -74,6 +75,15 @@ class Submission:
         if subaccount.removeprefix(_SUBACCOUNT).strip("0"):
             return f"535 5.7.8 Subaccount {subaccount[len(_SUBACCOUNT) :][:20]} does not exist"
         return identity
+
+    def trusted_networks(self) -> TrustedNetworks | None:
+        """Return whose clients need no password; None when that cannot be read just now."""
+        try:
+            close_old_connections()
+            return self.directory.trusted_networks()
+        except DatabaseError:
+            log.exception("trusted_networks_unreadable effect=as_before")
+            return None
 
     def take(self, envelope: Envelope, peer: str) -> str:
         """Store a message durably and return the reply: 250 only when it is on disk."""
