@@ -15,12 +15,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from bench import machine, profile
 from bench.options import Figures, Options, say
 from bench.report import markdown
-from bench.rows import accept_bulk, accept_one, bulk, depth, recovery
+from bench.rows import accept_bulk, accept_one, bulk, depth, providers, recovery, relay
 
 ROWS: dict[str, Callable[[Options], list[Figures]]] = {
     "bulk": bulk.measure,
@@ -28,6 +29,10 @@ ROWS: dict[str, Callable[[Options], list[Figures]]] = {
     "accept-bulk": accept_bulk.measure,
     "depth": depth.measure,
     "recovery": recovery.measure,
+    "relay": partial(relay.measure, row="relay"),
+    "relay-tls": partial(relay.measure, row="relay-tls"),
+    "bulk-dns": partial(providers.measure, row="bulk-dns"),
+    "dead-mx": partial(providers.measure, row="dead-mx"),
 }
 RESULTS = Path(__file__).parent / "results"
 QUICK = {
@@ -38,6 +43,8 @@ QUICK = {
     "accept_seconds": 2,
     "accept_calls": 3,
     "backlog": 3_000,
+    "relay_messages": 500,
+    "dns_messages": 3_000,
 }
 
 

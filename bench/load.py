@@ -59,9 +59,15 @@ class ApiClient:
         self._connection.close()
 
 
-def newsletter_body(first: int, count: int, start_time: str | None = None) -> bytes:
+def newsletter_body(
+    first: int,
+    count: int,
+    start_time: str | None = None,
+    domains: int = message.RECIPIENT_DOMAINS,
+) -> bytes:
     """Return the JSON of one call for `count` recipients, numbered from `first`."""
-    return json.dumps(message.transmission(range(first, first + count), start_time)).encode()
+    numbers = range(first, first + count)
+    return json.dumps(message.transmission(numbers, start_time, domains=domains)).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +144,14 @@ def _say(prepare: float, first: float, longest: float) -> None:
     print(json.dumps(report), flush=True)
 
 
-def _by_http(address: str, recipients: int, per_call: int, start_time: str | None) -> None:
+def _by_http(
+    address: str, recipients: int, per_call: int, start_time: str | None, domains: int
+) -> None:
     begun = time.monotonic()
     sizes = [min(per_call, recipients - first) for first in range(0, recipients, per_call)]
-    bodies = [newsletter_body(n * per_call, size, start_time) for n, size in enumerate(sizes)]
+    bodies = [
+        newsletter_body(n * per_call, size, start_time, domains) for n, size in enumerate(sizes)
+    ]
     prepare = time.monotonic() - begun
     client = ApiClient(address, os.environ[KEY_VARIABLE])
     first = called = _wait_for_go()
@@ -232,13 +242,16 @@ def main() -> None:
     by_http.add_argument("recipients", type=int)
     by_http.add_argument("--per-call", type=int, default=MOST_A_CALL)
     by_http.add_argument("--start-time", help="ISO 8601; not delivered earlier")
+    by_http.add_argument("--domains", type=int, default=message.RECIPIENT_DOMAINS)
     by_smtp = kinds.add_parser("smtp")
     by_smtp.add_argument("port", type=int)
     by_smtp.add_argument("messages", type=int)
     by_smtp.add_argument("--clients", type=int, default=4)
     wanted = parser.parse_args()
     if wanted.kind == "http":
-        _by_http(wanted.address, wanted.recipients, wanted.per_call, wanted.start_time)
+        _by_http(
+            wanted.address, wanted.recipients, wanted.per_call, wanted.start_time, wanted.domains
+        )
     else:
         _by_smtp(wanted.port, wanted.messages, wanted.clients)
 

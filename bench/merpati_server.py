@@ -36,15 +36,31 @@ class MerpatiServer:
         """Start all processes and wait for the ready line; raises RuntimeError."""
         self._service.start()
 
-    def set_up(self, sink_port: int, probe_port: int | None = None) -> None:
-        """Create account, key, two sending IPs, the signing domain and the routes."""
+    def set_up(self, sink: str | None, probe_port: int | None = None) -> None:
+        """Create account, key, two sending IPs, the signing domain and the routes.
+
+        sink: HOST:PORT that takes all mail; None: it goes where DNS says.
+        """
         customer = sign_up(self._service, "Bench", message.SENDING_DOMAIN)
         self._key = customer.api_key
         self.dkim_record = customer.dkim_record[1]
-        self._service.command("route", "add", "*", f"127.0.0.1:{sink_port}")
+        if sink is not None:
+            self._service.command("route", "add", "*", sink)
         if probe_port is not None:
             probe = f"127.0.0.1:{probe_port}"
             self._service.command("route", "add", message.PROBE_DOMAIN, probe)
+
+    def set_up_relay(self, sink: str, tls: bool) -> None:
+        """Create an account whose mail from this machine needs no password and gets no signature.
+
+        tls: the sink is met with STARTTLS.
+        """
+        customer = sign_up(self._service, "Bench", message.SENDING_DOMAIN)
+        self._service.command(
+            *("key", "create", "--account", customer.account_id, "--label", "relay"),
+            *("--grant", "smtp/inject", "--trust-network", "127.0.0.0/8"),
+        )
+        self._service.command("route", "add", "*", sink)
 
     def stop(self) -> None:
         """Stop in order, by force where that fails."""
@@ -67,6 +83,11 @@ class MerpatiServer:
     def address(self) -> str:
         """HOST:PORT of the API."""
         return self._service.addresses["http"]
+
+    @property
+    def submission_port(self) -> int:
+        """The port that takes mail by SMTP."""
+        return int(self._service.addresses["submission"].rpartition(":")[2])
 
     @property
     def key(self) -> str:

@@ -77,39 +77,45 @@ def personal_data(number: int) -> dict[str, Any]:
     }
 
 
-def address(number: int, domain: str | None = None) -> str:
-    """Return a recipient's address: numbers spread over the recipient domains."""
-    return f"user{number}@{domain or f'd{number % RECIPIENT_DOMAINS}.example.net'}"
+def address(number: int, domain: str | None = None, domains: int = RECIPIENT_DOMAINS) -> str:
+    """Return a recipient's address: numbers spread over so many recipient domains."""
+    return f"user{number}@{domain or f'd{number % domains}.example.net'}"
 
 
-def recipient(number: int, domain: str | None = None) -> dict[str, Any]:
+def recipient(
+    number: int, domain: str | None = None, domains: int = RECIPIENT_DOMAINS
+) -> dict[str, Any]:
     """Return one entry of a transmission's recipients."""
     return {
-        "address": {"email": address(number, domain)},
+        "address": {"email": address(number, domain, domains)},
         "substitution_data": personal_data(number),
     }
 
 
 def transmission(
-    numbers: Iterable[int], start_time: str | None = None, domain: str | None = None
+    numbers: Iterable[int],
+    start_time: str | None = None,
+    domain: str | None = None,
+    domains: int = RECIPIENT_DOMAINS,
 ) -> dict[str, Any]:
     """Return the newsletter as one transmission call; `start_time` is ISO 8601 with offset."""
-    return _call({"subject": SUBJECT, "text": TEXT, "html": HTML}, numbers, start_time, domain)
+    recipients = [recipient(number, domain, domains) for number in numbers]
+    return _call({"subject": SUBJECT, "text": TEXT, "html": HTML}, recipients, start_time)
 
 
 def receipt(numbers: Iterable[int], start_time: str | None = None) -> dict[str, Any]:
     """Return the short transactional mail as one transmission call."""
     content = {"subject": "Order {{ order }}", "text": RECEIPT_TEXT, "html": RECEIPT_HTML}
-    return _call(content, numbers, start_time, None)
+    return _call(content, [recipient(number) for number in numbers], start_time)
 
 
 def _call(
-    content: dict[str, str], numbers: Iterable[int], start_time: str | None, domain: str | None
+    content: dict[str, str], recipients: list[dict[str, Any]], start_time: str | None
 ) -> dict[str, Any]:
     call: dict[str, Any] = {
         "campaign_id": "bench",
         "content": {"from": SENDER, **content},
-        "recipients": [recipient(number, domain) for number in numbers],
+        "recipients": recipients,
     }
     if start_time is not None:
         call["options"] = {"start_time": start_time}

@@ -27,6 +27,8 @@ class Options:
     rounds: int = 3
     messages: int = 10_000
     per_call: int = 10_000
+    relay_messages: int = 5_000
+    dns_messages: int = 30_000
     depth_messages: int = 1_000_000
     accept_seconds: int = 10
     accept_calls: int = 20

@@ -8,9 +8,17 @@ from dataclasses import dataclass
 
 from bench.merpati_server import MerpatiServer
 from bench.options import Figures
-from bench.peers import PostfixOpenDkim
+from bench.peers import Postfix, PostfixOpenDkim
 
 PEER = PostfixOpenDkim.name
+# What the other variants of a row are compared with.
+_REFERENCES = {
+    "bulk": PEER,
+    "relay": Postfix.name,
+    "relay-tls": Postfix.name,
+    "bulk-dns": "one route",
+    "dead-mx": "two hosts",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +31,24 @@ class Column:
     with_range: bool = False
 
 
+_RELAY = (
+    Column("messages/s", "messages_per_second", 0, with_range=True),
+    Column("ratio", "messages_per_second_ratio", 2),
+    Column("CPU s / 1,000", "cpu_per_1000", 3, with_range=True),
+    Column("ratio", "cpu_per_1000_ratio", 3),
+    Column("foreign CPU", "foreign_share", 2),
+    Column("durable before success", "durability"),
+)
+_PROVIDERS = (
+    Column("messages/s", "messages_per_second", 0, with_range=True),
+    Column("ratio", "messages_per_second_ratio", 2),
+    Column("CPU s / 1,000 with injector", "cpu_per_1000", 3, with_range=True),
+    Column("ratio", "cpu_per_1000_ratio", 2),
+    Column("told to come back", "deferred"),
+    Column("refused", "refused"),
+    Column("peak RSS MB, all processes", "peak_rss_mb"),
+    Column("foreign CPU", "foreign_share", 2),
+)
 _COLUMNS: dict[str, tuple[Column, ...]] = {
     "bulk": (
         Column("messages/s", "messages_per_second", 0, with_range=True),
@@ -73,6 +99,10 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("worker peak MB before", "worker_peak_mb_loaded"),
         Column("and after", "worker_peak_mb"),
     ),
+    "relay": _RELAY,
+    "relay-tls": _RELAY,
+    "bulk-dns": _PROVIDERS,
+    "dead-mx": _PROVIDERS,
 }
 
 
@@ -100,6 +130,7 @@ class Aim:
 
 
 _US, _CALLS = MerpatiServer.name, "delivering and bulk calls"
+_BY_DNS, _DEAD = "1,000 domains", "one of two dead"
 AIMS = (
     Aim("bulk", _US, "messages_per_second_ratio", "messages/s against the peer", at_least=8),
     Aim("bulk", _US, "cpu_per_1000_ratio", "CPU against the peer", at_most=0.12),
@@ -114,6 +145,11 @@ AIMS = (
     Aim("depth", "deep", "cpu_us_per_message_ratio", "CPU against it", at_most=1.5),
     Aim("depth", "deep", "worker_peak_mb", "worker's peak MB", at_most=200),
     Aim("depth", "deep", "extra_bytes_per_recipient", "disk bytes above own data", at_most=1024),
+    Aim("relay", _US, "messages_per_second_ratio", "messages/s against the peer", at_least=4),
+    Aim("relay", _US, "cpu_per_1000_ratio", "CPU against the peer", at_most=0.2),
+    Aim("relay-tls", _US, "messages_per_second_ratio", "messages/s against the peer", at_least=2),
+    Aim("bulk-dns", _BY_DNS, "messages_per_second_ratio", "rate against one route", at_least=0.7),
+    Aim("dead-mx", _DEAD, "messages_per_second_ratio", "rate against two hosts", at_least=0.8),
     Aim("recovery", "kill -9", "first_delivery_seconds", "first delivery after s", at_most=5),
 )
 
@@ -134,7 +170,8 @@ def medians(lines: Iterable[Figures]) -> dict[str, dict[str, Figures]]:
             figures["rounds"] = len(good)
             figures["failed_rounds"] = len(rounds) - len(good)
             found.setdefault(row, {})[variant] = figures
-    _add_ratios(found, "bulk", PEER, "messages_per_second", "cpu_per_1000")
+    for row, reference in _REFERENCES.items():
+        _add_ratios(found, row, reference, "messages_per_second", "cpu_per_1000")
     _add_ratios(found, "depth", "shallow", "us_per_message", "cpu_us_per_message")
     return found
 

@@ -46,6 +46,11 @@ class _Sink:
         wait_until(lambda: answers(self.port), "smtp-sink", 5)
 
     @property
+    def address(self) -> str:
+        """HOST:PORT at which it takes mail."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
     def pid(self) -> int:
         return self.process.pid
 

@@ -21,7 +21,7 @@ def measure(options: Options) -> list[Figures]:
             server = MerpatiServer(folder / "data", options.workers, options.environment)
             server.start()
             try:
-                server.set_up(sink.port)
+                server.set_up(sink.address)
                 for variant in ("idle", "delivering"):
                     line = {"row": "accept-bulk", "variant": variant, "round": number}
                     line |= _stretch(options, folder, server, sink, variant)

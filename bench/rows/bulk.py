@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 
 from bench import machine, peers
+from bench.far_end import FarEnd
 from bench.load import Injector
 from bench.merpati_server import MerpatiServer
 from bench.options import Figures, Options, say
@@ -40,7 +41,7 @@ def _merpati(options: Options) -> Figures:
         server = MerpatiServer(folder / "data", options.workers, options.environment)
         server.start()
         try:
-            server.set_up(sink.port, reader.port)
+            server.set_up(sink.address, reader.port)
             seen = probe_merpati(server, reader)
             injector = Injector(
                 folder / "injector.log",
@@ -49,7 +50,7 @@ def _merpati(options: Options) -> Figures:
                 key=server.key,
             )
             parts = server.part_cpu_seconds()
-            figures = _timed(options, server.roots(), injector, sink)
+            figures = timed(options, options.messages, server.roots(), injector, sink)
             figures["cpu_per_1000_by_part"] = {
                 part: round((spent - parts.get(part, 0)) * 1000 / options.messages, 3)
                 for part, spent in server.part_cpu_seconds().items()
@@ -74,7 +75,7 @@ def _postfix(options: Options) -> Figures:
             seen = probe_peer(peer, reader)
             log = folder / "injector.log"
             injector = Injector(log, "smtp", str(peer.port), str(options.messages))
-            figures = _timed(options, peer.roots(), injector, sink)
+            figures = timed(options, options.messages, peer.roots(), injector, sink)
         finally:
             peer.close()
     return {
@@ -85,8 +86,14 @@ def _postfix(options: Options) -> Figures:
     }
 
 
-def _timed(options: Options, roots: list[int], injector: Injector, sink: CountingSink) -> Figures:
-    messages = options.messages
+def timed(
+    options: Options,
+    messages: int,
+    roots: list[int],
+    injector: Injector,
+    sink: CountingSink | FarEnd,
+) -> Figures:
+    """Let the injector go, wait until the sink has had everything, and count."""
     before = machine.usage(*roots).cpu_seconds
     prepared = machine.usage(injector.process.pid).cpu_seconds
     sink_before = machine.usage(sink.pid).cpu_seconds
@@ -123,7 +130,7 @@ def _timed(options: Options, roots: list[int], injector: Injector, sink: Countin
 
 
 def _watch_sink(
-    sink: CountingSink, messages: int, roots: list[int], limit: float
+    sink: CountingSink | FarEnd, messages: int, roots: list[int], limit: float
 ) -> tuple[float | None, int]:
     """Return when the last message was answered, or None, and the peak of resident bytes."""
     ends, peak = time.monotonic() + limit, 0

@@ -34,7 +34,7 @@ def _end_to_end(options: Options, messages: int) -> Figures:
         server = MerpatiServer(folder / "data", options.workers, options.environment)
         server.start()
         try:
-            server.set_up(sink.port)
+            server.set_up(sink.address)
             empty = server.disk_bytes()
             before = machine.usage(server.pid).cpu_seconds
             backlog = load_backlog(server, messages, options.per_call)

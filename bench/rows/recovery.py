@@ -22,7 +22,7 @@ def measure(options: Options) -> list[Figures]:
         server = MerpatiServer(folder / "data", options.workers, options.environment)
         server.start()
         try:
-            server.set_up(sink.port)
+            server.set_up(sink.address)
             backlog = load_backlog(server, options.depth_messages, options.per_call)
             loaded_peak = server.peak_worker_bytes()
             server.kill()
