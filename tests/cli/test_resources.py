@@ -173,12 +173,17 @@ def test_routes_are_added_listed_and_removed(shell: Shell) -> None:
         "tls": "opportunistic",
         "user": None,
         "password": None,
+        "signed": True,
     }
     assert "300/min" in shell.refused("route", "add", "*", "127.0.0.1:25", "--rate", "fast")
     assert shell.json("route", "list") == {"routes": [added]}
     shell.json("route", "remove", "*.corp.example")
     assert "no route for" in shell.refused("route", "remove", "*.corp.example")
     assert shell.json("route", "list") == {"routes": []}
+    assert shell.json("route", "add", "*", "127.0.0.1:25", "--unsigned")["signed"] is False
+    policy = published_policy(shell.data)
+    assert policy is not None
+    assert [route.is_signed for route in policy.routes] == [False]
 
 
 def test_a_smart_hosts_password_is_sealed_and_never_shown(shell: Shell, tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from typing import Any
 import dkim
 import pytest
 
+from merpati.contracts.batch import Mailbox
 from merpati.contracts.event import Event, EventType, Settlement
-from merpati.contracts.sending_policy import Account, Pool, SendingIp
+from merpati.contracts.sending_policy import Account, Pool, Route, SendingIp
 from merpati.delivery import hand_over
 from merpati.delivery.allowance import DAY_MS
 from merpati.delivery.composing import ComposeThreads, Composition
@@ -738,6 +739,29 @@ async def test_a_policy_that_changes_under_load_loses_and_repeats_nothing(tmp_pa
         await w.until(lambda: not w.waiting())
         await w.until(lambda: w.engine.budget.used_bytes == 0)
     assert Counter(r.rcpt for r in sink.received) == Counter(some(600))
+
+
+async def test_what_a_smart_host_signs_leaves_unsigned_and_only_from_own_domains(
+    tmp_path: Path,
+) -> None:
+    async with SmtpSink().running() as sink:
+        routes = [
+            Route("*", "127.0.0.1", sink.port),
+            Route("signs.example", "127.0.0.1", sink.port, is_signed=False),
+        ]
+        first = policy(sink.port, routes=routes)
+        async with worker(tmp_path, first) as w:
+            await w.inject("a@signs.example", "b@other.example")
+            await w.settled(2)
+            foreign = {"sender": Mailbox("toko@{{where}}"), "sending_domain": ""}
+            await w.inject(
+                "c@signs.example", substitution_data={"where": "rival.example"}, **foreign
+            )
+            events = await w.settled(3)
+    signed = {r.rcpt: b"DKIM-Signature:" in r.data for r in sink.received}
+    assert signed == {"a@signs.example": False, "b@other.example": True}
+    assert events[-1].settlement is Settlement.FAILED
+    assert "no key in this account" in events[-1].text
 
 
 # A sick disk, and stopping.

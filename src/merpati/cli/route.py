@@ -59,6 +59,7 @@ def route() -> None:
     metavar="F",
     help="Read the password from a file's first line.",
 )
+@click.option("--unsigned", is_flag=True, help="The host signs the mail (DKIM), not we.")
 @click.option("--replace", is_flag=True, help="Take the place of the pattern's route, in one step.")
 @common_options
 def add(
@@ -70,6 +71,7 @@ def add(
     tls: str | None,
     user: str | None,
     password_file: Path | None,
+    unsigned: bool,
     replace: bool,
     data: Path,
     as_json: bool,
@@ -102,6 +104,7 @@ def add(
         messages_per_minute=parse_rate(rate) if rate is not None else None,
         tls=tls,
         login=login,
+        is_signed=not unsigned,
         replace=replace,
         by=actor(),
         now=now(),
@@ -118,7 +121,16 @@ def list_routes(data: Path, as_json: bool) -> None:
     from merpati.sending.models import StaticRoute  # noqa: PLC0415 - needs Django set up
 
     rows = [_document(row) for row in StaticRoute.objects.order_by("pattern")]
-    head = ("pattern", "target", "tls", "user", "password", "connections", "messages_per_minute")
+    head = (
+        "pattern",
+        "target",
+        "tls",
+        "user",
+        "password",
+        "signed",
+        "connections",
+        "messages_per_minute",
+    )
     empty = "no routes: all mail goes by MX; add one: merpati route add PATTERN HOST:PORT"
     text = table(head, [[row[name] for name in head] for row in rows], empty)
     show({"routes": rows}, text, as_json)
@@ -147,6 +159,7 @@ def _document(row: StaticRoute) -> dict[str, Any]:
         "connections": row.connections,
         "messages_per_minute": row.messages_per_minute,
         "tls": row.tls,
+        "signed": row.is_signed,
         "user": row.username or None,
         "password": "set" if row.username else None,
     }

@@ -72,6 +72,7 @@ class Route(msgspec.Struct, frozen=True):
     connections: at most so many per sending IP, None for the engine's default;
     messages_per_minute: per sending IP, None for no limit.
     password: encrypted with the instance's secret key; used when there is a username.
+    is_signed: by us; else the smart host signs.
     """
 
     pattern: str
@@ -82,6 +83,7 @@ class Route(msgspec.Struct, frozen=True):
     tls: TlsMode = TlsMode.OPPORTUNISTIC
     username: str = ""
     password: bytes = b""
+    is_signed: bool = True
 
 
 class Order(msgspec.Struct, frozen=True):

@@ -70,7 +70,7 @@ class KeyRing:
     """The DKIM keys of one policy, opened at first use; any thread may ask.
 
     opened: signers by sealed key, shared by all policies' rings, so that a new policy opens nothing
-    again.
+    again. signs: False for mail that a smart host signs.
     """
 
     def __init__(
@@ -78,22 +78,29 @@ class KeyRing:
         keys: Sequence[DkimKey],
         open_key: Callable[[bytes], bytes],
         opened: dict[bytes, Signer],
+        signs: bool = True,
     ) -> None:
         self._keys: dict[tuple[int, str], list[DkimKey]] = {}
         for key in keys:
             self._keys.setdefault((key.account_id, key.domain), []).append(key)
         self._open_key = open_key
         self._opened = opened
+        self._signs = signs
         self._signers: dict[tuple[int, str], HeaderSigner] = {}
 
-    def signer(self, account_id: int, domain: str) -> HeaderSigner:
-        """Return what signs for an account's domain. Raises GenerationFailed when nothing does."""
+    def signer(self, account_id: int, domain: str) -> HeaderSigner | None:
+        """Return what signs for an account's domain; None for a ring that does not sign.
+
+        Raises GenerationFailed when the account has no key of the domain, so no right to it.
+        """
         place = (account_id, domain)
         signer = self._signers.get(place)
         if signer is None:
             keys = self._keys.get(place)
             if keys is None:
                 raise GenerationFailed(f"the sending domain {domain!r} has no key in this account")
+            if not self._signs:
+                return None
             signers = [self._signer(key) for key in keys]
             signer = signers[0] if len(signers) == 1 else SeveralSigners(signers)
             self._signers[place] = signer

@@ -62,6 +62,7 @@ class Destination:
 
     provider: mailbox provider (`providers/directory.py`), or "route:host:port"; the limits are per
     sending IP, None where the engine's defaults hold; tls_because: who wants TLS, for people.
+    is_signed: what goes there gets our DKIM signatures.
     """
 
     provider: str
@@ -74,13 +75,15 @@ class Destination:
     tls: TlsMode = TlsMode.OPPORTUNISTIC
     tls_because: str = ""
     credentials: Credentials | None = None
+    is_signed: bool = True
 
     @property
     def site(self) -> tuple[str, ...]:
-        """Return what connections may be shared by: the same hosts, equally secure, as one user."""
+        """Return what queues and connections may be shared by: the same hosts, met the same way."""
         user = self.credentials.username if self.credentials else ""
         dane = "dane" if self.has_dane else ""
-        return (self.tls, user, dane, *(host.name for host in self.hosts))
+        unsigned = "" if self.is_signed else "unsigned"
+        return (self.tls, user, dane, unsigned, *(host.name for host in self.hosts))
 
     @property
     def has_dane(self) -> bool:
@@ -242,6 +245,7 @@ class Destinations:
             tls=route.tls,
             tls_because=f"the route for {route.pattern} says so",
             credentials=credentials,
+            is_signed=route.is_signed,
         )
 
     async def _under_policy(self, domain: str, found: Destination) -> Whereto:

@@ -10,7 +10,7 @@ from typing import assert_never
 from merpati.adapters import codec
 from merpati.adapters.clock import Clock
 from merpati.adapters.signing import Signer
-from merpati.contracts.sending_policy import SendingPolicy
+from merpati.contracts.sending_policy import DkimKey, SendingPolicy
 from merpati.delivery.composing import (
     ComposeThreads,
     Composition,
@@ -70,14 +70,19 @@ class HandOver:
         self._clock = clock
         self._reported: set[tuple[int, int]] = set()  # troubled contents: (shard, content id)
         self._opened: dict[bytes, Signer] = {}
-        self._keys = KeyRing((), open_key, self._opened)
+        self._rings = self._rings_of(())
         self._bounce_domain = ""
         self._typical_bytes = 16_384.0  # of a composed message
 
     def use_policy(self, policy: SendingPolicy) -> None:
         """Compose with another policy's keys from now on."""
-        self._keys = KeyRing(policy.dkim_keys, self._open_key, self._opened)
+        self._rings = self._rings_of(policy.dkim_keys)
         self._bounce_domain = policy.bounce_domain
+
+    def _rings_of(self, keys: Sequence[DkimKey]) -> dict[bool, KeyRing]:
+        return {
+            signs: KeyRing(keys, self._open_key, self._opened, signs) for signs in (True, False)
+        }
 
     def close(self) -> None:
         """End the threads."""
@@ -134,7 +139,7 @@ class HandOver:
                 home.shard.nonce,
                 self._bounce_domain,
                 self._return_path_key,
-                self._keys,
+                self._rings[queue.destination.is_signed],
                 self._look,
             )
             compositions = await self._threads.compose(rows, contents, sealing)

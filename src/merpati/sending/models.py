@@ -174,6 +174,7 @@ class StaticRoute(models.Model):
     )
     username = models.CharField(max_length=255, blank=True, default="")
     password = models.BinaryField(default=b"")  # sealed by adapters/crypto.py
+    is_signed = models.BooleanField(default=True)  # by us; else the smart host signs
     created_at = models.DateTimeField()
 
     class Meta:

@@ -269,6 +269,7 @@ def _routes() -> list[contract.Route]:
             tls=TlsMode(route.tls),
             username=route.username,
             password=bytes(route.password),
+            is_signed=route.is_signed,
         )
         for route in StaticRoute.objects.order_by("pattern")
     ]

@@ -93,11 +93,13 @@ def add_route(
     messages_per_minute: int | None = None,
     tls: str | None = None,
     login: Login | None = None,
+    is_signed: bool = True,
     replace: bool = False,
 ) -> StaticRoute:
     """Add a route; host and port as `parse_target` reads them, None for no limit of its own.
 
-    tls: a `TlsMode`; None: "verify" with a login, else "opportunistic".
+    tls: a `TlsMode`; None: "verify" with a login, else "opportunistic". is_signed: False where the
+    smart host signs.
     replace: put it in the place of a route of the same pattern, in one step, so that no mail goes
     another way in between. Raises InvalidValue, RouteExists.
     """
@@ -120,6 +122,7 @@ def add_route(
                     tls=mode.value,
                     username=login.username if login else "",
                     password=login.sealed_password if login else b"",
+                    is_signed=is_signed,
                     created_at=now,
                 )
         except IntegrityError:
@@ -135,6 +138,7 @@ def add_route(
             messages_per_minute=messages_per_minute,
             tls=mode.value,
             username=login.username if login else "",
+            is_signed=is_signed,
             replace=replace,
         )
         policy.bump()
