@@ -6,13 +6,14 @@ import contextlib
 import os
 import re
 import signal
+import smtplib
 from collections.abc import Mapping
 from pathlib import Path
 
 from bench import machine, message
 from bench.load import ApiClient
 from harness.customer import sign_up
-from harness.service import Merpati
+from harness.service import Merpati, wait_until
 
 
 class MerpatiServer:
@@ -60,7 +61,14 @@ class MerpatiServer:
             *("key", "create", "--account", customer.account_id, "--label", "relay"),
             *("--grant", "smtp/inject", "--trust-network", "127.0.0.0/8"),
         )
-        self._service.command("route", "add", "*", sink)
+        mode = "required" if tls else "none"
+        self._service.command("route", "add", "*", sink, "--tls", mode, "--unsigned")
+        wait_until(self._trusts_us, "trust to be followed", 5)
+
+    def _trusts_us(self) -> bool:
+        with smtplib.SMTP("127.0.0.1", self.submission_port, timeout=5) as client:
+            client.ehlo()
+            return client.mail(f"news@{message.SENDING_DOMAIN}")[0] == 250
 
     def stop(self) -> None:
         """Stop in order, by force where that fails."""
