@@ -24,7 +24,7 @@ from merpati.delivery.composing import ComposeThreads, Composition
 from merpati.delivery.prepared import Prepared
 from merpati.delivery.retry import MINUTE_MS
 from merpati.sandbox.dns_server import DnsServer
-from merpati.spool.errors import SpoolUnavailable
+from merpati.spool.errors import ContentUnreadable, SpoolUnavailable
 from merpati.spool.shapes import Postponed
 from merpati.spool.shard import Shard
 from tests.support.certificates import server_tls
@@ -774,10 +774,15 @@ class FailingShard(Shard):
     refused = 0
     content_failures: list[Exception] = []  # noqa: RUF012 - set by a test
 
-    async def content(self, content_id: int) -> bytes:
+    async def contents(
+        self, content_ids: Sequence[int]
+    ) -> dict[int, bytes | ContentUnreadable | None]:
         if self.content_failures:
-            raise self.content_failures.pop()
-        return await super().content(content_id)
+            failure = self.content_failures.pop()
+            if isinstance(failure, KeyError):
+                return dict.fromkeys(content_ids)
+            raise failure
+        return await super().contents(content_ids)
 
     async def settle(
         self,

@@ -10,7 +10,7 @@ import pytest
 
 from merpati.contracts.event import Event
 from merpati.delivery.feed import LONGEST_PAGE, Feed, ShardFeeds
-from merpati.spool.errors import SpoolUnavailable
+from merpati.spool.errors import ContentUnreadable, SpoolUnavailable
 from merpati.spool.shapes import Postponed, QueueDepth, QueueKey, SpooledMessage
 
 QUEUE = 5
@@ -75,8 +75,10 @@ class SlowShard:
     async def next_due_at(self, queue_id: int, after: int) -> int | None:
         return min((due_at for due_at in self.rows.values() if due_at > after), default=None)
 
-    async def content(self, content_id: int) -> bytes:
-        return b""
+    async def contents(
+        self, content_ids: Sequence[int]
+    ) -> dict[int, bytes | ContentUnreadable | None]:
+        return {}
 
     async def settle(
         self,

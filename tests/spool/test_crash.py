@@ -69,7 +69,7 @@ async def held(folder: Path) -> list[str]:
     shard = Shard(folder / "spool", 0, SystemClock(), reserve_bytes=0)
     try:
         for message in await everything(shard):
-            body = await shard.content(message.content_id)
+            body = (await shard.contents([message.content_id]))[message.content_id]
             assert body in {b"kecil", b"b" * LARGE}
         return await addresses(shard)
     finally:

@@ -181,7 +181,8 @@ async def _compare(model: Model, shard: Shard, folder: Path) -> None:
         assert (one.due_at, one.attempts, one.last_ip) == (row.due_at, row.attempts, row.last_ip)
         contents.setdefault(one.content_id, one.message_id)
     for content_id, message_id in contents.items():
-        assert await shard.content(content_id) == model.rows[message_id].content
+        expected = model.rows[message_id].content
+        assert await shard.contents([content_id]) == {content_id: expected}
     queues = (await shard.queues()).values()
     counted = {(q.key.account_id, q.key.pool_id, q.key.domain): q.count for q in queues}
     assert counted == Counter(row.key for row in model.rows.values())

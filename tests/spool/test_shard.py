@@ -67,7 +67,7 @@ async def test_a_message_comes_back_with_all_that_was_stored(shard: Shard) -> No
     assert (message.attempts, message.last_ip, message.note) == (0, "", "")
     assert (message.account_id, message.transmission_id, message.injected_at) == (3, "77", NINE)
     assert message.policy_version == 7
-    assert await shard.content(message.content_id) == b"isi"
+    assert await shard.contents([message.content_id]) == {message.content_id: b"isi"}
 
 
 async def test_suppressed_recipients_take_an_id_but_no_row(shard: Shard) -> None:
@@ -262,13 +262,23 @@ async def test_content_lives_as_long_as_its_last_message(shard: Shard, tmp_path:
     folder = tmp_path / "spool" / "00"
     assert [path.stat().st_size for path in folder.iterdir()] == [LARGE]
     await shard.settle([1, 3])
-    assert await shard.content(1) == b"kecil"
-    assert await shard.content(2) == b"b" * LARGE
+    assert await shard.contents([1, 2]) == {1: b"kecil", 2: b"b" * LARGE}
     await shard.settle([2, 4])
     assert list(folder.iterdir()) == []
-    for gone in (1, 2):
-        with pytest.raises(KeyError):
-            await shard.content(gone)
+    assert await shard.contents([1, 2]) == {1: None, 2: None}
+
+
+async def test_a_large_answer_leaves_contents_for_the_next(shard: Shard) -> None:
+    for letter in (b"a", b"b", b"c"):
+        await shard.append(
+            pack(batch([f"{letter.decode()}@x.example"], content=letter * (3 << 20)))
+        )
+    first = await shard.contents([1, 2, 3])
+    assert {key: len(body) for key, body in first.items() if isinstance(body, bytes)} == {
+        1: 3 << 20,
+        2: 3 << 20,
+    }
+    assert await shard.contents([3]) == {3: b"c" * (3 << 20)}
 
 
 async def test_numbers_are_never_used_twice(shard: Shard, tmp_path: Path) -> None:

@@ -227,6 +227,17 @@ def load_content(data: bytes) -> LoadedContent:
     return LoadedContent(content, compiled, len(data) * COMPILED_FACTOR)
 
 
+def load_all(contents: Mapping[int, bytes]) -> dict[int, LoadedContent | Exception]:
+    """Compile contents. Runs in a thread; what is wrong with one does not touch the others."""
+    loaded: dict[int, LoadedContent | Exception] = {}
+    for content_id, data in contents.items():
+        try:
+            loaded[content_id] = load_content(data)
+        except Exception as error:
+            loaded[content_id] = error
+    return loaded
+
+
 class ComposeThreads:
     """The threads that compose; `compose` awaits one hand-over.
 
@@ -278,9 +289,9 @@ class ComposeThreads:
                 self._running += 1
                 turn.set_result(None)
 
-    async def load(self, data: bytes) -> LoadedContent:
-        """Return a content compiled. Raises codec.DecodeError."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, load_content, data)
+    async def load(self, contents: Mapping[int, bytes]) -> dict[int, LoadedContent | Exception]:
+        """Return contents compiled, or what went wrong with them, under the same numbers."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, load_all, contents)
 
     def close(self) -> None:
         """End the threads; what was handed over and not begun is dropped (it is on disk)."""

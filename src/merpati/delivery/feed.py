@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from merpati.adapters.clock import Clock
 from merpati.contracts.event import Event
 from merpati.delivery.outcome import Bounced
-from merpati.spool.errors import SpoolUnavailable
+from merpati.spool.errors import ContentUnreadable, SpoolUnavailable
 from merpati.spool.shapes import (
     Cancellation,
     LanePace,
@@ -57,8 +57,13 @@ class Spool(Protocol):
     async def next_due_at(self, queue_id: int, after: int) -> int | None:
         """Return the earliest due time later than `after`."""
 
-    async def content(self, content_id: int) -> bytes:
-        """Return a batch's content. Raises KeyError, ContentUnreadable, SpoolUnavailable."""
+    async def contents(
+        self, content_ids: Sequence[int]
+    ) -> dict[int, bytes | ContentUnreadable | None]:
+        """Return contents, None for what is gone; what is left out: ask again.
+
+        Raises SpoolUnavailable.
+        """
 
     async def settle(
         self,

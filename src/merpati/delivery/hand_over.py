@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import assert_never
 
 from merpati.adapters import codec
@@ -124,14 +124,13 @@ class HandOver:
         home = picks[0][0].home  # of all of them: a queue belongs to a pool, so to one account
         contents: dict[int, LoadedContent] = {}
         results: dict[int, Composition] = {}  # by message id
-        for content_id in {row.content_id for _, row in picks}:
-            content = await self._load(home, content_id)
+        loaded = await self._load(home, dict.fromkeys(row.content_id for _, row in picks))
+        for _, row in picks:
+            content = loaded[row.content_id]
             if isinstance(content, LoadedContent):
-                contents[content_id] = content
-                continue
-            for _, row in picks:
-                if row.content_id == content_id:
-                    results[row.message_id] = content
+                contents[row.content_id] = content
+            else:
+                results[row.message_id] = content
         if contents:
             rows = [row for _, row in picks if row.content_id in contents]
             sealing = Sealing(
@@ -196,46 +195,65 @@ class HandOver:
                 assert_never(result)
         return None
 
-    async def _load(self, home: ShardFeeds, content_id: int) -> LoadedContent | Failed | Unreadable:
-        """Return a content compiled, or what its messages come to. Raises SpoolUnavailable."""
-        key = (home.shard.number, content_id)
-        content = self._contents.get(key)
-        if content is not None:
-            return content
-        try:
-            return await self._read(home, key)
-        except SpoolUnavailable:
-            raise
-        except Exception:
-            # A defect of ours, so the mail is kept: a release that mends it still sends it.
-            if key not in self._reported:
-                self._reported.add(key)
-                log.exception("content_unusable shard=%d content=%d effect=mail_put_off", *key)
-            return Unreadable("an internal error while reading its content")
+    async def _load(
+        self, home: ShardFeeds, content_ids: Collection[int]
+    ) -> dict[int, LoadedContent | Failed | Unreadable]:
+        """Return contents compiled, or what their messages come to. Raises SpoolUnavailable.
 
-    async def _read(
-        self, home: ShardFeeds, key: tuple[int, int]
+        What is not at hand is read by one call and compiled in one thread: where each message has
+        a content of its own, changing threads would cost more than the work.
+        """
+        number = home.shard.number
+        found: dict[int, LoadedContent | Failed | Unreadable] = {}
+        wanted = []
+        for content_id in content_ids:
+            content = self._contents.get((number, content_id))
+            if content is None:
+                wanted.append(content_id)
+            else:
+                found[content_id] = content
+        while wanted:
+            try:
+                read = await home.shard.contents(wanted)
+            except SpoolUnavailable:
+                raise
+            except Exception as defect:
+                return found | {one: self._loaded((number, one), defect) for one in wanted}
+            home.trouble = ""
+            loaded: Mapping[int, LoadedContent | Exception] = await self._threads.load(
+                {content_id: data for content_id, data in read.items() if isinstance(data, bytes)}
+            )
+            for content_id, data in read.items():
+                result = loaded.get(content_id, data)
+                found[content_id] = self._loaded((number, content_id), result)
+            wanted = [content_id for content_id in wanted if content_id not in read]
+        return found
+
+    def _loaded(
+        self, key: tuple[int, int], result: LoadedContent | Exception | bytes | None
     ) -> LoadedContent | Failed | Unreadable:
-        try:
-            data = await home.shard.content(key[1])
-        except ContentUnreadable as error:
-            self._report(key, f"effect=mail_put_off reason={error.reason}")
-            return Unreadable(error.reason)
-        except KeyError:
-            self._report(key, "effect=mail_fails reason=it is gone")
-            return Failed("its content is gone")
-        home.trouble = ""
-        try:
-            content = await self._threads.load(data)
-        except codec.DecodeError as error:
-            self._report(key, f"effect=mail_fails reason={error}")
-            return Failed("its content is damaged")
-        self._reported.discard(key)
-        self._contents.put(key, content)
-        return content
+        match result:
+            case LoadedContent():
+                self._reported.discard(key)
+                self._contents.put(key, result)
+                return result
+            case None:
+                self._report(key, "effect=mail_fails reason=it is gone")
+                return Failed("its content is gone")
+            case ContentUnreadable():
+                self._report(key, f"effect=mail_put_off reason={result.reason}")
+                return Unreadable(result.reason)
+            case codec.DecodeError():
+                self._report(key, f"effect=mail_fails reason={result}")
+                return Failed("its content is damaged")
+            case _:
+                # A defect of ours, so the mail is kept: a release that mends it still sends it.
+                defect = result if isinstance(result, Exception) else None
+                self._report(key, "effect=mail_put_off", defect)
+                return Unreadable("an internal error while reading its content")
 
-    def _report(self, key: tuple[int, int], words: str) -> None:
+    def _report(self, key: tuple[int, int], words: str, defect: Exception | None = None) -> None:
         """Log the trouble of a content, once for all its messages."""
         if key not in self._reported:
             self._reported.add(key)
-            log.error("content_unusable shard=%d content=%d %s", *key, words)
+            log.error("content_unusable shard=%d content=%d %s", *key, words, exc_info=defect)

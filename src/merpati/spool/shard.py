@@ -14,6 +14,7 @@ from pathlib import Path
 from merpati.adapters.clock import Clock
 from merpati.contracts.batch import Accepted
 from merpati.contracts.event import Event, JournalKind
+from merpati.spool.errors import ContentUnreadable
 from merpati.spool.files import ShardLock, make_directory, shard_path
 from merpati.spool.operations import (
     Append,
@@ -131,13 +132,17 @@ class Shard:
         )
         return found
 
-    async def content(self, content_id: int) -> bytes:
-        """Return a batch's content (msgpack of contracts.batch.Content).
+    async def contents(
+        self, content_ids: Sequence[int]
+    ) -> dict[int, bytes | ContentUnreadable | None]:
+        """Return batches' contents (msgpack of contracts.batch.Content).
 
-        Raises KeyError when no message needs it any more, ContentUnreadable when it alone cannot
-        be read just now.
+        None for those that no message needs any more; ContentUnreadable for one that alone cannot
+        be read just now. What would make the answer too large is left out: ask again.
         """
-        found: bytes = await self._writer.submit(lambda store: store.content(content_id))
+        found: dict[int, bytes | ContentUnreadable | None] = await self._writer.submit(
+            lambda store: store.contents(content_ids)
+        )
         return found
 
     async def settle(

@@ -47,6 +47,7 @@ from merpati.spool.writing import (
     write_draft,
 )
 
+CONTENTS_BYTES = 4 << 20  # of one answer, but for its last content
 KEY_LIFE_MS = 24 * 3_600_000  # an idempotency key is kept this long
 
 _unpack_batch = unpacker(Batch).decode
@@ -170,23 +171,35 @@ class Store:
         ).fetchone()
         return None if found is None else int(found)
 
-    def content(self, content_id: int) -> bytes:
-        """Return a batch's content. Raises KeyError; ContentUnreadable if its file is."""
-        row = self._db.execute(
-            "SELECT in_file, (SELECT data FROM body WHERE content_id = id) FROM content"
-            " WHERE id = ?",
-            (content_id,),
-        ).fetchone()
-        if row is None:
-            raise KeyError(content_id)
-        if not row[0]:
-            return bytes(row[1])
+    def contents(self, content_ids: Sequence[int]) -> dict[int, bytes | ContentUnreadable | None]:
+        """Return batches' contents; None for those that are gone.
+
+        What would make the answer larger than some megabytes is left out: ask again.
+        """
+        rows = self._db.execute(
+            "SELECT id, (SELECT data FROM body WHERE content_id = id) FROM content"
+            " WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps(content_ids),),
+        ).fetchall()
+        found: dict[int, bytes | ContentUnreadable | None] = dict.fromkeys(content_ids)
+        size = 0
+        for content_id, data in rows:
+            if size > CONTENTS_BYTES:
+                del found[content_id]
+                continue
+            # A body that is not in the shard's file is a file beside it.
+            body = self._from_file(content_id) if data is None else bytes(data)
+            found[content_id] = body
+            size += len(body) if isinstance(body, bytes) else 0
+        return found
+
+    def _from_file(self, content_id: int) -> bytes | ContentUnreadable:
         try:
             return self._files.read(content_id)
         except OSError as error:
             # Without the path: this is shown to the mail's sender.
             words = error.strerror or type(error).__name__
-            raise ContentUnreadable(f"content {content_id} is unreadable: {words}") from error
+            return ContentUnreadable(f"content {content_id} is unreadable: {words}")
 
     def paces(self) -> list[LanePace]:
         """Return what was learned about the pace of lanes."""
