@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ from merpati.sending.directory import Directory
 from merpati.sending.errors import DnsLookupFailed
 from merpati.sending.sending_ips import add_sending_ip
 from merpati.sending.transmission_id import TransmissionIds
+from merpati.spool.errors import SpoolError
 from tests.support.control import make_domain
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -59,6 +60,11 @@ class CollectingSpool:
             raise self.failure
         self.batches.append((shard, batch))
         return Accepted(base_id=1)
+
+    def append_all(self, batches: Sequence[tuple[int, Batch]]) -> list[Accepted | SpoolError]:
+        if isinstance(self.failure, SpoolError):
+            return [self.failure for _ in batches]
+        return [self.append(shard, batch) for shard, batch in batches]
 
     def cancel(
         self, shard: int, account_id: int, campaign_id: str, transmission_id: str = ""

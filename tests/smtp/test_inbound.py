@@ -12,6 +12,7 @@ from merpati.message.submitted import MOST_RECEIVED
 from merpati.smtp.brakes import Rate
 from merpati.smtp.inbound import REPORTS_AN_HOUR, Inbound
 from merpati.smtp.session import Envelope
+from merpati.smtp.takers import Incoming
 from merpati.spool.errors import SpoolFull, SpoolUnavailable
 from tests.api.conftest import SteppingClock
 
@@ -41,7 +42,8 @@ class Door:
 
     def take(self, data: bytes = REPORT, msg_from: str = "", rcpt_to: str = OURS) -> str:
         envelope = Envelope(msg_from, (rcpt_to,), data, "mx.example", "ESMTP", None)
-        return self.inbound.take(envelope, "192.0.2.9")
+        (reply,) = self.inbound.take([Incoming(envelope, "192.0.2.9")])
+        return reply
 
     def kept(self) -> InboundMail:
         ((shard, kind, payload),) = self.journal.kept

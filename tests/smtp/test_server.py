@@ -9,7 +9,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from merpati.smtp.inbound import RECIPIENTS, Inbound
 from merpati.smtp.server import Limits, Port, Services
 from merpati.smtp.session import Door, Envelope
 from merpati.smtp.submission import recipient_refusal
+from merpati.smtp.takers import Incoming
 from merpati.spool.client import SpoolClient
 from tests.smtp.conftest import IDENTITY, KEY, b64
 
@@ -62,12 +63,12 @@ class Served:
     def authenticate(self, user: str, password: str) -> KeyIdentity | str:
         return IDENTITY if password == KEY else "535 5.7.8 Sorry."
 
-    def take(self, envelope: Envelope, peer: str) -> str:
-        self.waiting += 1
+    def take(self, messages: Sequence[Incoming]) -> list[str]:
+        self.waiting += len(messages)
         assert self.gate.wait(10)
-        assert peer == "127.0.0.1"
-        self.taken.append(envelope)
-        return "250 2.0.0 OK"
+        assert {message.peer for message in messages} == {"127.0.0.1"}
+        self.taken += [message.envelope for message in messages]
+        return ["250 2.0.0 OK"] * len(messages)
 
     async def connect(self, tls: bool = True) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         context = self.trusting if tls else None

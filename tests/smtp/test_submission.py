@@ -20,6 +20,7 @@ from merpati.sending.sending_ips import add_sending_ip
 from merpati.sending.transmission_id import TransmissionIds
 from merpati.smtp.session import Envelope
 from merpati.smtp.submission import SORRY, Submission, recipient_refusal
+from merpati.smtp.takers import Incoming
 from merpati.spool.errors import SpoolFull, SpoolUnavailable
 from tests.api.conftest import NOW, CollectingSpool, SteppingClock
 from tests.support.control import make_domain
@@ -51,7 +52,8 @@ class Door:
             text = f"X-MSYS-API: {json.dumps(options)}\r\n{text}"
         to = recipients or self.envelope.recipients
         changed = replace(self.envelope, data=text.encode(), recipients=to)
-        return self.submission.take(changed, "192.0.2.9")
+        (reply,) = self.submission.take([Incoming(changed, "192.0.2.9")])
+        return reply
 
     @property
     def batch(self) -> Batch:

@@ -14,7 +14,7 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -172,17 +172,35 @@ class RpcClient:
 
     def call(self, op: str, payload: bytes) -> bytes:
         """Send one request and return its answer. Raises RpcUnavailable, RpcRefused."""
+        (outcome,) = self.call_all(op, (payload,))
+        if isinstance(outcome, bytes):
+            return outcome
+        raise outcome
+
+    def call_all(
+        self, op: str, payloads: Sequence[bytes]
+    ) -> list[bytes | RpcUnavailable | RpcRefused]:
+        """Send requests together and return what became of each, once all are answered."""
         try:
-            answer = self._open_line().call(op, payload, self._timeout_seconds)
-        except AnswerTooLate:
-            raise RpcUnavailable(
-                f"no answer from {self._path.name} within {self._timeout_seconds:g} s"
-            ) from None
-        except (OSError, LineBroken) as error:
-            raise RpcUnavailable(f"{self._path.name}: {error}") from error
-        if answer.kind:
-            raise RpcRefused(answer.kind, answer.message)
-        return answer.payload
+            answers = self._open_line().call_all(op, payloads, self._timeout_seconds)
+        except OSError as error:
+            return [RpcUnavailable(f"{self._path.name}: {error}") for _ in payloads]
+        return [self._outcome(answer) for answer in answers]
+
+    def _outcome(
+        self, answer: Answer | LineBroken | AnswerTooLate
+    ) -> bytes | RpcUnavailable | RpcRefused:
+        match answer:
+            case AnswerTooLate():
+                return RpcUnavailable(
+                    f"no answer from {self._path.name} within {self._timeout_seconds:g} s"
+                )
+            case LineBroken():
+                return RpcUnavailable(f"{self._path.name}: {answer}")
+            case Answer(kind=""):
+                return answer.payload
+            case _:
+                return RpcRefused(answer.kind, answer.message)
 
     def close(self) -> None:
         """Hang up; the next call connects again."""

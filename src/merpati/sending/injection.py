@@ -46,6 +46,7 @@ from merpati.sending.injection_errors import (
     SubstitutionDataTooLarge,
 )
 from merpati.sending.suppression import suppressed_among
+from merpati.spool.errors import SpoolError
 from merpati.spool.message_name import name_of
 
 log = logging.getLogger(__name__)
@@ -131,6 +132,33 @@ class Spool(Protocol):
     def append(self, shard: int, batch: Batch) -> Accepted:
         """Return once the batch is durable. Raises SpoolError."""
 
+    def append_all(self, batches: Sequence[tuple[int, Batch]]) -> list[Accepted | SpoolError]:
+        """Return, once all are answered, what `append` would have of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A transmission that nothing stands in the way of: what the spool is to store, and where.
+
+    answer: the edge's reply once that is durable.
+    """
+
+    shard: int
+    batch: Batch
+    answer: bytes
+
+    def answered(self, accepted: Accepted) -> bytes:
+        """Return the reply, now that the batch is durable."""
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug(
+                "accepted transmission=%s first_message=%s recipients=%d account=%d",
+                self.batch.transmission_id,
+                name_of(self.shard, accepted.base_id),
+                self.batch.size,
+                self.batch.account_id,
+            )
+        return accepted.reply if accepted.repeated else self.answer
+
 
 @dataclass(frozen=True, slots=True)
 class _Addressee:
@@ -156,6 +184,36 @@ def inject(
     Raises InjectionRefused when nothing was accepted, and SpoolError (SpoolUnavailable: try again;
     IdempotencyConflict) when it could not be stored.
     """
+    prepared = prepare(
+        request,
+        account,
+        transmission_id=transmission_id,
+        now=now,
+        reply=reply,
+        schedule_ahead=schedule_ahead,
+    )
+    return prepared.answered(spool.append(prepared.shard, prepared.batch))
+
+
+def inject_all(spool: Spool, prepared: Sequence[Prepared]) -> list[bytes | SpoolError]:
+    """Accept transmissions durably, together; return each one's reply, or why it was not stored."""
+    outcomes = spool.append_all([(one.shard, one.batch) for one in prepared])
+    return [
+        one.answered(outcome) if isinstance(outcome, Accepted) else outcome
+        for one, outcome in zip(prepared, outcomes, strict=True)
+    ]
+
+
+def prepare(
+    request: TransmissionRequest,
+    account: SendingAccount,
+    *,
+    transmission_id: str,
+    now: datetime,
+    reply: Callable[[TransmissionAccepted], bytes],
+    schedule_ahead: timedelta = SCHEDULE_AHEAD,
+) -> Prepared:
+    """Judge a transmission and make it ready to be stored, as `inject` does. Raises as it."""
     if account.is_suspended:
         raise AccountSuspended
     _check_headers(request)
@@ -208,16 +266,7 @@ def inject(
         campaign_id=request.campaign_id or "",
         starts_at=starts_at,
     )
-    accepted = spool.append(account.shard, batch)
-    if log.isEnabledFor(logging.DEBUG):
-        log.debug(
-            "accepted transmission=%s first_message=%s recipients=%d account=%d",
-            transmission_id,
-            name_of(account.shard, accepted.base_id),
-            len(addressees),
-            account.account_id,
-        )
-    return accepted.reply if accepted.repeated else answer
+    return Prepared(account.shard, batch, answer)
 
 
 def _check_headers(request: TransmissionRequest) -> None:

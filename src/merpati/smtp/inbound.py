@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,6 +24,7 @@ from merpati.message import return_path
 from merpati.message.submitted import MOST_RECEIVED, split_message
 from merpati.smtp.brakes import Rate
 from merpati.smtp.session import Envelope
+from merpati.smtp.takers import Incoming
 from merpati.spool.errors import SpoolError, SpoolFull
 
 log = logging.getLogger(__name__)
@@ -65,8 +67,11 @@ class Inbound:
             return "450 4.2.1 Too many reports about this message: try again later"
         return None
 
-    def take(self, envelope: Envelope, peer: str) -> str:
-        """Store a report durably and return the reply: 250 only when it is on disk."""
+    def take(self, messages: Sequence[Incoming]) -> list[str]:
+        """Store reports durably and return the replies: 250 only when it is on disk."""
+        return [self._take(*message) for message in messages]
+
+    def _take(self, envelope: Envelope, peer: str) -> str:
         (rcpt_to,) = envelope.recipients
         path = return_path.read(self.key, rcpt_to)
         if path is None:

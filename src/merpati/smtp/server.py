@@ -21,6 +21,7 @@ from merpati.accounts.trusted_networks import TrustedNetworks
 from merpati.settings import HostPort
 from merpati.smtp.brakes import Brakes, Rate, network_of
 from merpati.smtp.session import Ask, Authenticate, Door, Envelope, Session, StartTls, TakeMessage
+from merpati.smtp.takers import Incoming, Take, Takers
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -51,10 +52,10 @@ class Limits:
 class Services:
     """Who answers what sessions ask. Both are called in threads, and block.
 
-    take: (envelope, peer) → reply; authenticate: (user, password) → identity, or the refusal.
+    take: messages → their replies; authenticate: (user, password) → identity, or the refusal.
     """
 
-    take: Callable[[Envelope, str], str]
+    take: Take
     authenticate: Callable[[str, str], KeyIdentity | str] = lambda user, password: NO_AUTH
 
 
@@ -76,6 +77,11 @@ class Port:
     by_network: Counter[str] = field(default_factory=Counter)
     is_stopping: bool = False
     emptied: asyncio.Event | None = None  # set while stopping, once no connection is left
+    takers: Takers = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make the takers."""
+        self.takers = Takers(self.services.take, self.threads)
 
     async def listen(self, address: HostPort, tls: ssl.SSLContext | None = None) -> asyncio.Server:
         """Serve an address, TLS first with `tls`. Raises OSError when it cannot be bound."""
@@ -228,9 +234,7 @@ class Connection(asyncio.Protocol):
                 self._answered_message(self._too_many_messages())
                 return
             port.rate.count(self._network)
-        self._in_thread(port.services.take, envelope, self._peer).add_done_callback(
-            lambda done: self._answered_message(_result(done, "451 4.3.0 Internal error"))
-        )
+        port.takers.take(Incoming(envelope, self._peer), self._answered_message)
 
     def _too_many_messages(self) -> str:
         log.warning("too_many_messages service=%s address=%s", self._port.name, self._peer)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from merpati.adapters.codec import pack, unpacker
 from merpati.adapters.rpc import RpcClient, RpcRefused, RpcUnavailable
 from merpati.contracts.batch import Accepted, Batch
 from merpati.contracts.event import JournalKind
-from merpati.spool.errors import SpoolUnavailable
+from merpati.spool.errors import SpoolError, SpoolUnavailable
 from merpati.spool.shapes import QueueDepth, ShardStatus
 from merpati.spool.wire import (
     AppendRequest,
@@ -48,6 +49,18 @@ class SpoolClient:
         """
         request = AppendRequest(shard, pack(batch))
         return _read_accepted(self._call(self._owner(shard), "append", pack(request)))
+
+    def append_all(self, batches: Sequence[tuple[int, Batch]]) -> list[Accepted | SpoolError]:
+        """Hand over batches, each with its shard, together; return what `append` would of each."""
+        outcomes: dict[int, Accepted | SpoolError] = {}
+        for owner in dict.fromkeys(self._owner(shard) for shard, _ in batches):
+            own = [n for n, (shard, _) in enumerate(batches) if self._owner(shard) is owner]
+            requests = [pack(AppendRequest(batches[n][0], pack(batches[n][1]))) for n in own]
+            for number, answer in zip(own, owner.call_all("append", requests), strict=True):
+                outcomes[number] = (
+                    _read_accepted(answer) if isinstance(answer, bytes) else _error(answer)
+                )
+        return [outcomes[number] for number in range(len(batches))]
 
     def record(self, shard: int, kind: JournalKind, payload: bytes) -> None:
         """Have the journal keep what came from outside; returns once that is durable.
@@ -91,7 +104,11 @@ class SpoolClient:
     def _call(worker: RpcClient, op: str, payload: bytes) -> bytes:
         try:
             return worker.call(op, payload)
-        except RpcUnavailable as error:
-            raise SpoolUnavailable(str(error)) from error
-        except RpcRefused as error:
-            raise error_of(error.kind, error.message) from error
+        except (RpcUnavailable, RpcRefused) as error:
+            raise _error(error) from error
+
+
+def _error(error: RpcUnavailable | RpcRefused) -> SpoolError:
+    if isinstance(error, RpcRefused):
+        return error_of(error.kind, error.message)
+    return SpoolUnavailable(str(error))
