@@ -93,12 +93,10 @@ def batch(
         injected_at=now,
         pool_id=pool_id,
         ip_pool="default",
-        sending_domain=DOMAIN,
-        sender=Mailbox(f"hi@{DOMAIN}", "Kirim"),
         subject="Order {{name}}",
         text=text,
         campaign_id=campaign_id,
-        **content_fields,
+        **{"sending_domain": DOMAIN, "sender": Mailbox(f"hi@{DOMAIN}", "Kirim"), **content_fields},
     )
     rows = [
         MessageRow(
