@@ -33,10 +33,9 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
-
-from merpati.sandbox.dns_server import DnsServer
 
 MOST_SECONDS = 90.0  # that a script waits for its client
 
@@ -165,6 +164,13 @@ def _steps(step: Step) -> Iterator[Step]:
         yield Step(step.number, verb, text)
 
 
+class Zone(Protocol):
+    """Where names are made known: `merpati.sandbox.dns_server` is one."""
+
+    def add(self, name: str, record_type: str, *values: str) -> None:
+        """Add records, as in a zone file."""
+
+
 class Theatre:
     """Plays dialogues: every host has an address of its own, all on one port.
 
@@ -173,12 +179,14 @@ class Theatre:
     for the dialogues that lead there, on the same port.
     """
 
-    def __init__(self, dialogues: Sequence[Dialogue], network: str, tls: ssl.SSLContext) -> None:
-        """network: the first two numbers of the addresses to play on, "127.77"."""
+    def __init__(
+        self, dialogues: Sequence[Dialogue], network: str, tls: ssl.SSLContext, port: int = 0
+    ) -> None:
+        """network: the first two numbers of the addresses to play on, "127.77"; port: 0 any."""
         self.dialogues = dialogues
         self.faults: list[str] = []
         self.callers: dict[str, list[str]] = {}
-        self.port = 0
+        self.port = port
         self.ours = f"{network}.255.1"
         self._network = network
         self._tls = tls
@@ -186,7 +194,7 @@ class Theatre:
         self._addresses: dict[str, str] = {}
 
     @contextlib.contextmanager
-    def open(self, dns: DnsServer) -> Iterator[Theatre]:
+    def open(self, dns: Zone) -> Iterator[Theatre]:
         """Listen, and have the names lead here, until the block ends."""
         with contextlib.ExitStack() as stack:
             for scene, dialogue in enumerate(self.dialogues, 1):
@@ -246,7 +254,7 @@ class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
 
 
-def _tell(dns: DnsServer, dialogue: Dialogue, addresses: dict[str, str], ours: str) -> None:
+def _tell(dns: Zone, dialogue: Dialogue, addresses: dict[str, str], ours: str) -> None:
     own = [addresses[dialogue.host_name(n)] for n in range(1, len(dialogue.hosts) + 1)]
     for record in dialogue.expected.dns:
         name, kind, value = record.format("", *own, domain=dialogue.domain, us=ours).split(" ", 2)
