@@ -1,8 +1,8 @@
 """A mail receiver that remembers: `python -m chaos.sink PORT FILE [DEFER REJECT]`.
 
 It takes mail with PIPELINING, but for the percentages of recipients to defer once and to reject.
-A line `moment recipient message-id` is written to FILE *before* the 250, so that the file knows of every
-message the sender may believe delivered.
+A line `moment recipient message-id` is written to FILE *before* the 250, so that the file knows of
+every message the sender may believe delivered.
 """
 
 from __future__ import annotations
