@@ -119,34 +119,36 @@ _MACROS = {
     ),
     "reject": (*_TAKEN, "S {}"),
 }
+_VERBS = {*"S C raw data wait slowly starttls drop greet secure".split(), *_MACROS}
 
 
 def read_dialogue(file: Path) -> Dialogue:
     """Return what a file says. Raises ValueError naming file and line."""
     head, _, body = file.read_text().partition("\n---\n")
-    lines = enumerate(body.splitlines(), head.count("\n") + 3)
-    hosts: dict[int, MailHost] = {}
+    dead: dict[int, bool] = {}
+    scripts: dict[int, list[list[Step]]] = {}
     script: list[Step] = []
-    for number, line in lines:
-        if not line.strip() or line.startswith("#"):
-            continue
+    for number, line in enumerate(body.splitlines(), head.count("\n") + 3):
         if found := _HOST.fullmatch(line):
-            preference, dead = int(found[1]), bool(found[3])
+            preference, connection = int(found[1]), int(found[2] or 1)
+            of_host = scripts.setdefault(preference, [])
+            if connection != len(of_host) + 1:
+                raise ValueError(f"{file.name}:{number}: connection {connection} comes too early")
+            dead[preference] = bool(found[3])
             script = []
-            before = hosts[preference].scripts if found[2] else ()
-            hosts[preference] = MailHost(preference, dead, (*before, script))  # type: ignore[arg-type]
-        elif step := _STEP.fullmatch(line):
-            script.extend(_steps(Step(number, step[1], step[2] or "")))
-        else:
+            of_host.append(script)
+        elif (step := _STEP.fullmatch(line)) and step[1] in _VERBS:
+            script.extend(_written_out(Step(number, step[1], step[2] or "")))
+        elif line.strip():
             raise ValueError(f"{file.name}:{number}: no step of a dialogue: {line!r}")
-    frozen = (
-        MailHost(h.preference, h.is_dead, tuple(tuple(s) for s in h.scripts))
-        for h in hosts.values()
+    hosts = (
+        MailHost(preference, dead[preference], tuple(map(tuple, of_host)))
+        for preference, of_host in scripts.items()
     )
-    return Dialogue(file.stem, msgspec.convert(tomllib.loads(head), Expected), tuple(frozen))
+    return Dialogue(file.stem, msgspec.convert(tomllib.loads(head), Expected), tuple(hosts))
 
 
-def _steps(step: Step) -> Iterator[Step]:
+def _written_out(step: Step) -> Iterator[Step]:
     """Write out what stands for several lines."""
     if step.verb in ("greet", "secure"):
         lines = ["S 220 mx.example ESMTP", "C EHLO *", "S 250-mx.example"]
@@ -309,8 +311,6 @@ class _Actor:
                 case "drop":
                     self._drop()
                     return
-                case _:
-                    raise _OutOfScript(f"{step.number}: no such step: {step.verb}")
 
     def take_leave(self) -> None:
         """Answer QUIT and RSET until the client is gone; there is nothing else left to say."""
