@@ -40,7 +40,7 @@ bench: setup system ## Measure against Postfix + OpenDKIM in the same run; print
 bench-warmup: setup ## Compare warm-up policies on simulated providers; prints the tables of docs/explanation/warm-up.md
 	@$(BIN)/python -m bench.warmup $(ARGS)
 
-chaos: setup ## 200 rounds of kill -9 under load; prints the balance
+chaos: setup ## 200 rounds of kill -9 under load; ARGS="--defer 30 --reject 2": a sink that refuses
 	$(BIN)/python -m chaos $(ARGS)
 
 fuzz: setup ## Ten minutes of random input to all that reads it; ARGS="--seconds 60 template"

@@ -3,7 +3,8 @@
 Each round lets callers send without pause, kills something, and waits until it is back. At the end
 the queue drains and every recipient that was answered 2xx must have arrived. Duplicates are
 allowed only in the one stated window (between the receiver's 250 and our record of it), with the
-same Message-ID, and are counted.
+same Message-ID, and are counted. With --defer and --reject the sink refuses some recipients once,
+and some for good: those must bounce, and nobody else.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
+from chaos.fate import Manners
 from chaos.load import Caller, Ledger
 from chaos.service import Target
 from chaos.verdict import judge, never_reached, read_arrivals
@@ -79,14 +81,17 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--callers", type=int, default=4)
     parser.add_argument("--pause", type=float, default=0.02, help="seconds between calls")
+    parser.add_argument("--defer", type=int, default=0, help="percent deferred once")
+    parser.add_argument("--reject", type=int, default=0, help="percent refused for good")
     parser.add_argument("--seed", type=int, default=None, help="repeat a run's choices")
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.randrange(10**9)
     random.seed(seed)
+    manners = Manners(options.defer, options.reject)
     ledger, kills = Ledger(), list[float]()
     tried, reached = Counter[str](), Counter[str]()
     with tempfile.TemporaryDirectory(prefix="merpati-chaos-") as folder:
-        target = Target(Path(folder))
+        target = Target(Path(folder), manners)
         callers = [
             Caller(target.http_port, target.api_key, ledger, options.pause)
             for _ in range(options.callers)
@@ -107,10 +112,11 @@ def main() -> int:
             caller.join(60)
         drain(target, len(ledger.accepted))
         balance = target.merpati.command("accounts", "balance")["rows"]
-        verdict = judge(ledger.accepted, read_arrivals(target.arrivals), kills)
+        verdict = judge(ledger.accepted, read_arrivals(target.arrivals), kills, manners)
         code = target.stop()
     recorded = sum(row["accepted"] for row in balance)
     delivered = sum(row["delivered"] for row in balance)
+    bounced = sum(row["bounced"] for row in balance)
     silent = never_reached(tried, reached)
     report = {
         "seed": seed,
@@ -124,11 +130,12 @@ def main() -> int:
         **asdict(verdict),
         "balance_accepted": recorded,
         "balance_delivered": delivered,
+        "balance_bounced": bounced,
         "exit_code": code,
     }
     print(json.dumps(report, indent=2))
-    balanced = recorded == delivered == verdict.promised and not code
-    return 0 if verdict.holds and balanced and not ledger.wrong and not silent else 1
+    balanced = recorded == delivered + bounced == verdict.promised and bounced == verdict.rejected
+    return 0 if verdict.holds and balanced and not (ledger.wrong or silent or code) else 1
 
 
 if __name__ == "__main__":

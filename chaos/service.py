@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from chaos.fate import Manners
 from harness.customer import sign_up
 from harness.service import Merpati, answers, free_port, is_alive, wait_until
 
@@ -16,7 +17,8 @@ from harness.service import Merpati, answers, free_port, is_alive, wait_until
 class Target:
     """Starts service and sink, prepares one account, kills processes by name or fault point."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, manners: Manners) -> None:
+        """manners: of the sink. What it defers is tried again after a second."""
         self.arrivals = folder / "arrivals.txt"
         self._faults = folder / "faults"
         self.http_port, sink_port = free_port(), free_port()
@@ -24,10 +26,16 @@ class Target:
             folder / "data",
             *("--workers", "2"),
             http=f"127.0.0.1:{self.http_port}",
-            environment={"MERPATI_FAULTS_FILE": str(self._faults)},
+            environment={
+                "MERPATI_FAULTS_FILE": str(self._faults),
+                "MERPATI_DELIVERY__RETRY_SECONDS": "1",
+            },
         )
         self._sink = subprocess.Popen(
-            [sys.executable, "-m", "chaos.sink", str(sink_port), str(self.arrivals)]
+            [
+                *(sys.executable, "-m", "chaos.sink", str(sink_port), str(self.arrivals)),
+                *(str(manners.defer), str(manners.reject)),
+            ]
         )
         wait_until(lambda: answers(sink_port), "the sink")
         self.merpati.start()

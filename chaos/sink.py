@@ -1,7 +1,8 @@
-"""A mail receiver that remembers: `python -m chaos.sink PORT FILE`.
+"""A mail receiver that remembers: `python -m chaos.sink PORT FILE [DEFER REJECT]`.
 
-It accepts everything with PIPELINING and writes a line `moment recipient message-id` to FILE
-*before* it answers 250, so that the file knows of every message the sender may believe delivered.
+It takes mail with PIPELINING, but for the percentages of recipients to defer once and to reject.
+A line `moment recipient message-id` is written to FILE *before* the 250, so that the file knows of
+every message the sender may believe delivered.
 """
 
 from __future__ import annotations
@@ -13,14 +14,19 @@ import time
 from pathlib import Path
 from typing import TextIO
 
+from chaos.fate import Fate, Manners
+
 MESSAGE_ID = re.compile(rb"^Message-ID:\s*(<[^>]*>)", re.IGNORECASE | re.MULTILINE)
 
 
 class Session(asyncio.Protocol):
     """One SMTP connection; speaks just enough of RFC 5321 for an honest sender."""
 
-    def __init__(self, log: TextIO) -> None:
+    def __init__(self, log: TextIO, manners: Manners, deferred: set[str]) -> None:
+        """deferred: who was deferred already; of all sessions."""
         self._log = log
+        self._manners = manners
+        self._deferred = deferred
         self._buffer = b""
         self._recipients: list[str] = []
         self._in_data = False
@@ -52,16 +58,28 @@ class Session(asyncio.Protocol):
         if verb == b"EHLO":
             answer = b"250-sink\r\n250-PIPELINING\r\n250 SIZE 50000000"
         elif verb == b"DATA":
-            answer, self._in_data = b"354 go on", True
+            self._in_data = bool(self._recipients)
+            answer = b"354 go on" if self._in_data else b"503 5.5.1 no recipient"
         elif verb == b"QUIT":
             answer = b"221 bye"
+        elif verb == b"RCPT":
+            answer = self._recipient(line.split(b"<", 1)[1].split(b">", 1)[0].decode())
         else:
-            if verb == b"RCPT":
-                self._recipients.append(line.split(b"<", 1)[1].split(b">", 1)[0].decode())
+            self._recipients = []
             answer = b"250 ok"
         self._transport.write(answer + b"\r\n")
         if verb == b"QUIT":
             self._transport.close()
+
+    def _recipient(self, recipient: str) -> bytes:
+        fate = self._manners.fate_of(recipient)
+        if fate is Fate.REJECTED:
+            return b"550 5.1.1 no such user"
+        if fate is Fate.DEFERRED_ONCE and recipient not in self._deferred:
+            self._deferred.add(recipient)
+            return b"451 4.3.0 come again"
+        self._recipients.append(recipient)
+        return b"250 ok"
 
     def _message(self, body: bytes) -> None:
         found = MESSAGE_ID.search(body)
@@ -73,14 +91,15 @@ class Session(asyncio.Protocol):
         self._transport.write(b"250 2.0.0 kept\r\n")
 
 
-async def serve(port: int, log: TextIO) -> None:
+async def serve(port: int, log: TextIO, manners: Manners) -> None:
     """Receive until the process ends."""
+    deferred = set[str]()
     server = await asyncio.get_running_loop().create_server(
-        lambda: Session(log), "127.0.0.1", port, backlog=512
+        lambda: Session(log, manners, deferred), "127.0.0.1", port, backlog=512
     )
     await server.serve_forever()
 
 
 if __name__ == "__main__":
     with Path(sys.argv[2]).open("a") as file:
-        asyncio.run(serve(int(sys.argv[1]), file))
+        asyncio.run(serve(int(sys.argv[1]), file, Manners(*map(int, sys.argv[3:]))))

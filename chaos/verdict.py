@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from chaos.fate import POLITE, Fate, Manners
+
 # A message is sent twice only when a process dies between the receiver's 250 and the commit that
 # records it: outcomes are gathered for 20 ms and one commit is on its way. A second is generous.
 WINDOW_SECONDS = 1.0
@@ -28,8 +30,10 @@ class Verdict:
     """The balance of a run; `holds` is what `make chaos` asserts."""
 
     promised: int
+    deferred: int  # of the promised those that the sink took at the second try only
+    rejected: int  # of the promised those that it refused for good
     received: int  # different recipients
-    lost: int
+    lost: int  # neither received nor rejected
     strangers: int  # received though never promised, and no call for them was left unanswered
     duplicates: int  # more than one arrival for one recipient
     outside_window: int  # duplicates that no kill explains
@@ -47,10 +51,16 @@ def read_arrivals(file: Path) -> list[Arrival]:
     return [Arrival(float(at), recipient, message_id) for at, recipient, message_id in rows]
 
 
-def judge(promised: set[str], arrivals: Iterable[Arrival], kills: Sequence[float]) -> Verdict:
+def judge(
+    promised: set[str],
+    arrivals: Iterable[Arrival],
+    kills: Sequence[float],
+    manners: Manners = POLITE,
+) -> Verdict:
     """Compare what was promised with what arrived.
 
-    kills: moments (seconds since the epoch) at which a process was killed or found dead.
+    kills: moments (seconds since the epoch) at which a process was killed or found dead. manners:
+    the sink's.
     """
     by_recipient: dict[str, list[Arrival]] = defaultdict(list)
     for arrival in arrivals:
@@ -64,10 +74,14 @@ def judge(promised: set[str], arrivals: Iterable[Arrival], kills: Sequence[float
                 abs(kill - first.at) <= WINDOW_SECONDS and kill <= second.at for kill in kills
             )
     received = set(by_recipient)
+    fates = {recipient: manners.fate_of(recipient) for recipient in promised}
+    rejected = {recipient for recipient, fate in fates.items() if fate is Fate.REJECTED}
     return Verdict(
         promised=len(promised),
+        deferred=sum(fate is Fate.DEFERRED_ONCE for fate in fates.values()),
+        rejected=len(rejected),
         received=len(received),
-        lost=len(promised - received),
+        lost=len(promised - rejected - received),
         strangers=len(received - promised),
         duplicates=duplicates,
         outside_window=outside,

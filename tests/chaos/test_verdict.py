@@ -1,5 +1,6 @@
 """The judge of the chaos rounds must itself notice each kind of fault."""
 
+from chaos.fate import Fate, Manners
 from chaos.verdict import TRIES, Arrival, judge, never_reached
 
 A, B = "a@example.net", "b@example.net"
@@ -15,6 +16,19 @@ def test_a_lost_message_fails() -> None:
     verdict = judge({A, B}, [Arrival(1, A, "<1>")], [])
     assert verdict.lost == 1
     assert not verdict.holds
+
+
+def test_a_rejected_message_is_not_lost_and_a_deferred_one_is_if_it_never_came() -> None:
+    everybody = {f"u{n}@example.net" for n in range(1000)}
+    manners = Manners(defer=30, reject=2)
+    by_fate = {fate: {r for r in everybody if manners.fate_of(r) is fate} for fate in Fate}
+    taken = [Arrival(1, r, "<1>") for r in sorted(by_fate[Fate.TAKEN])]
+    verdict = judge(everybody, taken, [], manners)
+    assert 200 < verdict.deferred < 400
+    assert 0 < verdict.rejected < 50
+    assert verdict.lost == verdict.deferred
+    late = [Arrival(2, r, "<1>") for r in by_fate[Fate.DEFERRED_ONCE]]
+    assert judge(everybody, taken + late, [], manners).holds
 
 
 def test_a_message_nobody_promised_fails() -> None:

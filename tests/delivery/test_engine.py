@@ -244,6 +244,23 @@ async def test_retries_and_refusals_count_as_attempts(tmp_path: Path) -> None:
     assert mails == 25
 
 
+async def test_an_allowance_is_never_passed_at_its_edge_also_across_restarts(
+    tmp_path: Path,
+) -> None:
+    """M1: more connections than the day has messages left, and a worker that starts anew twice."""
+    clock = StepClock()
+    async with SmtpSink().running() as sink:
+        first = policy(sink.port, ips=(replace_ip(ONE, 100),), connections=200)
+        for start in range(1, 4):
+            async with worker(tmp_path, first, clock=clock) as w:
+                await w.inject(*(f"u{n}@start{start}.example" for n in range(200)))
+                if start == 1:
+                    await w.until(lambda: len(sink.received) >= 20)
+                else:
+                    await w.reason("allowance")
+    assert 20 <= sum(line.startswith("MAIL") for c in sink.connections for line in c.lines) <= 100
+
+
 async def test_a_spent_allowance_flows_to_the_overflow_pool(tmp_path: Path) -> None:
     async with SmtpSink().running() as sink:
         pools = [
@@ -607,6 +624,7 @@ async def test_mail_whose_domain_cannot_be_looked_up_expires(tmp_path: Path) -> 
 
 
 async def test_mail_of_a_removed_pool_leaves_by_the_default_pool(tmp_path: Path) -> None:
+    """D11."""
     async with SmtpSink().running() as sink, worker(tmp_path, policy(sink.port)) as w:
         await w.inject("a@x.example", pool_id=999)
         events = await w.settled(1)
@@ -614,6 +632,7 @@ async def test_mail_of_a_removed_pool_leaves_by_the_default_pool(tmp_path: Path)
 
 
 async def test_mail_of_a_removed_account_fails_with_a_reason(tmp_path: Path) -> None:
+    """D11."""
     async with worker(tmp_path, policy(1, accounts=[], pools=[])) as w:
         await w.inject(*some(700))
         events = await w.settled(700)

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from chaos.verdict import judge
 from harness.service import is_alive, wait_until
 from tests.journeys.conftest import Journey
@@ -29,10 +31,17 @@ def test_killed_right_after_200_the_message_is_delivered_once(journey: Journey) 
     assert len({a.message_id for a in journey.sink.arrivals()}) == 1
 
 
-def test_twenty_rounds_of_kills_lose_nothing() -> None:
-    """D2, D4, D12: `make chaos`, small."""
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(("--rounds", "14"), id="polite"),
+        pytest.param(("--rounds", "6", "--defer", "30", "--reject", "2"), id="deferring"),
+    ],
+)
+def test_twenty_rounds_of_kills_lose_nothing(options: tuple[str, ...]) -> None:
+    """D2, D4, D12, F3: `make chaos`, small."""
     done = subprocess.run(
-        [sys.executable, "-m", "chaos", "--rounds", "20"],
+        [sys.executable, "-m", "chaos", *options],
         capture_output=True,
         text=True,
         check=False,
@@ -41,7 +50,9 @@ def test_twenty_rounds_of_kills_lose_nothing() -> None:
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
     report = json.loads(done.stdout)
     assert report["lost"] == 0
-    assert report["promised"] == report["balance_delivered"] > 0
+    assert report["promised"] == report["balance_delivered"] + report["balance_bounced"]
+    assert report["balance_delivered"] > 0
+    assert (report["deferred"] > 0) == ("--defer" in options)
 
 
 def test_a_worker_killed_between_250_and_its_record_repeats_within_the_window(

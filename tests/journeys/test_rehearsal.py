@@ -89,7 +89,7 @@ def test_each_provider_answers_as_the_recipient_says_and_is_understood(
 def test_one_id_follows_a_message_through_all_processes(
     merpati: Merpati, customer: Customer
 ) -> None:
-    """S7: web accepts, a worker attempts, the event store tells, all of one id."""
+    """Web accepts, a worker attempts, the event store tells, all of one id."""
     body = transmission("accept@plain-like.test")
     assert send(merpati.addresses["http"], customer.api_key, body)[0] == 200
     (event,) = wait_until(

@@ -95,7 +95,7 @@ def templates() -> list[str]:
 
 
 def test_every_line_is_an_event_with_fields() -> None:
-    """S7: so that a program can read each, and `message=` is always the id that events show."""
+    """So that a program can read each, and `message=` is always the id that events show."""
     found = templates()
     assert len(found) > 40
     word = r"[a-z]\w*=(?:%[-\d.]*[a-z]|\w+)"

@@ -21,7 +21,7 @@ def outcome(provider: str, text: Text) -> Outcome:
 
 @pytest.mark.parametrize("provider", EVERY)
 def test_a_provider_is_read_as_it_means_it(provider: str) -> None:
-    """T4 to T6's texts from the other end: class, and whether it waits."""
+    """What the sandbox says, read by who hears it: class, and whether it waits."""
     texts = all_texts()[provider]
     rejected, full = outcome(provider, texts.reject), outcome(provider, texts.full)
     assert isinstance(rejected, Bounced) and rejected.bounce_class is BounceClass.INVALID_RECIPIENT

@@ -223,10 +223,11 @@ def test_recipients_errors_and_chatter_have_limits() -> None:
     assert Client().codes(*["NOOP"] * (COMMANDS + 5)) == ["250"] * COMMANDS + ["421"]
 
 
-# S7: BDAT.
+# BDAT.
 
 
 def test_chunks_make_one_message() -> None:
+    """S7."""
     client = Client().begin()
     replies = client.send(b"BDAT 6\r\nA: b\r\nBDAT 10 LAST\r\n\r\n.\r\n..x\r\n")
     assert [reply[:3] for reply in replies] == ["250", "250"]

@@ -303,6 +303,8 @@ async def test_numbers_are_never_used_twice(shard: Shard, tmp_path: Path) -> Non
 async def test_an_allowance_is_never_exceeded_also_after_a_restart(
     shard: Shard, tmp_path: Path
 ) -> None:
+    """M1, where it is counted."""
+
     async def ask(day: int, block: int) -> int:
         return await shard.reserve("127.0.0.2", day, block, limit=100)
 

@@ -176,6 +176,7 @@ class Session(asyncio.Protocol):
         self._now = elapsed()  # of the last event, so that one reading serves it whole
         self._deadline = self._now + timeouts.banner
         self._unsent_bytes = 0  # as `check` last saw them
+        self._unread = 0  # replies that came along with the present one
         self._closing = False  # nothing more is begun
         self._quitting = False  # because we wanted to, with nothing on the connection
         self._why_lost = ""
@@ -261,9 +262,12 @@ class Session(asyncio.Protocol):
         """Take replies as they come."""
         self._now = self._elapsed()
         try:
-            for raw in self._reader.feed(data):
+            replies = self._reader.feed(data)
+            self._unread = len(replies)
+            for raw in replies:
                 if self._transport is None:
                     return
+                self._unread -= 1
                 self._on_reply(raw)
             if self.awaits_handshake:
                 self._be_ready_for_handshake()
@@ -399,6 +403,9 @@ class Session(asyncio.Protocol):
             if self._refusal is None:
                 self._refusal = (Stage.DATA, reply_of(raw))
             self._end_refused()
+        elif self._unread or not self._reader.is_empty:
+            # Taken for the answer to the message it would deliver what was never sent.
+            raise ProtocolViolation("an answer to the message before the message")
         elif self._refusal is None:
             self._send_message()
         else:
