@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from merpati.cli.hours_answers import Desk, day_document, in_words, minutes, open_desk, this_year
+from merpati.cli.hours_answers import Desk, in_words, open_desk, this_year
 from merpati.cli.hours_holidays import holidays
 from merpati.cli.hours_override import override
 from merpati.cli.output import Group, common_options, say, show, table
 from merpati.cli.zone import zone_option
+from merpati.desk.hours_document import day_document, minutes
 
 if TYPE_CHECKING:
     from merpati.desk.service_hours import Day

@@ -10,13 +10,14 @@ from zoneinfo import ZoneInfo
 
 from merpati.cli.actor import now
 from merpati.cli.output import say
+from merpati.desk.hours_document import account_document
 from merpati.runtime.setup import setup
 
 if TYPE_CHECKING:
     from merpati.desk.business_hours import Account
     from merpati.desk.calendar_changes import CalendarChange
     from merpati.desk.models import ZoneCalendar
-    from merpati.desk.service_hours import Day, ServiceHours
+    from merpati.desk.service_hours import ServiceHours
 
 _MINUTE = timedelta(minutes=1)
 
@@ -65,20 +66,7 @@ class Desk:
         unconfirmed = unconfirmed_years(self.hours, account)
         self.warn(unconfirmed)
         return {
-            "account": [
-                day_document(count.day)
-                | {
-                    "counted": [
-                        {
-                            "from": span.starts_at,
-                            "to": span.ends_at,
-                            "minutes": minutes(span.length),
-                        }
-                        for span in count.spans
-                    ]
-                }
-                for count in account
-            ],
+            "account": account_document(account),
             "explanation": account_in_words(account, self.zone),
             "unconfirmed_years": unconfirmed,
         }
@@ -102,16 +90,6 @@ def open_desk(data: Path, zone: str) -> Desk:
     return Desk(row, service_hours(row))
 
 
-def day_document(day: Day) -> dict[str, Any]:
-    """Return how a local day is kept as plain data."""
-    return {
-        "day": day.on,
-        "kind": day.kind.value,
-        "hours": [str(window) for window in day.windows],
-        "note": day.note,
-    }
-
-
 def change_document(change: CalendarChange) -> dict[str, Any]:
     """Return what an action changed."""
     first, last = change.days or (None, None)
@@ -121,12 +99,6 @@ def change_document(change: CalendarChange) -> dict[str, Any]:
         "changed_from": first,
         "changed_to": last,
     }
-
-
-def minutes(time: timedelta) -> int | float:
-    """Return a length in minutes, whole where it is."""
-    whole, rest = divmod(time, _MINUTE)
-    return whole if not rest else time / _MINUTE
 
 
 def in_words(time: timedelta) -> str:
