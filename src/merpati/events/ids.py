@@ -19,3 +19,9 @@ def event_id(shard: int, seq: int, index: int) -> int:
 def first_event_id(shard: int) -> int:
     """Return the number below all events of a shard, and above those of the shard before."""
     return shard << SHARD_SHIFT
+
+
+def event_bounds(shard: int) -> tuple[int, int]:
+    """Return the first number of a shard's events, and the one behind its last."""
+    # The last shard's end does not fit SQLite's integers; nothing is above it anyway.
+    return first_event_id(shard), min(first_event_id(shard + 1), (1 << 63) - 1)

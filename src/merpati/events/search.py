@@ -94,7 +94,7 @@ class Wanted:
                 f"SELECT {_COLUMNS} {self._way} "
                 f"WHERE event.id >= ? AND event.id < ? AND {condition} "
                 "ORDER BY event.id DESC LIMIT ?",
-                [*_bounds(shard), *values, limit],
+                [*ids.event_bounds(shard), *values, limit],
             )
         ]
         rows.sort(key=lambda row: (row[2], row[0]), reverse=True)
@@ -110,7 +110,7 @@ class Wanted:
         condition, values = self._conditions()
         now_seen, rows = dict(seen), []
         for shard, last in positions(db).items():
-            first, end = _bounds(shard)
+            first, end = ids.event_bounds(shard)
             found = db.execute(
                 f"SELECT {_COLUMNS} {_FROM_EVENTS} "
                 f"WHERE event.id > ? AND event.id < ? AND {condition} ORDER BY event.id LIMIT ?",
@@ -127,15 +127,20 @@ def positions(db: sqlite3.Connection) -> Positions:
     found = {}
     for (shard,) in db.execute("SELECT shard FROM cursor ORDER BY shard").fetchall():
         (last,) = db.execute(
-            "SELECT max(id) FROM event WHERE id >= ? AND id < ?", _bounds(shard)
+            "SELECT max(id) FROM event WHERE id >= ? AND id < ?", ids.event_bounds(shard)
         ).fetchone()
         found[shard] = ids.first_event_id(shard) if last is None else last
     return found
 
 
-def _bounds(shard: int) -> tuple[int, int]:
-    # The last shard's end does not fit SQLite's integers; nothing is above it anyway.
-    return ids.first_event_id(shard), min(ids.first_event_id(shard + 1), (1 << 63) - 1)
+def newest_of_message(db: sqlite3.Connection, key: int, limit: int) -> list[FlatEvent]:
+    """Return the newest events of one message, by its number, the newest first."""
+    rows = db.execute(
+        f"SELECT {_COLUMNS} {_FROM_RECIPIENT} WHERE message.id = ? "
+        "ORDER BY event.at DESC, event.id DESC LIMIT ?",
+        (key, limit),
+    )
+    return [_flat(row) for row in rows]
 
 
 def _flat(row: tuple[int, int, int, str, bytes | None, str, bytes | None, bytes]) -> FlatEvent:
