@@ -1,8 +1,8 @@
 """The only writers of calendars. Each is one transaction with its audit entry.
 
-Each returns the days it changed and the calendar's new version: whoever keeps a clock that runs
-over those days counts it again, and says with which version. `by` is the actor as the audit trail
-shows it; `now` is aware.
+Each returns the days it changed and the calendar's new version. Clocks of cases that run by the
+calendar are counted again in the same transaction. `by` is the actor as the audit trail shows it;
+`now` is aware.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from merpati.desk.models import (
     ZoneCalendar,
 )
 from merpati.desk.proposals import propose
+from merpati.desk.recount import recount_running_clocks
 from merpati.desk.service_hours import parse_windows
 
 
@@ -85,7 +86,7 @@ def confirm_holidays(
             days=[day.falls_on.isoformat() for day in proposal.days],
             replace=replace,
         )
-    return CalendarChange(zone_id, calendar.version, (date(year, 1, 1), date(year, 12, 31)))
+        return _changed(calendar, (date(year, 1, 1), date(year, 12, 31)), by=by, now=now)
 
 
 def add_bank_holiday(
@@ -112,7 +113,7 @@ def add_bank_holiday(
         audit.record(
             "add_bank_holiday", f"{zone_id} {day}", by=by, now=now, account_id=None, name=name
         )
-    return CalendarChange(zone_id, calendar.version, (day, day))
+        return _changed(calendar, (day, day), by=by, now=now)
 
 
 def remove_bank_holiday(zone_id: str, day: date, *, by: str, now: datetime) -> CalendarChange:
@@ -131,7 +132,7 @@ def remove_bank_holiday(zone_id: str, day: date, *, by: str, now: datetime) -> C
             account_id=None,
             name=existing.name,
         )
-    return CalendarChange(zone_id, calendar.version, (day, day))
+        return _changed(calendar, (day, day), by=by, now=now)
 
 
 def use_holiday_list(zone_id: str, list_id: str, *, by: str, now: datetime) -> CalendarChange:
@@ -156,7 +157,7 @@ def use_holiday_list(zone_id: str, list_id: str, *, by: str, now: datetime) -> C
             before=before,
             after=list_id,
         )
-    return CalendarChange(zone_id, calendar.version, None)
+        return _changed(calendar, None, by=by, now=now)
 
 
 def add_override(
@@ -195,7 +196,7 @@ def add_override(
             reason=reason,
             replace=replace,
         )
-    return CalendarChange(zone_id, calendar.version, (day, day))
+        return _changed(calendar, (day, day), by=by, now=now)
 
 
 def remove_override(zone_id: str, day: date, *, by: str, now: datetime) -> CalendarChange:
@@ -215,7 +216,7 @@ def remove_override(zone_id: str, day: date, *, by: str, now: datetime) -> Calen
             windows=existing.windows,
             reason=existing.reason,
         )
-    return CalendarChange(zone_id, calendar.version, (day, day))
+        return _changed(calendar, (day, day), by=by, now=now)
 
 
 def _changing(zone_id: str, now: datetime) -> ZoneCalendar:
@@ -223,6 +224,15 @@ def _changing(zone_id: str, now: datetime) -> ZoneCalendar:
     found = ZoneCalendar.objects.filter(pk=zone_id)
     found.update(version=F("version") + 1, changed_at=now)
     return find_calendar(zone_id)
+
+
+def _changed(
+    calendar: ZoneCalendar, days: tuple[date, date] | None, *, by: str, now: datetime
+) -> CalendarChange:
+    """End a change: the clocks that run by the calendar are counted again with it."""
+    if days is not None:
+        recount_running_clocks(calendar, by=by, now=now)
+    return CalendarChange(calendar.zone_id, calendar.version, days)
 
 
 def _confirmed_year(calendar: ZoneCalendar, day: date) -> ConfirmedYear:

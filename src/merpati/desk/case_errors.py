@@ -5,6 +5,8 @@ A refusal of the state machine carries the facts; its class is its name for prog
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from merpati.desk.errors import DeskError
 
 
@@ -66,3 +68,86 @@ class ProposalOfOther(CaseRefusal):
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
+
+
+class InvalidPerson(DeskError):
+    """A field of a person, an absence or an assignment cannot be used."""
+
+
+class PersonExists(DeskError):
+    """The staff knows this address."""
+
+    def __init__(self, email: str) -> None:
+        super().__init__(f"There is a person with the address {email} already.", "email")
+
+
+class PersonNotFound(DeskError):
+    """Nobody of the staff has this address."""
+
+    def __init__(self, email: str) -> None:
+        super().__init__(
+            f"Nobody of the staff has the address {email!r}; merpati person list shows them all.",
+            "email",
+        )
+
+
+class OnboardingComplete(DeskError):
+    """The account's onboarding was completed before."""
+
+    def __init__(self, by: str, at: datetime) -> None:
+        super().__init__(f"The onboarding was completed by {by} on {at:%Y-%m-%d %H:%M} UTC.")
+
+
+class OnboardingIncomplete(DeskError):
+    """Cases are escalated once onboarding is complete; until then the TAM is the contact anyway."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The onboarding of this account is not complete, so its Technical Account Manager is "
+            "its contact already. Escalation opens once onboarding is complete."
+        )
+
+
+class NoTam(DeskError):
+    """The account has no TAM."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No Technical Account Manager is assigned to this account yet: merpati tam assign"
+        )
+
+
+class EscalatedBefore(DeskError):
+    """The case is escalated already."""
+
+    def __init__(self, at: datetime) -> None:
+        super().__init__(f"This case was escalated on {at:%Y-%m-%d %H:%M} UTC; it stays escalated.")
+
+
+class InvalidCase(DeskError):
+    """A field of a case or of an update cannot be used."""
+
+
+class CaseNotFound(DeskError):
+    """The account has no such case."""
+
+    def __init__(self, number: int | str) -> None:
+        super().__init__(f"There is no case {number}.", "number")
+
+
+class NotResolved(DeskError):
+    """There is no resolution record, since the sides have not agreed."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"Case {number} is not resolved, so there is no record of it yet.")
+
+
+class NoRepresentative(DeskError):
+    """Nobody is responsible for the case and the command does not say who acts."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(
+            f"Nobody is responsible for case {number} yet: say with --as EMAIL who you are, or "
+            f"first merpati case assign {number} EMAIL",
+            "as",
+        )

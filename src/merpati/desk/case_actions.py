@@ -1,0 +1,239 @@
+"""What is done to an open case: one act, one transaction, one entry of its history.
+
+The conditional UPDATE in `_perform` is the lock: of two who act at once on the same state one finds
+no row, looks again, and gets the refusal that the new state has for it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+
+from merpati.accounts import audit
+from merpati.desk import case_clocks
+from merpati.desk.business_hours import Due
+from merpati.desk.calendars import find_calendar, service_hours
+from merpati.desk.case_clocks import Progress
+from merpati.desk.case_errors import (
+    CaseNotFound,
+    EscalatedBefore,
+    InvalidCase,
+    NoTam,
+    OnboardingIncomplete,
+)
+from merpati.desk.case_states import ANSWERS, Act, CaseState, Side, Status, Step, after
+from merpati.desk.checks import checked_text
+from merpati.desk.hours_document import account_document
+from merpati.desk.models import Case, CaseUpdate, Onboarding, Person, ResolutionRecord
+from merpati.desk.parties import Party
+from merpati.desk.resolution_record import record_of
+from merpati.desk.scope import OutOfScope, scope_text
+from merpati.desk.tam import current_assignment
+
+if TYPE_CHECKING:
+    from merpati.adapters.record_signing import RecordSigner
+
+
+def write(number: int, text: str, *, by: Party, now: datetime) -> Case:
+    """Add a message that both sides read; the customer's ends a wait for them."""
+    return _perform(number, Act.MESSAGE, by, now, text=_text(text))
+
+
+def note(number: int, text: str, *, by: Party, now: datetime) -> Case:
+    """Add a note that only the desk reads; it moves no clock."""
+    return _perform(number, Act.NOTE, by, now, text=_text(text), is_internal=True)
+
+
+def ask(number: int, text: str, *, by: Party, now: datetime) -> Case:
+    """Say what is needed from the customer; clocks stand until they write."""
+    return _perform(number, Act.ASK, by, now, text=_text(text))
+
+
+def report_progress(number: int, text: str, *, by: Party, now: datetime) -> Case:
+    """Tell the customer how far the desk is."""
+    return _perform(number, Act.PROGRESS, by, now, text=_text(text))
+
+
+def answer_out_of_scope(
+    number: int, topic: OutOfScope, text: str = "", *, by: Party, now: datetime
+) -> Case:
+    """Answer with what the service plan excludes, in the case's language; text: added to it."""
+    language = _find(number).language
+    said = scope_text(topic, language) + (f"\n\n{_text(text)}" if text.strip() else "")
+    return _perform(number, Act.OUT_OF_SCOPE, by, now, text=said, detail={"topic": topic.value})
+
+
+def assign(number: int, person: Person, *, by: Party, now: datetime) -> Case:
+    """Make a person the one responsible representative."""
+    detail = {"representative": person.email, "name": person.name}
+    return _perform(number, Act.ASSIGN, by, now, detail=detail, representative=person)
+
+
+def escalate(number: int, reason: str, *, by: Party, now: datetime) -> Case:
+    """Take a case to the account's TAM; both sides see who did, when and why.
+
+    Raises OnboardingIncomplete, NoTam, EscalatedBefore.
+    """
+    reason = _text(reason, "reason")
+    with transaction.atomic():
+        case = _find(number)
+        if not Onboarding.objects.filter(pk=case.account_id).exists():
+            raise OnboardingIncomplete
+        assignment = current_assignment(case.account_id)
+        if assignment is None:
+            raise NoTam
+        if case.escalated_at is not None:
+            raise EscalatedBefore(case.escalated_at)
+        detail = {"tam": assignment.tam.email, "name": assignment.tam.name}
+        return _perform(number, Act.ESCALATE, by, now, text=reason, detail=detail, escalated_at=now)
+
+
+def propose(number: int, text: str, *, by: Party, now: datetime) -> Case:
+    """Propose that the case is resolved, and say how."""
+    return _perform(number, Act.PROPOSE, by, now, text=_text(text))
+
+
+def withdraw(number: int, *, by: Party, now: datetime) -> Case:
+    """Take one's own proposal back."""
+    return _perform(number, Act.WITHDRAW, by, now)
+
+
+def agree(number: int, text: str = "", *, by: Party, signer: RecordSigner, now: datetime) -> Case:
+    """Close the case whose resolution the other side proposed, and sign the record of it."""
+    with transaction.atomic():
+        said = _text(text) if text.strip() else ""
+        case = _perform(number, Act.AGREE, by, now, text=said, resolved_at=now)
+        ResolutionRecord.objects.create(case=case, document=signer.sign(record_of(case)))
+    return case
+
+
+def dispute(number: int, reason: str, *, by: Party, now: datetime) -> Case:
+    """Refuse the other side's proposal with a reason; the case goes on."""
+    return _perform(number, Act.DISPUTE, by, now, text=_text(reason, "reason"))
+
+
+def _perform(
+    number: int,
+    act: Act,
+    by: Party,
+    now: datetime,
+    *,
+    text: str = "",
+    detail: dict[str, Any] | None = None,
+    is_internal: bool = False,
+    **changes: Any,
+) -> Case:
+    """Do one act, or raise what the case's state has against it; see `case_states.after`."""
+    with transaction.atomic():
+        while True:
+            case = _find(number)
+            then = after(state_of(case), act, by.side)
+            before = progress_of(case)
+            progress = case_clocks.progress_after(before, then, Step(act, by.side, now))
+            columns, ended = _clock_changes(case, before, progress, now)
+            if by.person is not None and act in ANSWERS and case.representative is None:
+                changes["representative"] = by.person
+            unchanged = Case.objects.filter(
+                pk=number,
+                status=case.status,
+                proposed_by=case.proposed_by,
+                turn=case.turn,
+                clock_started_at=case.clock_started_at,
+            )
+            if unchanged.update(
+                status=then.status,
+                proposed_by=then.proposed_by,
+                changed_at=now,
+                **columns,
+                **changes,
+            ):
+                break
+        CaseUpdate.objects.create(
+            case=case,
+            kind=act.value,
+            at=now,
+            side=by.side,
+            author_name=by.name,
+            author_email=by.email,
+            via=by.via,
+            text=text,
+            is_internal=is_internal,
+            detail=(detail or {}) | ({"clock": ended} if ended else {}),
+        )
+        audit.record(
+            f"case_{act.value}", f"case {number}", by=by.via, now=now, account_id=case.account_id
+        )
+    return _find(number)
+
+
+def _clock_changes(
+    case: Case, before: Progress, progress: Progress, now: datetime
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Return the columns that a moved clock changes, and the clock that ended, if one did.
+
+    What was promised, and how that was counted, stays true though calendars change later.
+    """
+    if progress == before:
+        return {}, None
+    calendar = find_calendar(case.account.service_time_zone)
+    hours = service_hours(calendar)
+    due = case_clocks.due_of(hours, case.severity, progress)
+    columns = {
+        "turn": progress.turn,
+        "clock_started_at": progress.started_at,
+        "first_answered_at": progress.first_answered_at,
+        "due_at": due.at if due else None,
+    }
+    ended = case_clocks.due_of(hours, case.severity, before)
+    return columns, _ended_clock(before, ended, calendar.version, now) if ended else None
+
+
+def _ended_clock(
+    progress: Progress, due: Due, calendar_version: int, ended_at: datetime
+) -> dict[str, Any]:
+    """Return a clock that ended, as plain data for JSON."""
+    account = [
+        day
+        | {
+            "day": day["day"].isoformat(),
+            "counted": [
+                span | {"from": span["from"].isoformat(), "to": span["to"].isoformat()}
+                for span in day["counted"]
+            ],
+        }
+        for day in account_document(due.account)
+    ]
+    return {
+        "name": progress.clock.value,
+        "started_at": progress.started_at.isoformat() if progress.started_at else None,
+        "due_at": due.at.isoformat(),
+        "ended_at": ended_at.isoformat(),
+        "is_late": ended_at > due.at,
+        "calendar_version": calendar_version,
+        "account": account,
+    }
+
+
+def state_of(case: Case) -> CaseState:
+    """Return where a case stands."""
+    proposed_by = Side(case.proposed_by) if case.proposed_by else None
+    return CaseState(Status(case.status), proposed_by)
+
+
+def progress_of(case: Case) -> Progress:
+    """Return how far a case's clocks are."""
+    return Progress(Side(case.turn), case.clock_started_at, case.first_answered_at)
+
+
+def _find(number: int) -> Case:
+    related = ("account", "representative", "opened_by")
+    case = Case.objects.select_related(*related).filter(pk=number).first()
+    if case is None:
+        raise CaseNotFound(number)
+    return case
+
+
+def _text(text: str, field: str = "text") -> str:
+    return checked_text(text, field, InvalidCase)

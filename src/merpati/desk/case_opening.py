@@ -1,0 +1,181 @@
+"""Opening a case: number, representative, first clock, and evidence of what it names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Count, Q
+
+from merpati.accounts import audit
+from merpati.accounts.models import Account
+from merpati.desk import case_clocks, evidence
+from merpati.desk.calendars import find_calendar, service_hours
+from merpati.desk.case_errors import InvalidCase
+from merpati.desk.case_states import Status
+from merpati.desk.checks import checked_choice, checked_email, checked_line, checked_text
+from merpati.desk.evidence import Link, Sources
+from merpati.desk.models import (
+    Case,
+    CaseKind,
+    CaseLink,
+    CaseUpdate,
+    Contact,
+    Language,
+    Onboarding,
+    Person,
+    Severity,
+    StaffRole,
+)
+from merpati.desk.parties import customer_party
+from merpati.desk.service_hours import ServiceHours
+from merpati.desk.tam import current_assignment
+
+WATCHERS = 20
+LINKS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class NewContact:
+    """A person at the customer as they were written down."""
+
+    name: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewCase:
+    """What a customer says when they open a case; links: (kind, value) of each."""
+
+    kind: str
+    subject: str
+    text: str
+    contact: NewContact
+    severity: str = Severity.NORMAL
+    language: str = Language.ENGLISH
+    watchers: Sequence[NewContact] = ()
+    links: Sequence[tuple[str, str]] = ()
+
+
+def open_case(
+    account_id: int, wanted: NewCase, *, via: str, sources: Sources, now: datetime
+) -> Case:
+    """Open a case of an account, taking evidence of what it names.
+
+    via: the actor as the audit trail has it. Raises InvalidCase, NothingWithin, BeyondCalendar.
+    """
+    checked = _checked(wanted)
+    links = _checked_links(wanted.links)
+    account = Account.objects.get(pk=account_id)
+    hours = service_hours(find_calendar(account.service_time_zone))
+    progress = case_clocks.opening(now)
+    due = case_clocks.due_of(hours, checked.severity, progress)
+    # Before the transaction: reading events takes a while, and others want to write.
+    snapshots = [evidence.take(sources, account, link, now) for link in links]
+    with transaction.atomic():
+        contact = _contact(account_id, checked.contact, now)
+        case = Case.objects.create(
+            account=account,
+            kind=checked.kind,
+            severity=checked.severity,
+            language=checked.language,
+            subject=checked.subject,
+            opened_by=contact,
+            representative=choose_representative(account, hours, now),
+            opened_at=now,
+            changed_at=now,
+            first_answer_due_at=due.at if due else now,
+            clock_started_at=progress.started_at,
+            due_at=due.at if due else None,
+        )
+        case.watchers.set(_contact(account_id, watcher, now) for watcher in checked.watchers)
+        CaseLink.objects.bulk_create(
+            CaseLink(case=case, kind=link.kind, value=link.value, evidence=taken)
+            for link, taken in zip(links, snapshots, strict=True)
+        )
+        author = customer_party(via, contact.name, contact.email)
+        case.updates.create(
+            kind=CaseUpdate.OPENED,
+            at=now,
+            side=author.side,
+            author_name=author.name,
+            author_email=author.email,
+            via=via,
+            text=checked.text,
+            detail={
+                "representative": case.representative.email if case.representative else None,
+            },
+        )
+        audit.record(
+            "open_case", f"case {case.pk}", by=via, now=now, account_id=account_id, kind=case.kind
+        )
+    return case
+
+
+def choose_representative(account: Account, hours: ServiceHours, now: datetime) -> Person | None:
+    """Return who becomes responsible for a new case; None when there is nobody yet.
+
+    During onboarding it is the TAM, or the deputy on days on which that one is away. Afterwards
+    the representative who is there and has the fewest open cases, the TAM again if there is none.
+    """
+    assignment = current_assignment(account.pk)
+    of_account = [p for p in (assignment.tam, assignment.deputy) if p] if assignment else []
+    today = now.astimezone(hours.zone).date()
+    away = set(
+        Person.objects.filter(
+            absences__starts_on__lte=today, absences__ends_on__gte=today
+        ).values_list("pk", flat=True)
+    )
+    of_account.sort(key=lambda person: person.pk in away)  # stable: the TAM first
+    if not of_account or Onboarding.objects.filter(pk=account.pk).exists():
+        is_open = Q(cases__isnull=False) & ~Q(cases__status=Status.RESOLVED)
+        others = Person.objects.filter(role=StaffRole.REPRESENTATIVE).exclude(pk__in=away)
+        least_busy = others.annotate(busy=Count("cases", filter=is_open)).order_by("busy", "pk")
+        if (found := least_busy.first()) is not None:
+            return found
+    return of_account[0] if of_account else None
+
+
+def _checked(wanted: NewCase) -> NewCase:
+    if len(wanted.watchers) > WATCHERS:
+        raise InvalidCase(f"A case has at most {WATCHERS} watchers.", "watchers")
+    return NewCase(
+        kind=checked_choice(wanted.kind, CaseKind.values, "kind", InvalidCase),
+        subject=checked_line(wanted.subject, "subject", InvalidCase),
+        text=checked_text(wanted.text, "text", InvalidCase),
+        contact=_checked_contact(wanted.contact, "contact"),
+        severity=checked_choice(wanted.severity, Severity.values, "severity", InvalidCase),
+        language=checked_choice(wanted.language, Language.values, "language", InvalidCase),
+        watchers=[
+            _checked_contact(watcher, f"watchers.{index}")
+            for index, watcher in enumerate(wanted.watchers)
+        ],
+    )
+
+
+def _checked_contact(contact: NewContact, field: str) -> NewContact:
+    return NewContact(
+        checked_line(contact.name, f"{field}.name", InvalidCase),
+        checked_email(contact.email, f"{field}.email", InvalidCase),
+    )
+
+
+def _checked_links(links: Sequence[tuple[str, str]]) -> list[Link]:
+    if len(links) > LINKS:
+        raise InvalidCase(f"A case names at most {LINKS} things.", "links")
+    checked = [
+        evidence.checked_link(kind, value, f"links.{index}")
+        for index, (kind, value) in enumerate(links)
+    ]
+    return list(dict.fromkeys(checked))
+
+
+def _contact(account_id: int, wanted: NewContact, now: datetime) -> Contact:
+    contact, _ = Contact.objects.get_or_create(
+        account_id=account_id,
+        email=wanted.email,
+        defaults={"name": wanted.name, "created_at": now},
+    )
+    return contact
