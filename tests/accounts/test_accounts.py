@@ -35,7 +35,7 @@ def test_an_account_has_its_order_form_a_shard_a_default_pool_and_a_key() -> Non
     identity = authenticate(created.api_key)
     assert identity is not None
     assert identity.account_id == account.pk
-    assert len(identity.grants) == 32
+    assert len(identity.grants) == 34  # 32 of SparkPost, 2 of our own
     assert "transmissions/modify" in identity.grants
 
 

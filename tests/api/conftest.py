@@ -21,6 +21,7 @@ from merpati.adapters.rpc import Handler, RpcServer
 from merpati.api import services
 from merpati.api.watch import Watch
 from merpati.contracts.batch import Accepted, Batch
+from merpati.desk.evidence import Sources
 from merpati.events.transmissions import Transmissions
 from merpati.sending.directory import Directory
 from merpati.sending.errors import DnsLookupFailed
@@ -153,6 +154,7 @@ def serving(
             transmission_ids=ids,
             secret_box=SecretBox(tmp_path / "secret.key"),
             txt_lookup=lookup,
+            evidence=Sources(tmp_path / "events.sqlite3", tmp_path / "spool"),
             transmissions=Transmissions(tmp_path / "events.sqlite3", tmp_path / "spool"),
         )
     )

@@ -47,9 +47,8 @@ def fill(desk: Desk) -> None:
         "u1@penerima.example", "u2@penerima.example", account_id=mine, campaign_id="maret",
         injected_at=AT - 72 * HOUR,
     )  # fmt: skip
-    journal.tell(
-        bounce(old, AT - 71 * HOUR, mine), event(old + 1, account_id=mine, at=AT - 71 * HOUR)
-    )
+    since: Any = {"injected_at": AT - 72 * HOUR, "at": AT - 71 * HOUR, "account_id": mine}
+    journal.tell(bounce(old, **since), event(old + 1, **since))
     new = journal.inject("u3@lain.example", account_id=mine, injected_at=AT - 2 * HOUR)
     journal.tell(bounce(new, AT - HOUR, mine, injected_at=AT - 2 * HOUR, rcpt_to="u3@lain.example"))
     other = journal.inject("u4@penerima.example", account_id=mine + 1, injected_at=AT - 30 * MINUTE)

@@ -1,4 +1,4 @@
-"""Grants: what an API key may do, in SparkPost's words.
+"""Grants: what an API key may do, in SparkPost's words; those for support cases are our own.
 
 Source: sparkpost-api 1.3.
 """
@@ -43,6 +43,8 @@ ALL_GRANTS = (
     "recipient-validation/manage",
     "events/ingest",
     "signals/manage",
+    "support_cases/view",
+    "support_cases/manage",
 )
 
 

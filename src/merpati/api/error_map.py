@@ -14,6 +14,7 @@ from django.db import DatabaseError
 from merpati.accounts.errors import AccountsError
 from merpati.api.errors import ApiError, ErrorItem, refusal
 from merpati.api.services import services
+from merpati.desk import case_errors as cases
 from merpati.desk import errors as desk
 from merpati.desk.errors import DeskError
 from merpati.sending import errors as sending
@@ -70,6 +71,17 @@ _KINDS: dict[type[Exception], _Kind] = {
     sending.SuppressionNotFound: _Kind(404, "", "", "not-found"),
     sending.SuppressionForCompliance: _Kind(403, "", "", "forbidden"),
     desk.ZoneNotFound: _Kind(404, "1600", "", "not-found"),
+    cases.InvalidCase: _Kind(422, "1300"),
+    cases.CaseNotFound: _Kind(404, "1600", "", "not-found"),
+    cases.NotResolved: _Kind(404, "1600", "", "not-found"),
+    cases.NoTam: _Kind(404, "1600", "", "not-found"),
+    cases.CaseResolved: _Kind(409, "1602", "", "case-resolved"),
+    cases.NothingProposed: _Kind(409, "1602", "", "nothing-proposed"),
+    cases.OwnProposal: _Kind(409, "1602", "", "own-proposal"),
+    cases.ProposalOfOther: _Kind(409, "1602", "", "proposal-pending"),
+    cases.ProposalPending: _Kind(409, "1602", "", "proposal-pending"),
+    cases.OnboardingIncomplete: _Kind(409, "1602", "", "escalation-refused"),
+    cases.EscalatedBefore: _Kind(409, "1602", "", "escalation-refused"),
     IdempotencyConflict: _Kind(409, "1602", "resource conflict", "conflict"),
 }
 

@@ -9,6 +9,7 @@ from typing import Protocol
 from merpati.adapters.clock import Clock
 from merpati.adapters.crypto import SecretBox
 from merpati.api.watch import Watch
+from merpati.desk.evidence import Sources
 from merpati.events.transmissions import Transmissions
 from merpati.sending import campaigns, injection
 from merpati.sending.directory import Directory
@@ -32,6 +33,7 @@ class Services:
     secret_box: SecretBox
     txt_lookup: TxtLookup
     transmissions: Transmissions
+    evidence: Sources
     schedule_ahead: timedelta = SCHEDULE_AHEAD
     watch: Watch | None = None  # None: nobody to ask, in a test
     metrics_token: str = ""

@@ -6,7 +6,7 @@ from django.urls import re_path
 
 from merpati.api import calendar_feed, health, metrics
 from merpati.api.call import Operation, not_found, resource
-from merpati.api.own import problems, queues
+from merpati.api.own import case_acts, cases, problems, queues, tam
 from merpati.api.own import sending_ips as own_sending_ips
 from merpati.api.sparkpost import (
     ip_pools,
@@ -18,6 +18,7 @@ from merpati.api.sparkpost import (
 
 _V1 = "api/v1"
 _OWN = "api/merpati/v1"
+_NUMBER = "(?P<number>[0-9]{1,18})"
 
 urlpatterns = [
     # The hot path first: patterns are tried in this order.
@@ -90,6 +91,19 @@ urlpatterns = [
     resource(f"{_OWN}/queues/pause", post=Operation(queues.pause, "transmissions/modify")),
     resource(f"{_OWN}/queues/resume", post=Operation(queues.resume, "transmissions/modify")),
     resource(f"{_OWN}/queues/retry", post=Operation(queues.retry, "transmissions/modify")),
+    resource(
+        f"{_OWN}/cases",
+        get=Operation(cases.list_all, "support_cases/view"),
+        post=Operation(cases.create, "support_cases/manage"),
+    ),
+    resource(rf"{_OWN}/cases/{_NUMBER}", get=Operation(cases.show, "support_cases/view")),
+    resource(rf"{_OWN}/cases/{_NUMBER}/export", get=Operation(cases.export, "support_cases/view")),
+    resource(rf"{_OWN}/cases/{_NUMBER}/record", get=Operation(cases.record, "support_cases/view")),
+    *(
+        resource(rf"{_OWN}/cases/{_NUMBER}/{name}", post=Operation(act, "support_cases/manage"))
+        for name, act in case_acts.ACTS.items()
+    ),
+    resource(f"{_OWN}/tam", get=Operation(tam.show, "support_cases/view")),
     resource(f"{_OWN}/problems", get=Operation(problems.list_all, None)),
     resource(rf"{_OWN}/problems/(?P<slug>[^/]+)", get=Operation(problems.show, None)),
     resource(r"calendar/(?P<zone>[^/]+)\.ics", get=Operation(calendar_feed.show, None)),

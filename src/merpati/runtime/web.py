@@ -71,6 +71,7 @@ def _services(folder: DataFolder, settings: Settings, workers: int) -> Services:
     from merpati.adapters.crypto import SecretBox  # noqa: PLC0415
     from merpati.api.services import Services  # noqa: PLC0415
     from merpati.api.watch import Watch  # noqa: PLC0415
+    from merpati.desk.evidence import Sources  # noqa: PLC0415
     from merpati.events.transmissions import Transmissions  # noqa: PLC0415
     from merpati.sending.directory import Directory  # noqa: PLC0415
     from merpati.sending.live_dns import txt_lookup  # noqa: PLC0415
@@ -85,6 +86,7 @@ def _services(folder: DataFolder, settings: Settings, workers: int) -> Services:
         transmission_ids=TransmissionIds(folder.run, clock),
         secret_box=SecretBox(folder.secret_key),
         txt_lookup=txt_lookup(settings.dns.servers),
+        evidence=Sources(folder.events, folder.spool),
         transmissions=Transmissions(folder.events, folder.spool),
         schedule_ahead=timedelta(days=settings.delivery.schedule_days),
         watch=Watch(folder.run, workers, folder.spool, settings.spool.reserve_mb << 20),

@@ -51,6 +51,27 @@ PROBLEM_TYPES = {
         "The account holds six sending IPs, its limit",
         "Remove one that is no longer needed (merpati ip remove ADDRESS), then add the new one.",
     ),
+    "case-resolved": ProblemType(
+        "Both sides agreed that this case is resolved",
+        "Open a new case, and name the number of this one in it.",
+    ),
+    "nothing-proposed": ProblemType(
+        "No resolution is proposed",
+        "Read the case: a proposal that was disputed or withdrawn cannot be answered any more.",
+    ),
+    "own-proposal": ProblemType(
+        "Nobody answers their own proposal",
+        "Wait for the desk's answer, or withdraw the proposal.",
+    ),
+    "proposal-pending": ProblemType(
+        "A resolution is proposed already",
+        "Agree or dispute the desk's proposal; withdraw your own before you make another.",
+    ),
+    "escalation-refused": ProblemType(
+        "This case cannot be escalated now",
+        "Escalation opens once onboarding is complete; until then write to your Technical Account "
+        "Manager, GET /api/merpati/v1/tam.",
+    ),
     "unavailable": ProblemType(
         "The service cannot do this at the moment",
         "Nothing was confirmed. Try again after the seconds that Retry-After names.",
