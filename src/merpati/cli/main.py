@@ -41,6 +41,12 @@ COMMANDS = {
     ),
     "route": Entry("route", "route", "Send a recipient domain's mail through a smart host."),
     "hours": Entry("hours", "hours", "Business hours: what is open, what falls due, and why."),
+    "person": Entry("person", "person", "Add and list the desk's people, and when they are away."),
+    "tam": Entry(
+        "tam", "tam", "Assign accounts their Technical Account Manager (TAM), and show who it is."
+    ),
+    "onboarding": Entry("tam", "onboarding", "Record that an account's onboarding is complete."),
+    "case": Entry("case", "case", "Answer support cases until both sides agree."),
     "queue": Entry("queue", "queue", "Show what waits, and why; pause, retry, drain."),
     "events": Entry("events", "events", "Show what happened to messages, the newest first."),
     "inbound": Entry("inbound", "inbound", "Show bounce reports that came in."),

@@ -80,6 +80,15 @@ def reachable(person: Person, hours: ServiceHours, now: datetime) -> Reachable:
     return Reachable(person, reach(hours, list(_away(person)), now))
 
 
+def tam_history(account_id: int) -> list[dict[str, Any]]:
+    """Return an account's earlier assignments as plain data, the latest first."""
+    ended = TamAssignment.objects.filter(account_id=account_id, ended_at__isnull=False)
+    return [
+        {"tam": row.tam.email, "assigned_at": row.assigned_at, "ended_at": row.ended_at}
+        for row in ended.select_related("tam").order_by("-ended_at", "-id")
+    ]
+
+
 def tam_document(found: AccountTam) -> dict[str, Any]:
     """Return an account's TAM as plain data, times in UTC and by the desk's wall clock."""
     return {

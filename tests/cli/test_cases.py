@@ -1,0 +1,123 @@
+"""`merpati person`, `tam`, `onboarding` and `case`: the desk's side by command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.control import run_script
+from tests.support.shell import Shell
+
+OPEN = """
+from merpati.desk.case_opening import NewCase, NewContact, open_case
+from merpati.desk.evidence import Sources
+case = open_case(1, NewCase("platform_problem", sys.argv[1], "Since this morning.",
+                 NewContact("Sari", "sari@kirim.example"), severity=sys.argv[2]),
+                 via="api:key 1f3a", sources=Sources(DATA / "events.sqlite3", DATA / "spool"),
+                 now=datetime.now(UTC))
+print(case.pk)
+"""
+AS_CUSTOMER = """
+from merpati.desk import case_actions
+from merpati.desk.parties import customer_party
+by = customer_party("api:key 1f3a", "Sari", "sari@kirim.example")
+getattr(case_actions, sys.argv[1])(1, "Because.", by=by, now=datetime.now(UTC))
+"""
+TAM = ("person", "add", "Tari", "tari@desk.example", "--role", "tam", "--phone", "+44 20 7946 0000")
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    given = Shell(tmp_path)
+    given.json("account", "create", "Toko Kirim", "--service-time-zone", "uk")
+    return given
+
+
+def opened(shell: Shell, subject: str, severity: str = "normal") -> str:
+    return run_script(shell.data, OPEN, subject, severity).strip()
+
+
+def whats(document: Any) -> list[str]:
+    return [entry["what"] for entry in document["timeline"]]
+
+
+def test_a_tam_is_assigned_shown_and_away(shell: Shell) -> None:
+    assert "phone" in shell.refused(*TAM[:-2])
+    shell.json(*TAM)
+    shell.json("person", "add", "Budi", "budi@desk.example", "--language", "id")
+    assert "Nobody of the staff" in shell.refused("tam", "assign", "1", "x@desk.example")
+    assert "No Technical Account Manager" in shell.refused("tam", "show", "1")
+    shell.json("tam", "assign", "1", "tari@desk.example", "--deputy", "budi@desk.example")
+    shown = shell.json("tam", "show", "Toko Kirim")
+    assert (shown["tam"]["name"], shown["role"]) == ("Tari", "primary_contact")
+    assert shown["deputy"]["email"] == "budi@desk.example"
+    away = ("person", "away", "tari@desk.example", "--from", "2026-12-21", "--to", "2026-12-31")
+    assert shell.json(*away, "--reason", "leave")["ends_on"] == "2026-12-31"
+    assert [p["name"] for p in shell.json("person", "list")["people"]] == ["Budi", "Tari"]
+    assert shell.json("onboarding", "complete", "1")["account_id"] == 1
+    assert "was completed by" in shell.refused("onboarding", "complete", "1")
+    assert "escalation point" in shell("tam", "show", "1").stdout
+
+
+def test_the_desk_carries_a_case_to_the_customers_proposal_and_agrees(
+    shell: Shell, tmp_path: Path
+) -> None:
+    number = opened(shell, "Mail waits")
+    assert "say with --as EMAIL" in shell.refused("case", "answer", number, "Hello.")
+    shell.json(*TAM)
+    taken = shell.json("case", "assign", number, "tari@desk.example")
+    assert taken["representative"]["name"] == "Tari"
+    shell.json("case", "note", number, "Penerima lists the IP.")
+    shell.json("case", "answer", number, "We look at it.")
+    assert shell.json("case", "ask", number, "Which IP?")["turn"] == "customer"
+    assert whats(shell.json("case", "update", number, "Form sent."))[-1] == "progress_update"
+    shell.json("case", "propose", number, "Listed no more.")
+    assert "You proposed" in shell.refused("case", "propose", number, "Again.")
+    assert shell.json("case", "withdraw", number)["status"] == "open"
+    scope = shell.json("case", "answer", number, "--out-of-scope", "templates")
+    assert scope["timeline"][-1]["detail"]["topic"] == "templates"
+    assert "onboarding" in shell.refused("case", "escalate", number, "Too slow.")
+    run_script(shell.data, AS_CUSTOMER, "propose")
+    assert shell.json("case", "dispute", number, "One waits.")["status"] == "open"
+    run_script(shell.data, AS_CUSTOMER, "propose")
+    assert "not resolved" in shell.refused("case", "record", number)
+    done = shell.json("case", "agree", number, "Glad that it works.")
+    assert (done["status"], done["timeline"][-1]["via"]) == (
+        "resolved",
+        taken["timeline"][1]["via"],
+    )
+    assert "note (internal)" in shell("case", "show", number).stdout
+    assert shell.json("case", "list")["cases"] == []
+    assert len(shell.json("case", "list", "--status", "resolved")["cases"]) == 1
+
+    file = tmp_path / "record.json"
+    file.write_text(shell("case", "record", number).stdout)
+    told = shell.json("case", "verify", str(file))
+    assert told["record"]["steps"][-1]["name"] == "Tari"
+    exported = shell.json("case", "export", number)["case"]
+    assert exported["resolution_record"] == json.loads(file.read_text())
+    file.write_text(file.read_text().replace("Because.", "Because of you."))
+    assert "changed after it was signed" in shell.refused("case", "verify", str(file))
+    file.write_text("no json")
+    assert "holds no JSON" in shell.refused("case", "verify", str(file))
+
+
+def test_the_queue_is_sorted_by_what_falls_due(shell: Shell) -> None:
+    shell.json("person", "add", "Budi", "budi@desk.example")
+    low, urgent, asked = (
+        opened(shell, s, severity) for s, severity in (("a", "low"), ("b", "urgent"), ("c", "high"))
+    )
+    shell.json("case", "ask", asked, "Which?")
+    shell.json("person", "add", "Dewi", "dewi@desk.example")
+    shell.json("case", "assign", low, "dewi@desk.example")
+    queue = shell.json("case", "list")["cases"]
+    assert [str(case["number"]) for case in queue] == [urgent, low, asked]
+    mine = shell.json("case", "list", "--as", "dewi@desk.example")["cases"]
+    assert [str(case["number"]) for case in mine] == [low]
+    text = shell("case", "list").stdout
+    assert "first answer" in text
+    assert "customer's turn" in text
+    assert "There is no case 99" in shell.refused("case", "show", "99")
