@@ -27,6 +27,7 @@ from merpati.api.wire import wrong_field
 
 BODY_BYTES = 50 * 1024 * 1024
 OWN_PATHS = "/api/merpati/"
+IDEMPOTENCY_KEY_CHARACTERS = 255
 
 # Random for each process and counted within it: asking the kernel for random bytes at each request
 # lets another thread in.
@@ -62,6 +63,22 @@ class Call:
     def header(self, name: str) -> str:
         """Return a request header's value, "" when it was not sent. name: as in CGI."""
         return str(self.request.META.get(name, ""))
+
+    def idempotency_key(self) -> str | None:
+        """Return the `Idempotency-Key`, None when there is none. Raises ApiError 400."""
+        key: str | None = self.request.META.get("HTTP_IDEMPOTENCY_KEY")
+        if key is None:
+            return None
+        # Ignored instead, a key that cannot be used would protect from nothing, unnoticed. Bytes
+        # that are no text arrive as "".
+        if not 0 < len(key) <= IDEMPOTENCY_KEY_CHARACTERS or not key.isascii():
+            raise refusal(
+                400,
+                "invalid params",
+                f"Idempotency-Key must be 1 to {IDEMPOTENCY_KEY_CHARACTERS} ASCII characters",
+                "1200",
+            )
+        return key
 
     def body(self) -> bytes:
         """Return the JSON body's bytes. Raises ApiError 413, 415 or 400."""

@@ -20,7 +20,6 @@ from merpati.events.transmissions import DELETABLE_MS, State, Transmission
 from merpati.sending.campaigns import cancel_campaign, cancel_transmission
 from merpati.sending.injection import TransmissionAccepted, inject
 
-IDEMPOTENCY_KEY_CHARACTERS = 255
 INLINE = "inline"  # what stands for the template of inline content
 
 
@@ -31,7 +30,7 @@ def create(call: Call) -> HttpResponse:
     """
     shared = services()
     body = call.body()
-    key = _idempotency_key(call)
+    key = call.idempotency_key()
     fingerprint = hashlib.blake2b(body, digest_size=16).digest() if key is not None else b""
     limit = _errors_wanted(call)
     reply = inject(
@@ -152,22 +151,6 @@ def _reply(accepted: TransmissionAccepted, limit: int | None) -> bytes:
         told["rcpt_to_errors"] = [rejection(each) for each in accepted.rejected[:limit]]
     errors = [{"message": "transmission created, but with validation errors", "code": "2000"}]
     return codec.json_bytes({"errors": errors, "results": told})
-
-
-def _idempotency_key(call: Call) -> str | None:
-    key: str | None = call.request.META.get("HTTP_IDEMPOTENCY_KEY")
-    if key is None:
-        return None
-    # Ignored instead, a key that cannot be used would protect from nothing, unnoticed. Bytes that
-    # are no text arrive as "".
-    if not 0 < len(key) <= IDEMPOTENCY_KEY_CHARACTERS or not key.isascii():
-        raise refusal(
-            400,
-            "invalid params",
-            f"Idempotency-Key must be 1 to {IDEMPOTENCY_KEY_CHARACTERS} ASCII characters",
-            "1200",
-        )
-    return key
 
 
 def _errors_wanted(call: Call) -> int | None:
