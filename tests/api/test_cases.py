@@ -175,6 +175,29 @@ def test_each_refusal_has_a_type_of_its_own(acme: Customer, budi: Party) -> None
         assert shown.body["results"]["what_to_do"]
 
 
+def test_a_repeat_with_the_same_key_is_done_once(acme: Customer, rival: Customer) -> None:
+    again = {"HTTP_IDEMPOTENCY_KEY": "k-1"}
+    first = acme.call("POST", CASES, new_case(), **again)
+    second = acme.call("POST", CASES, new_case(), **again)
+    assert (first.status, second.status) == (201, 201)
+    assert second.body == first.body
+    assert rival.call("POST", CASES, new_case(), **again).status == 201
+    assert Case.objects.count() == 2
+    other = acme.call("POST", CASES, new_case(subject="Another"), **again)
+    assert problem(other) == (409, "conflict")
+    number = first.body["results"]["number"]
+    assert problem(does(acme, number, "messages", new_case(), **again)) == (409, "conflict")
+    for _ in range(2):
+        said = {"text": "Anybody?"}
+        answer = does(acme, number, "messages", said, HTTP_IDEMPOTENCY_KEY="k-2")
+        assert len(answer.body["results"]["timeline"]) == 2
+    refused = {"HTTP_IDEMPOTENCY_KEY": "k-3"}
+    assert problem(does(acme, number, "agree", **refused)) == (409, "nothing-proposed")
+    assert does(acme, number, "propose", said, HTTP_IDEMPOTENCY_KEY="k-4").status == 200
+    assert problem(does(acme, number, "agree", **refused)) == (409, "own-proposal")  # tried again
+    assert does(acme, number, "withdraw", HTTP_IDEMPOTENCY_KEY="").status == 400
+
+
 def test_looking_never_agrees(acme: Customer, budi: Party) -> None:
     """L5: a scanner that follows links with GET or HEAD changes nothing."""
     number = opened(acme)

@@ -84,10 +84,11 @@ def escalate(number: int, reason: str, *, by: Party, now: datetime) -> Case:
         assignment = current_assignment(case.account_id)
         if assignment is None:
             raise NoTam
-        if case.escalated_at is not None:
-            raise EscalatedBefore(case.escalated_at)
+        # As in `_perform`, the UPDATE decides between two at once.
+        if not Case.objects.filter(pk=number, escalated_at=None).update(escalated_at=now):
+            raise EscalatedBefore(case.escalated_at or now)
         detail = {"tam": assignment.tam.email, "name": assignment.tam.name}
-        return _perform(number, Act.ESCALATE, by, now, text=reason, detail=detail, escalated_at=now)
+        return _perform(number, Act.ESCALATE, by, now, text=reason, detail=detail)
 
 
 def propose(number: int, text: str, *, by: Party, now: datetime) -> Case:

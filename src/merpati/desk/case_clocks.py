@@ -74,6 +74,11 @@ def progress_after(progress: Progress, state: CaseState, step: Step) -> Progress
     return Progress(turn, progress.started_at, answered_at)
 
 
+def first_answer_due(hours: ServiceHours, severity: str, opened_at: datetime) -> Due:
+    """Return when a new case's first answer falls due. Raises NothingWithin, BeyondCalendar."""
+    return due_at(hours, opened_at, PROMISES[severity][ClockName.FIRST_ANSWER])
+
+
 def due_of(hours: ServiceHours, severity: str, progress: Progress) -> Due | None:
     """Return when the running clock ends; None while it stands.
 

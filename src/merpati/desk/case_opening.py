@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Count, Q
@@ -14,7 +15,7 @@ from merpati.accounts.models import Account
 from merpati.desk import case_clocks, evidence
 from merpati.desk.calendars import find_calendar, service_hours
 from merpati.desk.case_errors import InvalidCase
-from merpati.desk.case_states import Status
+from merpati.desk.case_states import Side, Status
 from merpati.desk.checks import checked_choice, checked_email, checked_line, checked_text
 from merpati.desk.evidence import Link, Sources
 from merpati.desk.models import (
@@ -29,7 +30,7 @@ from merpati.desk.models import (
     Severity,
     StaffRole,
 )
-from merpati.desk.parties import customer_party
+from merpati.desk.repeats import Request, once
 from merpati.desk.service_hours import ServiceHours
 from merpati.desk.tam import current_assignment
 
@@ -60,56 +61,71 @@ class NewCase:
 
 
 def open_case(
-    account_id: int, wanted: NewCase, *, via: str, sources: Sources, now: datetime
+    account_id: int,
+    wanted: NewCase,
+    *,
+    via: str,
+    sources: Sources,
+    now: datetime,
+    request: Request | None = None,
 ) -> Case:
     """Open a case of an account, taking evidence of what it names.
 
-    via: the actor as the audit trail has it. Raises InvalidCase, NothingWithin, BeyondCalendar.
+    via: the actor as the audit trail has it; request: one that may come again. Raises InvalidCase,
+    IdempotencyConflict, NothingWithin, BeyondCalendar.
     """
     checked = _checked(wanted)
     links = _checked_links(wanted.links)
     account = Account.objects.get(pk=account_id)
     hours = service_hours(find_calendar(account.service_time_zone))
-    progress = case_clocks.opening(now)
-    due = case_clocks.due_of(hours, checked.severity, progress)
     # Before the transaction: reading events takes a while, and others want to write.
-    snapshots = [evidence.take(sources, account, link, now) for link in links]
+    snapshots = [(link, evidence.take(sources, account, link, now)) for link in links]
+    return once(request, lambda: _store(account, checked, hours, snapshots, via, now))
+
+
+def _store(  # noqa: PLR0917
+    account: Account,
+    wanted: NewCase,
+    hours: ServiceHours,
+    snapshots: Sequence[tuple[Link, dict[str, Any]]],
+    via: str,
+    now: datetime,
+) -> Case:
+    due = case_clocks.first_answer_due(hours, wanted.severity, now)
     with transaction.atomic():
-        contact = _contact(account_id, checked.contact, now)
+        contact = _contact(account.pk, wanted.contact, now)
         case = Case.objects.create(
             account=account,
-            kind=checked.kind,
-            severity=checked.severity,
-            language=checked.language,
-            subject=checked.subject,
+            kind=wanted.kind,
+            severity=wanted.severity,
+            language=wanted.language,
+            subject=wanted.subject,
             opened_by=contact,
             representative=choose_representative(account, hours, now),
             opened_at=now,
             changed_at=now,
-            first_answer_due_at=due.at if due else now,
-            clock_started_at=progress.started_at,
-            due_at=due.at if due else None,
+            first_answer_due_at=due.at,
+            clock_started_at=now,
+            due_at=due.at,
         )
-        case.watchers.set(_contact(account_id, watcher, now) for watcher in checked.watchers)
+        case.watchers.set(_contact(account.pk, watcher, now) for watcher in wanted.watchers)
         CaseLink.objects.bulk_create(
             CaseLink(case=case, kind=link.kind, value=link.value, evidence=taken)
-            for link, taken in zip(links, snapshots, strict=True)
+            for link, taken in snapshots
         )
-        author = customer_party(via, contact.name, contact.email)
+        representative = case.representative
         case.updates.create(
             kind=CaseUpdate.OPENED,
             at=now,
-            side=author.side,
-            author_name=author.name,
-            author_email=author.email,
+            side=Side.CUSTOMER,
+            author_name=contact.name,
+            author_email=contact.email,
             via=via,
-            text=checked.text,
-            detail={
-                "representative": case.representative.email if case.representative else None,
-            },
+            text=wanted.text,
+            detail={"representative": representative.email if representative else None},
         )
         audit.record(
-            "open_case", f"case {case.pk}", by=via, now=now, account_id=account_id, kind=case.kind
+            "open_case", f"case {case.pk}", by=via, now=now, account_id=account.pk, kind=case.kind
         )
     return case
 

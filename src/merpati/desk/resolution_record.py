@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from merpati.desk.case_states import Act
+from merpati.desk.case_states import Act, Side
 from merpati.desk.models import Case, CaseUpdate
 
 FORMAT = "merpati-case-resolution-1"
@@ -34,12 +34,13 @@ def record_of(case: Case) -> dict[str, Any]:
 
 
 def _step(update: CaseUpdate) -> dict[str, Any]:
-    return {
+    # A customer's name is what the call said; the key it came with is what is certain.
+    way = {"via": update.via} if update.side == Side.CUSTOMER else {}
+    return way | {
         "what": update.kind,
         "at": update.at.isoformat(),
         "side": update.side,
         "name": update.author_name,
         "email": update.author_email,
-        "via": update.via,
         "text": update.text,
     }

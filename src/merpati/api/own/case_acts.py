@@ -1,6 +1,7 @@
 """`POST /api/merpati/v1/cases/{number}/…`: what a customer does to a case.
 
-Each answers with the whole case as it stands then. Source: mission clause C9.
+Each answers with the whole case as it stands then; one with an `Idempotency-Key` is done once.
+Source: mission clause C9.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from django.http import HttpResponse
 from merpati.adapters import codec
 from merpati.adapters.record_signing import LABEL, RecordSigner
 from merpati.api.call import Call, Handler, decode, json_response
+from merpati.api.own.case_request import request_of
 from merpati.api.services import services
 from merpati.desk import case_actions, case_document
 from merpati.desk.case_errors import InvalidCase
@@ -20,6 +22,7 @@ from merpati.desk.case_search import case_for
 from merpati.desk.checks import checked_email, checked_line
 from merpati.desk.models import Case
 from merpati.desk.parties import Party, customer_party
+from merpati.desk.repeats import once
 
 
 class _Contact(msgspec.Struct):
@@ -67,7 +70,8 @@ def _handler(act: _Act) -> Handler:
         case = case_for(call.account_id, int(number))  # before the body: whose case is it
         body = call.body()
         said = decode(body, _read_said) if body else _Said()  # to agree takes no words
-        done = act(case.pk, said, _party(call, said.contact), call)
+        by = _party(call, said.contact)
+        done = once(request_of(call, body), lambda: act(case.pk, said, by, call))
         return json_response(
             codec.json_bytes({"results": case_document.for_customer(done, call.now)})
         )

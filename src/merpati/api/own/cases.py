@@ -12,8 +12,9 @@ import msgspec
 from django.http import HttpResponse, QueryDict
 
 from merpati.adapters import codec
-from merpati.api.call import Call, json_response
+from merpati.api.call import Call, decode, json_response
 from merpati.api.errors import ApiError, ErrorItem, refusal
+from merpati.api.own.case_request import request_of
 from merpati.api.services import services
 from merpati.desk import case_document
 from merpati.desk.case_opening import NewCase, NewContact, open_case
@@ -54,18 +55,23 @@ class _NewCase(msgspec.Struct):
     links: list[_Link] = []
 
 
+_read_case = codec.json_reader(_NewCase)
+
+
 def create(call: Call) -> HttpResponse:
-    """Open a case; evidence is taken of what it names."""
-    wanted = call.json(_NewCase)
+    """Open a case; evidence is taken of what it names. A repeated `Idempotency-Key` opens none."""
+    body = call.body()
+    wanted = decode(body, _read_case)
     case = open_case(
         call.account_id,
         _new_case(wanted),
         via=call.actor,
         sources=services().evidence,
         now=call.now,
+        request=request_of(call, body),
     )
-    body = codec.json_bytes({"results": case_document.for_customer(case, call.now)})
-    response = json_response(body, 201)
+    shown = codec.json_bytes({"results": case_document.for_customer(case, call.now)})
+    response = json_response(shown, 201)
     response["Location"] = f"{PATH}/{case.pk}"
     return response
 

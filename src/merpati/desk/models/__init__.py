@@ -8,6 +8,7 @@ from merpati.desk.models.calendars import (
     ZoneCalendar,
 )
 from merpati.desk.models.cases import (
+    AnsweredRequest,
     Case,
     CaseKind,
     CaseLink,
@@ -28,6 +29,7 @@ from merpati.desk.models.people import (
 
 __all__ = [
     "Absence",
+    "AnsweredRequest",
     "BankHoliday",
     "Case",
     "CaseKind",

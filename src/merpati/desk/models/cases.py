@@ -1,7 +1,7 @@
 """Support cases with their history, evidence and resolution.
 
-Only `case_opening.py`, `case_actions.py` and `recount.py` write these; updates and records are
-never changed. Moments are aware datetimes, handed in.
+Only `case_opening.py`, `case_actions.py`, `recount.py` and `repeats.py` write these; updates and
+records are never changed. Moments are aware datetimes, handed in.
 
 Source: mission clauses C3 (kinds, escalation), C9 (support case, agreement).
 """
@@ -155,3 +155,22 @@ class ResolutionRecord(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.case_id}"
+
+
+class AnsweredRequest(models.Model):
+    """A request with an idempotency key, and the case that it opened or changed (`repeats.py`)."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=32)
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="+", null=True)
+
+    class Meta:
+        """An account uses a key once."""
+
+        constraints = (
+            models.UniqueConstraint(fields=["account", "key"], name="request_once_an_account"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {self.key}"
