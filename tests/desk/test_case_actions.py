@@ -21,6 +21,7 @@ from merpati.desk.case_errors import (
 )
 from merpati.desk.case_opening import NewContact
 from merpati.desk.models import Case, CaseUpdate, Contact
+from merpati.desk.parties import desk_party
 from merpati.desk.scope import OutOfScope
 from tests.desk.cases import BY, MONDAY, SIGNER, Desk, add_person, uk
 from tests.support.control import run_script
@@ -108,8 +109,11 @@ def test_who_answers_first_becomes_responsible_where_nobody_is(desk: Desk) -> No
     Case.objects.filter(pk=(case := desk.opens()).pk).update(representative=None)
     case_actions.note(case.pk, "Looking.", by=desk.budi, now=MONDAY)
     assert Case.objects.get().representative is None
-    case_actions.write(case.pk, "We look at it.", by=desk.budi, now=MONDAY)
-    assert Case.objects.get().representative == desk.person
+    case = case_actions.write(case.pk, "We look at it.", by=desk.budi, now=MONDAY)
+    assert case.representative == desk.person
+    assert case.updates.get(kind="message").detail["representative"] == desk.person.email
+    dewi = desk_party(add_person("Dewi"), "cli:dewi")
+    assert case_actions.write(case.pk, "Too.", by=dewi, now=MONDAY).representative == desk.person
 
 
 def test_a_case_lives_through_dispute_to_agreement(desk: Desk) -> None:

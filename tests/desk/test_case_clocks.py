@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from merpati.accounts.models import AuditEntry
 from merpati.desk import calendar_changes, case_actions
 from merpati.desk.business_hours import working_time_between
-from merpati.desk.case_clocks import PROMISES, age, due_of, opening, progress_after
+from merpati.desk.case_clocks import PROMISES, Progress, age, due_of, progress_after
 from merpati.desk.case_document import for_customer
 from merpati.desk.case_errors import CaseRefusal
 from merpati.desk.case_states import OPEN, RESOLVED, Act, Side, Step, after
@@ -21,6 +21,12 @@ from merpati.desk.errors import NothingWithin
 from merpati.desk.models import Case, CaseUpdate, Severity
 from tests.desk.calendars import ZONES, local
 from tests.desk.cases import BY, MONDAY, SIGNER, Desk, uk
+
+
+def opening(opened_at: datetime) -> Progress:
+    """Return how a case begins: the desk owes the first answer."""
+    return Progress(Side.DESK, opened_at, None)
+
 
 UK, EASTERN = ZONES["uk"], ZONES["us-eastern"]
 ACTS = st.lists(

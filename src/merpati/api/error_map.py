@@ -70,6 +70,8 @@ _KINDS: dict[type[Exception], _Kind] = {
     sending.RecipientsInvalid: _Kind(400),
     sending.SuppressionNotFound: _Kind(404, "", "", "not-found"),
     sending.SuppressionForCompliance: _Kind(403, "", "", "forbidden"),
+    desk.NothingWithin: _Kind(503, "1500", "Service temporarily unavailable", "unavailable"),
+    desk.BeyondCalendar: _Kind(503, "1500", "Service temporarily unavailable", "unavailable"),
     desk.ZoneNotFound: _Kind(404, "1600", "", "not-found"),
     cases.InvalidCase: _Kind(422, "1300"),
     cases.CaseNotFound: _Kind(404, "1600", "", "not-found"),

@@ -134,8 +134,8 @@ def _perform(
             before = progress_of(case)
             progress = case_clocks.progress_after(before, then, Step(act, by.side, now))
             columns, ended = _clock_changes(case, before, progress, now)
-            if by.person is not None and act in ANSWERS and case.representative is None:
-                changes["representative"] = by.person
+            is_taken = case.representative is None and by.person is not None and act in ANSWERS
+            taken = {"representative": by.person} if is_taken else {}
             unchanged = Case.objects.filter(
                 pk=number,
                 status=case.status,
@@ -148,6 +148,7 @@ def _perform(
                 proposed_by=then.proposed_by,
                 changed_at=now,
                 **columns,
+                **taken,
                 **changes,
             ):
                 break
@@ -161,7 +162,9 @@ def _perform(
             via=by.via,
             text=text,
             is_internal=is_internal,
-            detail=(detail or {}) | ({"clock": ended} if ended else {}),
+            detail=(detail or {})
+            | ({"representative": by.email} if taken else {})
+            | ({"clock": ended} if ended else {}),
         )
         audit.record(
             f"case_{act.value}", f"case {number}", by=by.via, now=now, account_id=case.account_id

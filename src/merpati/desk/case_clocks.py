@@ -57,11 +57,6 @@ class Progress:
         return ClockName.FIRST_ANSWER if self.first_answered_at is None else ClockName.NEXT_UPDATE
 
 
-def opening(opened_at: datetime) -> Progress:
-    """Return how a case begins: the desk owes the first answer."""
-    return Progress(Side.DESK, opened_at, None)
-
-
 def progress_after(progress: Progress, state: CaseState, step: Step) -> Progress:
     """Return how far the clocks are after a step that led to `state`."""
     turn = turn_after(progress.turn, state, step.act, step.by)

@@ -51,11 +51,14 @@ def summary(case: Case) -> dict[str, Any]:
 
 
 def for_customer(case: Case, now: datetime) -> dict[str, Any]:
-    """Return a whole case as the customer may read it. Seven queries and the calendar's."""
+    """Return a whole case as the customer may read it, explained in the case's language.
+
+    Seven queries, however long the case.
+    """
     updates = list(case.updates.order_by("id"))
-    return _whole(case, updates, now) | {
-        "timeline": [_shown(update) for update in updates if not update.is_internal]
-    }
+    with override(case.language):
+        whole = _whole(case, updates, now)
+    return whole | {"timeline": [_shown(update) for update in updates if not update.is_internal]}
 
 
 def for_desk(case: Case, now: datetime) -> dict[str, Any]:
@@ -96,19 +99,18 @@ def clocks(case: Case, updates: list[CaseUpdate], now: datetime) -> dict[str, An
     hours = service_hours(calendar)
     steps = [Step(Act(u.kind), Side(u.side), u.at) for u in updates if u.kind not in _NO_STEPS]
     counted = age(hours, case.opened_at, steps, case.resolved_at or max(now, case.opened_at))
-    with override(case.language):
-        return {
-            "calendar_version": calendar.version,
-            ClockName.FIRST_ANSWER.value: _first_answer(case, updates, hours, now),
-            ClockName.NEXT_UPDATE.value: _next_update(case, hours, now),
-            "waiting_for_customer": _waiting(counted, hours),
-            "age": {
-                "minutes": minutes(counted.whole.working_time),
-                "minutes_of_the_desk": minutes(counted.of_the_desk),
-                "account": account_document(counted.whole.account),
-                "explanation": account_in_words(counted.whole.account, hours.zone),
-            },
-        }
+    return {
+        "calendar_version": calendar.version,
+        ClockName.FIRST_ANSWER.value: _first_answer(case, updates, hours, now),
+        ClockName.NEXT_UPDATE.value: _next_update(case, hours, now),
+        "waiting_for_customer": _waiting(counted, hours),
+        "age": {
+            "minutes": minutes(counted.whole.working_time),
+            "minutes_of_the_desk": minutes(counted.of_the_desk),
+            "account": account_document(counted.whole.account),
+            "explanation": account_in_words(counted.whole.account, hours.zone),
+        },
+    }
 
 
 def _first_answer(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
 from merpati.desk.case_errors import CaseNotFound, NotResolved
 from merpati.desk.case_states import Status
@@ -49,7 +49,11 @@ class Wanted:
 
     def queue(self, limit: int) -> list[Case]:
         """Return cases by what falls due; those whose clock stands come last, oldest first."""
-        return list(self._found().order_by(F("due_at").asc(nulls_last=True), "number")[:limit])
+        found = self._found()
+        # Two questions, since an index on due_at answers the first and no sort puts nulls last.
+        running = list(found.filter(due_at__isnull=False).order_by("due_at", "number")[:limit])
+        standing = found.filter(due_at=None).order_by("number")[: limit - len(running)]
+        return [*running, *standing]
 
     def _found(self) -> QuerySet[Case]:
         found = _related(Case.objects.all())

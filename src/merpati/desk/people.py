@@ -117,7 +117,8 @@ def complete_onboarding(account_id: int, *, by: str, now: datetime) -> Onboardin
     Raises AccountNotFound, OnboardingComplete.
     """
     with transaction.atomic():
-        if not Account.objects.filter(pk=account_id).exists():
+        account = Account.objects.filter(pk=account_id).first()
+        if account is None:
             raise AccountNotFound(str(account_id))
         earlier = Onboarding.objects.filter(pk=account_id).first()
         if earlier is not None:
@@ -125,7 +126,7 @@ def complete_onboarding(account_id: int, *, by: str, now: datetime) -> Onboardin
         onboarding = Onboarding.objects.create(
             account_id=account_id, completed_at=now, completed_by=by
         )
-        audit.record("complete_onboarding", "", by=by, now=now, account_id=account_id)
+        audit.record("complete_onboarding", account.name, by=by, now=now, account_id=account_id)
     return onboarding
 
 
