@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from merpati.adapters.clock import SystemClock
+from merpati.adapters.codec import pack
 from merpati.contracts.event import EventType, Settlement
 from merpati.desk.case_document import for_customer
 from merpati.desk.models import Case
 from merpati.events import around
 from merpati.events.digest import Digest
 from merpati.events.store import EventStore
+from merpati.spool.shard import Shard
 from tests.desk.cases import Desk, uk
+from tests.spool.samples import batch
 from tests.support.journal import HOUR, MINUTE, Journal, event
 
 NOW = uk("03-10 12:00")
@@ -126,3 +131,29 @@ def test_a_broken_event_store_keeps_no_case_from_being_opened(desk: Desk) -> Non
         db.execute("SELECT * FROM event")
     found = evidence(desk, "domain", "kirim.example")
     assert "unavailable" in found
+
+
+def test_what_waits_is_the_accounts_own(desk: Desk) -> None:
+    mine = desk.account.pk
+
+    async def spool() -> None:
+        shard = Shard(desk.sources.spool, desk.account.shard, SystemClock(), reserve_bytes=0)
+        few = ["a@sedikit.example"]
+        many = ["b@penerima.example", "c@penerima.example"]
+        for owner, recipients in ((mine, few), (mine, many), (mine + 16, many)):
+            await shard.append(pack(batch(recipients, account_id=owner)))
+        await shard.close()
+
+    asyncio.run(spool())
+    assert evidence(desk, "campaign", "maret")["queues"] == [
+        {
+            "recipient_domain": "penerima.example",
+            "messages": 2,
+            "oldest_due_at": "2026-03-02T09:00:00+00:00",
+        },
+        {
+            "recipient_domain": "sedikit.example",
+            "messages": 1,
+            "oldest_due_at": "2026-03-02T09:00:00+00:00",
+        },
+    ]
