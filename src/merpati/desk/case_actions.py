@@ -6,12 +6,14 @@ no row, looks again, and gets the refusal that the new state has for it.
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
 from merpati.accounts import audit
+from merpati.adapters import codec
 from merpati.desk import case_clocks
 from merpati.desk.business_hours import Due
 from merpati.desk.calendars import find_calendar, service_hours
@@ -198,17 +200,6 @@ def _ended_clock(
     progress: Progress, due: Due, calendar_version: int, ended_at: datetime
 ) -> dict[str, Any]:
     """Return a clock that ended, as plain data for JSON."""
-    account = [
-        day
-        | {
-            "day": day["day"].isoformat(),
-            "counted": [
-                span | {"from": span["from"].isoformat(), "to": span["to"].isoformat()}
-                for span in day["counted"]
-            ],
-        }
-        for day in account_document(due.account)
-    ]
     return {
         "name": progress.clock.value,
         "started_at": progress.started_at.isoformat() if progress.started_at else None,
@@ -216,7 +207,7 @@ def _ended_clock(
         "ended_at": ended_at.isoformat(),
         "is_late": ended_at > due.at,
         "calendar_version": calendar_version,
-        "account": account,
+        "account": json.loads(codec.json_bytes(account_document(due.account))),
     }
 
 
