@@ -44,6 +44,7 @@ ACTS = st.lists(st.tuples(st.sampled_from(Act), st.sampled_from(Side)), max_size
     [
         pytest.param(OPEN, Act.ASK, DESK, WAITING, id="asked"),
         pytest.param(WAITING, Act.MESSAGE, CUSTOMER, OPEN, id="answered"),
+        pytest.param(WAITING, Act.ESCALATE, CUSTOMER, OPEN, id="escalated instead of answered"),
         pytest.param(WAITING, Act.MESSAGE, DESK, WAITING, id="another word while waiting"),
         pytest.param(WAITING, Act.PROPOSE, CUSTOMER, BY_CUSTOMER, id="customer found it"),
         pytest.param(OPEN, Act.PROPOSE, DESK, BY_DESK, id="proposed"),

@@ -97,7 +97,7 @@ def after(state: CaseState, act: Act, by: Side) -> CaseState:
         case Act.AGREE | Act.DISPUTE | Act.WITHDRAW:
             _check_answer(state.proposed_by, act, by)
             return RESOLVED if act is Act.AGREE else OPEN
-        case Act.MESSAGE if state.status is Status.WAITING and by is Side.CUSTOMER:
+        case Act.MESSAGE | Act.ESCALATE if state == WAITING and by is Side.CUSTOMER:
             return OPEN
         case _:
             return state
