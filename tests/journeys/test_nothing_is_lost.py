@@ -12,7 +12,7 @@ import pytest
 from chaos.verdict import judge
 from harness.service import is_alive, wait_until
 from tests.journeys.conftest import Journey
-from tests.support.http_calls import call, send, transmission
+from tests.support.http_calls import send, transmission
 
 
 def some(count: int) -> list[str]:
@@ -31,6 +31,7 @@ def test_killed_right_after_200_the_message_is_delivered_once(journey: Journey) 
     assert len({a.message_id for a in journey.sink.arrivals()}) == 1
 
 
+@pytest.mark.timeout(310)
 @pytest.mark.parametrize(
     "options",
     [
@@ -163,7 +164,7 @@ def test_a_header_cannot_be_injected(journey: Journey) -> None:
         status, answer = send(journey.http, key, transmission("a@example.net", **content))
         assert 400 <= status < 500, (field, status, answer)
         assert field in json.dumps(answer), (field, answer)
-    assert call(journey.http, "GET", "/api/v1/transmissions", key=key)[0] in (404, 405)
+    assert journey.merpati.command("accounts", "balance")["rows"] == []
     assert journey.sink.recipients() == []
 
 

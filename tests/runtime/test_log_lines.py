@@ -98,7 +98,7 @@ def test_every_line_is_an_event_with_fields() -> None:
     """So that a program can read each, and `message=` is always the id that events show."""
     found = templates()
     assert len(found) > 40
-    word = r"[a-z]\w*=(?:%[-\d.]*[a-z]|\w+)"
+    word = r"[a-z]\w*=(?:%[-\d.]*[a-z]|[\w.]+)"
     shape = re.compile(rf"[a-z][a-z0-9_%]*(?: {word})*")
     # What a settler could not read is told in the words of the file, which are fields already.
     assert [t for t in found if not shape.fullmatch(t.removesuffix(" %s"))] == []

@@ -119,7 +119,7 @@ _MACROS = {
     ),
     "reject": (*_TAKEN, "S {}"),
 }
-_VERBS = {*"S C raw data wait slowly starttls drop greet secure".split(), *_MACROS}
+_DEEDS = {"S", "C", "raw", "data", "wait", "slowly", "starttls", "drop", "greet", "secure"}
 
 
 def read_dialogue(file: Path) -> Dialogue:
@@ -137,7 +137,7 @@ def read_dialogue(file: Path) -> Dialogue:
             dead[preference] = bool(found[3])
             script = []
             of_host.append(script)
-        elif (step := _STEP.fullmatch(line)) and step[1] in _VERBS:
+        elif (step := _STEP.fullmatch(line)) and step[1] in _DEEDS | _MACROS.keys():
             script.extend(_written_out(Step(number, step[1], step[2] or "")))
         elif line.strip():
             raise ValueError(f"{file.name}:{number}: no step of a dialogue: {line!r}")
