@@ -91,7 +91,7 @@ def take(sources: Sources, account: Account, link: Link, now: datetime) -> dict[
                 found["traffic"] = around.as_document(seen)
         found["queues"] = _queues(sources.spool, account)
     except (sqlite3.Error, OSError) as error:
-        log.warning("no evidence account=%s link=%s: %s", account.pk, link.kind, error)
+        log.warning("no_evidence account=%s link=%s error=%r", account.pk, link.kind, str(error))
         found["unavailable"] = "The event store could not be read at that moment."
     return found
 
