@@ -1,8 +1,9 @@
 """The inbound door: reports to our return paths go into the journal; it takes nothing else.
 
-It relays nothing: an address that is not a return path signed by this instance gets 550. Reports
-come from anybody with any sender (a DSN has none, a complaint has one), so what they say counts
-only for the message whose return path they name; they are kept unread here.
+It relays nothing: an address that is not a return path signed by this instance gets 550. What is
+signed may stand in any domain, since a transmission may name one of its account's (`return_path`).
+Reports come from anybody with any sender (a DSN has none, a complaint has one), so what they say
+counts only for the message whose return path they name; they are kept unread here.
 
 A message takes one return path: which shard keeps it is then one question with one answer, and 250
 means that it did. Test cases D5, R1.
@@ -45,8 +46,9 @@ class Journal(Protocol):
 class Inbound:
     """What a process needs to take reports; any thread may call.
 
-    bounce_domain: of our return paths, lower case; key: the one that signs them; reports: how many
-    are kept about one message, since whoever got it knows its return path and could fill the disk.
+    bounce_domain: of return paths where a transmission names no other, lower case; key: the one
+    that signs them; reports: how many are kept about one message, since whoever got it knows its
+    return path and could fill the disk.
     """
 
     journal: Journal
@@ -58,11 +60,10 @@ class Inbound:
 
     def recipient_refusal(self, address: str) -> str | None:
         """Return the refusal of an address, None for a return path of ours (at RCPT)."""
-        if address.rpartition("@")[2].lower() != self.bounce_domain:
-            return "550 5.7.1 Relaying denied"
         path = return_path.read(self.key, address)
         if path is None:
-            return "550 5.1.1 No such return path here"
+            is_ours = address.rpartition("@")[2].lower() == self.bounce_domain
+            return "550 5.1.1 No such return path here" if is_ours else "550 5.7.1 Relaying denied"
         if self.reports.is_spent(str(path)):
             return "450 4.2.1 Too many reports about this message: try again later"
         return None
