@@ -299,6 +299,27 @@ async def test_a_drained_ip_takes_nothing_new_and_the_others_do(tmp_path: Path) 
         await w.reason("127.0.0.2 (all mail) is drained by ops until 13:00 UTC")
 
 
+async def test_what_waits_for_a_drained_ip_goes_within_an_hour_of_the_order_s_end(
+    tmp_path: Path,
+) -> None:
+    clock, sink = StepClock(), SmtpSink()
+    sink.on_rcpt = lambda c, line: "451 4.7.1 considered as spam"  # binds, and changes no pace
+    first = policy(0, routes=[], ips=(ONE,))
+    async with sink.running(), providers(tmp_path, sink, first, clock) as w:
+        await w.inject("a@x.example")
+        await w.until(w.events)
+        drain = order(clock.now(), sending_ip=ONE.address, drains=True)
+        drain = msgspec.structs.replace(drain, until=clock.now() + 48 * HOUR_MS)
+        w.engine.use_policy(replace_orders(policy(0, routes=[], ips=TWO, version=2), drain))
+        clock.ahead_ms = 21 * MINUTE_MS
+        await w.until(lambda: due_later(w), 8)
+        sink.on_rcpt = lambda c, line: "250 ok"
+        w.engine.use_policy(policy(0, routes=[], ips=TWO, version=3))  # resumed
+        clock.ahead_ms += HOUR_MS
+        await w.settled(1)
+    assert [r.peer for r in sink.received] == [ONE.address]
+
+
 def replace_orders(first: SendingPolicy, *orders: Order) -> SendingPolicy:
     return msgspec.structs.replace(first, orders=list(orders))
 

@@ -28,6 +28,7 @@ from merpati.delivery.outcome import (
 )
 from merpati.delivery.prepared import Prepared
 from merpati.delivery.retry import (
+    HOUR_MS,
     Expired,
     RetryAt,
     RetrySchedule,
@@ -40,6 +41,8 @@ from merpati.spool.message_name import name_of
 from merpati.spool.shapes import Postponed, SpooledMessage
 
 log = logging.getLogger(__name__)
+
+LONGEST_UNSEEN_MS = HOUR_MS  # mail that waits for its IP is looked at again after so long
 
 _read_recipient = codec.unpacker(Recipient)
 
@@ -146,13 +149,19 @@ class Verdicts:
                 self._settlers[feed.home.shard.number].postpone(feed.queue_id, postponed, event)
 
     def wait_for_ip(self, feed: Feed, row: SpooledMessage, until: int) -> None:
-        """Put off a message that may leave by one IP only, which cannot send it before `until`."""
+        """Put off a message that may leave by one IP only, which cannot send it before `until`.
+
+        For an hour at most: the IP may be free earlier than it seems now, or leave the pool, and
+        nothing but a look tells the message.
+        """
         attempt = self._without_try(row)
         match after_own_trouble(self.schedule(row), row.starts_at, attempt.at):
             case Expired():
                 self.give_up(feed, attempt, events.expiry(row.note), Settlement.EXPIRED)
             case RetryAt(due_at):
-                due_at = min(max(due_at, until), row.starts_at + self.schedule(row).life_ms)
+                soon = attempt.at + LONGEST_UNSEEN_MS
+                ends_at = row.starts_at + self.schedule(row).life_ms
+                due_at = min(max(due_at, until), soon, ends_at)
                 put_off = Postponed(row.message_id, due_at, attempted=False)
                 self._settlers[feed.home.shard.number].put_off(feed.queue_id, put_off)
 
