@@ -357,6 +357,35 @@ async def test_a_dead_route_holds_mail_and_a_changed_route_frees_it(tmp_path: Pa
         await w.settled(5)
 
 
+async def test_why_mail_waits_is_said_while_the_next_connection_is_opened(tmp_path: Path) -> None:
+    sink = SmtpSink()
+
+    async def hang(c: Connection) -> None:
+        if len(sink.connections) > 1:
+            await asyncio.Event().wait()
+        await c.say("421 4.3.2 no service")
+
+    sink.converse = hang
+    options = replace(QUICK, first_backoff=0.01)
+    async with sink.running(), worker(tmp_path, policy(sink.port), options, grace=0.2) as w:
+        await w.inject("a@x.example")
+        await w.until(lambda: len(sink.connections) > 1)
+        (status,) = await w.engine.queues()
+    assert status.why == "backs_off"
+    assert "421 4.3.2 no service in answer to connecting" in status.reason
+
+
+async def test_what_was_said_last_is_told_after_a_restart_too(tmp_path: Path) -> None:
+    sink = SmtpSink()
+    sink.on_rcpt = lambda c, line: "451 4.2.0 greylisted"
+    async with sink.running(), worker(tmp_path, policy(sink.port)) as w:
+        await w.inject("a@x.example")
+        await w.until(w.events)
+    async with worker(tmp_path, policy(sink.port)) as w:
+        (status,) = await w.engine.queues()
+        assert (status.why, status.last_reply) == ("next_attempt", "451 4.2.0 greylisted")
+
+
 async def test_a_restarted_receiver_gets_everything(tmp_path: Path) -> None:
     async with SmtpSink().running() as sink:
         port = sink.port

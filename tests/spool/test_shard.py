@@ -210,7 +210,7 @@ async def test_a_message_settles_once_however_often_it_is_said(
     assert shard.status().waiting == 0
 
 
-async def test_a_postponed_message_keeps_its_place_in_time(shard: Shard) -> None:
+async def test_a_postponed_message_keeps_its_place_in_time(tmp_path: Path, shard: Shard) -> None:
     await shard.append(pack(batch(["a@x.example", "b@x.example"])))
     (queue_id,) = await shard.queues()
     first = Postponed(1, NINE + 60, True, "127.0.0.2", "450 later\nplease", is_bound=True)
@@ -221,6 +221,12 @@ async def test_a_postponed_message_keeps_its_place_in_time(shard: Shard) -> None
     assert (message.attempts, message.last_ip) == (1, "127.0.0.2")
     assert message.note == "450 later please"
     assert message.is_bound
+    assert [(q.earliest_due_at, q.note) for q in (await shard.queues()).values()] == [(NINE, "")]
+    await shard.settle([], [Postponed(2, NINE + 90, note="451 no")])
+    with snapshot(tmp_path / "spool", shard.number) as read:
+        for depths in (list((await shard.queues()).values()), read.depths()):
+            assert [(q.earliest_due_at, q.note) for q in depths] == [(NINE + 60, message.note)]
+    await shard.settle([], [Postponed(2, NINE)])
     await shard.settle([], [Postponed(1, NINE + 90, attempted=False)])
     (message,) = await shard.due(queue_id, FAR, 10, after=(NINE, 2))
     assert (message.due_at, message.attempts, message.last_ip) == (NINE + 90, 1, "127.0.0.2")

@@ -134,7 +134,7 @@ def _on_disk(folder: DataFolder, number: int, reason: str) -> Iterator[QueueStat
             oldest_due_at=depth.earliest_due_at,
             in_flight=0,
             connections=0,
-            last_reply="",
+            last_reply=depth.note,
             pace="",
             reason=reason,
             until=None,

@@ -17,6 +17,7 @@ from merpati.delivery.lessons import LaneKey
 from merpati.delivery.local_policy import LocalPolicy
 from merpati.delivery.ready_queue import LocalPool, ReadyQueue
 from merpati.delivery.reasons import (
+    BacksOff,
     NextAttempt,
     Ordered,
     Paused,
@@ -72,6 +73,7 @@ def _status(scene: Scene, home: ShardFeeds, depth: QueueDepth) -> QueueStatus:
         if isinstance(reason, NextAttempt):
             # Better than when: why, if nothing could leave before either.
             reason = _all_paused(slowed, pool) or reason
+        reason = reason or _tried_again(used, now)
     return QueueStatus(
         account_id=key.account_id,
         pool_id=pool.pool_id if pool else key.pool_id,
@@ -81,7 +83,7 @@ def _status(scene: Scene, home: ShardFeeds, depth: QueueDepth) -> QueueStatus:
         oldest_due_at=depth.earliest_due_at,
         in_flight=in_flight,
         connections=sum(len(line.sessions) for line in used),
-        last_reply=next((line.last_reply for line in used if line.last_reply), ""),
+        last_reply=next((line.last_reply for line in used if line.last_reply), depth.note),
         pace=_pace(used),
         reason=sentence(reason, now) if reason is not None else "",
         until=reason.until if reason is not None else None,
@@ -170,6 +172,14 @@ def _reason(depth: QueueDepth, feed: Feed | None, now: int) -> Reason | None:
     return None
 
 
+def _tried_again(used: Sequence[Line], now: int) -> Reason | None:
+    """Return why there was no connection so far, while the next is being opened."""
+    failed = [line.backoff for line in used if line.backoff.failures]
+    if not failed or any(line.sessions for line in used):
+        return None
+    return BacksOff(max(failed, key=lambda backoff: backoff.failures).reason, now)
+
+
 def _lines_of(lines: Sequence[Line], pool: LocalPool | None, provider: str) -> list[Line]:
     addresses = {ip.address for ip in pool.ips + pool.overflow} if pool else set()
     return [
@@ -199,6 +209,7 @@ def _joined(one: QueueStatus | None, other: QueueStatus) -> QueueStatus:
         one,
         depth=one.depth + other.depth,
         oldest_due_at=min(one.oldest_due_at or 0, other.oldest_due_at or 0),
+        last_reply=one.last_reply or other.last_reply,
         reason="" if moving else one.reason,
         until=None if moving else one.until,
         why="" if moving else one.why,

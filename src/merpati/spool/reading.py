@@ -86,8 +86,9 @@ class ShardSnapshot:
     def depths(self) -> list[QueueDepth]:
         """Return the queues that hold messages."""
         found = self._db.execute(
-            "SELECT q.id, q.account_id, q.pool_id, q.domain, m.count, m.due_at FROM"
-            " (SELECT queue_id, count(*) AS count, min(due_at) AS due_at FROM message"
+            # SQLite takes the note from the row that has the least due_at.
+            "SELECT q.id, q.account_id, q.pool_id, q.domain, m.count, m.due_at, m.note FROM"
+            " (SELECT queue_id, count(*) AS count, min(due_at) AS due_at, note FROM message"
             " GROUP BY queue_id) m JOIN queue q ON q.id = m.queue_id"
         )
         return [QueueDepth(row[0], QueueKey(*row[1:4]), *row[4:]) for row in found]

@@ -14,12 +14,16 @@ class QueueKey(msgspec.Struct, frozen=True, array_like=True):
 
 
 class QueueDepth(msgspec.Struct, frozen=True, array_like=True):
-    """One queue that holds messages. Those in flight count: they are on disk until settled."""
+    """One queue that holds messages. Those in flight count: they are on disk until settled.
+
+    note: what the last attempt of the message that is due first came to, as in `SpooledMessage`.
+    """
 
     queue_id: int
     key: QueueKey
     count: int
     earliest_due_at: int
+    note: str = ""
 
 
 class SpooledMessage(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -135,13 +135,13 @@ class Store:
         """Return the queues that hold messages."""
         found = ask(
             self._db,
-            "SELECT json_group_array(json_array(id,"
-            " (SELECT min(due_at) FROM message WHERE queue_id = queue.id))) FROM queue",
+            "SELECT json_group_array(json((SELECT json_array(queue_id, due_at, note) FROM message"
+            " WHERE queue_id = queue.id ORDER BY due_at LIMIT 1))) FROM queue",
         )
         return {
-            queue_id: QueueDepth(queue_id, self.keys[queue_id], self.counts[queue_id], due_at)
-            for queue_id, due_at in found
-            if due_at is not None
+            first[0]: QueueDepth(first[0], self.keys[first[0]], self.counts[first[0]], *first[1:])
+            for first in found
+            if first is not None
         }
 
     def due(
