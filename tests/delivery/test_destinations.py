@@ -154,6 +154,8 @@ async def test_answers_are_kept_and_failures_only_briefly(dns: DnsServer) -> Non
     assert looked.known("b.example") is None
     now[0] = 61.0
     assert looked.known("a.example") is None
+    assert looked.last_known("a.example") is found
+    assert looked.last_known("c.example") is None
 
 
 @pytest.mark.parametrize(

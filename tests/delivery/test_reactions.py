@@ -16,6 +16,7 @@ import pytest
 from merpati.contracts.event import EventType
 from merpati.contracts.queues import QueueStatus, Retry
 from merpati.contracts.sending_policy import Order, Pool, Route, SendingIp, SendingPolicy
+from merpati.delivery.destinations import Destinations
 from merpati.delivery.retry import MINUTE_MS
 from merpati.delivery.session import Timeouts
 from merpati.sandbox.dns_server import DnsServer
@@ -29,7 +30,12 @@ TWO = (ONE, OTHER)
 HOUR_MS = 60 * MINUTE_MS
 TSS04 = "421 4.7.0 [TSS04] Messages from 127.0.0.2 temporarily deferred"
 TSS04_AT_RCPT = TSS04.replace("421", "451")
-HOSTS = {"yahoo.com": "mta5.am0.yahoodns.net", "qq.com": "mx1.qq.com", "x.example": "mx.x.example"}
+HOSTS = {
+    "yahoo.com": "mta5.am0.yahoodns.net",
+    "hosted.example": "mta6.am0.yahoodns.net",
+    "qq.com": "mx1.qq.com",
+    "x.example": "mx.x.example",
+}
 
 
 @contextlib.asynccontextmanager
@@ -343,6 +349,19 @@ async def test_retry_tries_what_was_deferred_and_lift_forgets_what_was_learned(
         await w.settled(1)
         assert {lane.reason for lane in w.engine.paces()} == {""}
         await forgotten(w)
+
+
+async def test_mail_is_found_by_its_provider_when_the_answer_of_dns_is_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = SmtpSink()
+    sink.on_rcpt = lambda c, line: "451 4.2.0 later"
+    async with sink.running(), providers(tmp_path, sink) as w:
+        await w.inject("a@hosted.example")
+        await w.until(w.events)
+        monkeypatch.setattr(Destinations, "known", lambda self, domain: None)
+        assert (await queue_of(w, "yahoo")).depth == 1
+        assert await w.engine.retry(Retry(provider="yahoo")) == 1
 
 
 async def test_retry_sends_nothing_before_its_schedule(tmp_path: Path) -> None:

@@ -183,15 +183,20 @@ class Destinations:
 
     def known(self, domain: str) -> Whereto | None:
         """Return the answer if it is at hand and fresh, else None: then ask `find`."""
+        return self._at_hand(domain, self._elapsed())
+
+    def last_known(self, domain: str) -> Whereto | None:
+        """Return the last answer, fresh or not: good enough to say who takes a domain's mail."""
+        return self._at_hand(domain, 0.0)
+
+    def _at_hand(self, domain: str, fresh_at: float) -> Whereto | None:
         key = domain
         if route := self._routes.find(domain):
             if (by_address := self._by_address.get(route.pattern)) is not None:
                 return by_address
             key = _route_key(route)
         cached = self._cache.get(key)
-        if cached is None or cached[0] <= self._elapsed():
-            return None
-        return cached[1]
+        return cached[1] if cached is not None and cached[0] > fresh_at else None
 
     async def find(self, domain: str) -> Whereto:
         """Look a domain up, in bounded time, and remember the answer."""

@@ -209,7 +209,7 @@ class Engine:
             list(self._homes.values()),
             self._settlers,
             self._policy,
-            self._destinations.known,
+            self._destinations.last_known,
             list(self._lanes),
             dict(self._lessons),
             self.clock,
@@ -226,7 +226,7 @@ class Engine:
         if wanted.lifts:
             lift(wanted, self._policy, self._lessons, self._lanes)
             self._wake_all()
-        homes, known = self._homes.values(), self._destinations.known
+        homes, known = self._homes.values(), self._destinations.last_known
         count = await retry_now(wanted, homes, self._policy, known, self.clock)
         log.info("retry messages=%d wanted=%s", count, wanted)
         return count
