@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import ipaddress
 import shutil
 import socket
 import struct
@@ -16,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from merpati.accounts.keys import KeyIdentity
+from merpati.accounts.trusted_networks import TrustedNetworks
 from merpati.runtime.tls import ensure_certificate
 from merpati.sandbox.dns_server import DnsServer
 from merpati.sending.dns_records import dkim_value
@@ -221,6 +224,20 @@ async def test_an_open_relay_is_found_and_nothing_is_sent(tmp_path: Path) -> Non
         found = await ports.check(it)
     assert of(found, "ports.relay") == [("FAIL", "inbound")]
     assert sink.received == []
+
+
+async def test_a_host_that_is_trusted_cannot_tell_whether_strangers_are(tmp_path: Path) -> None:
+    """It may submit without a password: that was said to be an open relay."""
+    sink = SmtpSink()
+    us = KeyIdentity(7, "ab12", 1, frozenset(), is_suspended=False)
+    trusted = TrustedNetworks([(ipaddress.ip_network("127.0.0.0/8"), us)])
+    async with sink.running():
+        it = with_port(scene(tmp_path, trusted=trusted), "submission", sink.port)
+        found = await ports.check(it)
+        assert of(found, "ports.relay") == [("WARN", "submission")]
+        assert "key 7 trusts" in found[-1].text
+        it = with_port(scene(tmp_path, trusted=trusted), "inbound", sink.port)
+        assert of(await ports.check(it), "ports.relay") == [("FAIL", "inbound")]
 
 
 @pytest.mark.parametrize("form", ["%elsewhere.example@", "<@mta.example:", '<"'])

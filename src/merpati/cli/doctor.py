@@ -87,7 +87,8 @@ def doctor(
 def _scene(data: Path) -> Scene:
     current = settings.load(data)
     folder = setup(data)
-    from merpati.desk.calendars import unconfirmed_ahead  # noqa: PLC0415 - needs Django
+    from merpati.accounts.trusted_networks import trusted_networks  # noqa: PLC0415 - needs Django
+    from merpati.desk.calendars import unconfirmed_ahead  # noqa: PLC0415
     from merpati.sending.models import DkimKey, KeyState, SendingIp  # noqa: PLC0415
     from merpati.upkeep.doctor.scene import Ip, Scene  # noqa: PLC0415
 
@@ -104,6 +105,7 @@ def _scene(data: Path) -> Scene:
             .defer("private_key")
             .order_by("domain__domain", "selector")
         ),
+        trusted=trusted_networks(),
         unconfirmed=tuple(unconfirmed_ahead(now().date())),
     )
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from merpati.accounts.trusted_networks import TrustedNetworks
 from merpati.adapters.dns import Resolver
 from merpati.runtime.paths import DataFolder
 from merpati.sending.models import DkimKey
@@ -43,6 +44,7 @@ class Scene:
     now: datetime
     running: Running | None = None
     ips: tuple[Ip, ...] = ()
+    trusted: TrustedNetworks = field(default_factory=TrustedNetworks)
     dkim_keys: tuple[DkimKey, ...] = ()  # with their domains; those whose record is wanted
     unconfirmed: tuple[tuple[str, int], ...] = ()
     smtp_target: HostPort | None = None
