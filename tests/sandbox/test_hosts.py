@@ -83,6 +83,13 @@ async def test_mail_is_taken_and_kept_byte_for_byte(tmp_path: Path) -> None:
         assert seen.size_bytes == len(MESSAGE)
 
 
+async def test_what_an_earlier_sandbox_kept_stays(tmp_path: Path) -> None:
+    for _ in range(2):
+        async with Sandbox().running(keep=tmp_path) as it:
+            await it.send("sari@gmail-like.test")
+    assert len(kept(tmp_path)) == 2
+
+
 async def test_refused_mail_is_not_kept(tmp_path: Path) -> None:
     async with Sandbox().running(keep=tmp_path) as it:
         assert (await it.send("spam@plain-like.test"))[0] == 554
