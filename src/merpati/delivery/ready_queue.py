@@ -276,19 +276,21 @@ class ReadyQueue:
 
     def _assign(self, lines: list[Line], rooms: list[int]) -> None:
         by_address = {line.lane.ip.address: index for index, line in enumerate(lines)}
+        held: list[Prepared] = []  # bound to an IP that is full just now: others need not wait
         while self.ready:
             row = self.ready[0].row
             if row.is_bound and (ip := self._only_ip(row)) is not None:
                 if not self._assign_bound(ip):
-                    return
+                    held.append(self.ready.popleft())
                 continue
             index = by_address.get(row.last_ip, -1)
             if index < 0 or lines[index].lane.ip.room() <= 0:
                 index = self._next_with_room(rooms)
             if index < 0:
-                return
+                break
             rooms[index] -= 1
             lines[index].assign(self.ready.popleft())
+        self.ready.extendleft(reversed(held))
 
     # Mail that must not hop.
 
