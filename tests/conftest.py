@@ -1,8 +1,16 @@
-"""What all tests share: skips for missing programs are counted where nobody overlooks them."""
+"""What all tests share.
+
+Skips for missing programs are counted where nobody overlooks them; no property test is judged by
+its time, since tests share the machine.
+"""
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("merpati", deadline=None)
+hypothesis.settings.load_profile("merpati")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -37,7 +37,7 @@ COMMANDS = {
     "key": Entry("key", "key", "Create, list and revoke API keys."),
     "ip": Entry("ip", "ip", "Add, list, move and remove dedicated sending IPs."),
     "domain": Entry(
-        "domain", "domain", "Add, verify, list and remove sending domains; rotate their keys."
+        "domain", "domain", "Add, verify, list and remove sending domains; rotate their DKIM keys."
     ),
     "route": Entry("route", "route", "Send a recipient domain's mail through a smart host."),
     "hours": Entry("hours", "hours", "Business hours: what is open, what falls due, and why."),
