@@ -86,6 +86,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rows", default=",".join(ROWS), help="comma separated: %(default)s")
     parser.add_argument("--rounds", type=int, help="of bulk and the accept rows (3)")
     parser.add_argument("--messages", type=int, help="of one bulk round (10,000)")
+    parser.add_argument("--relay-messages", type=int, help="of one relay round (5,000)")
+    parser.add_argument("--dns-messages", type=int, help="of one round by DNS (30,000)")
     parser.add_argument("--depth-messages", type=int, help="of the deep queue (1,000,000)")
     parser.add_argument("--accept-seconds", type=int, help="of one stretch under wrk (10)")
     parser.add_argument("--workers", type=int, help="delivery workers (0: Merpati's own choice)")

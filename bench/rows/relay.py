@@ -28,22 +28,21 @@ _TAIL_SECONDS = 2.0
 _ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def measure(options: Options) -> list[Figures]:
-    """Run all rounds of both variants."""
+def measure(options: Options, row: str) -> list[Figures]:
+    """Run all rounds, over TLS where the row says so."""
     with_peer = options.with_peer
     if with_peer and (reason := peers.why_missing()):
-        say(f"relay without the peer: {reason}")
+        say(f"{row} without the peer: {reason}")
         with_peer = False
     lines = []
     for number in range(options.rounds):
-        for row, tls in (("relay", False), ("relay-tls", True)):
-            for run in (_merpati, _postfix) if with_peer else (_merpati,):
-                folder = options.folder(row)
-                certificate = _certificate(folder) if tls else None
-                with _sink(folder, certificate) as sink:
-                    figures = run(options, folder, sink, certificate)
-                lines.append({"row": row, "round": number, **figures})
-                say(f"{row} {figures['variant']}: {figures.get('messages_per_second')} messages/s")
+        for run in (_merpati, _postfix) if with_peer else (_merpati,):
+            folder = options.folder(row)
+            certificate = _certificate(folder) if row == "relay-tls" else None
+            with _sink(folder, certificate) as sink:
+                figures = run(options, folder, sink, certificate)
+            lines.append({"row": row, "round": number, **figures})
+            say(f"{row} {figures['variant']}: {figures.get('messages_per_second')} messages/s")
     return lines
 
 
