@@ -81,3 +81,11 @@ async def test_a_broken_group_is_answered_and_the_next_is_taken(
     (reply,) = await taken(store, takers, [poison])
     assert reply.startswith("451 ")
     assert await taken(store, takers, [incoming(1)]) == ["250 1"]
+
+
+async def test_a_service_that_waits_for_each_gets_them_one_by_one(
+    threads: ThreadPoolExecutor,
+) -> None:
+    store = Store()
+    await taken(store, Takers(store.take, threads, most=1), [incoming(n) for n in range(20)])
+    assert max(len(group) for group in store.groups) == 1

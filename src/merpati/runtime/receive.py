@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Each message waits in one for its commit: so many messages can share one fsync.
+# For passwords, and for the groups of messages that wait for their commit.
 THREADS = 32
 INBOUND_THREADS = 8  # of its own: no flood of reports keeps customers waiting
 INBOUND_MESSAGES_A_MINUTE = 1_200  # of one client; a provider sends its reports from many
@@ -130,7 +130,7 @@ def _ports(
             Door(hostname, False, True, reports.recipient_refusal, recipients=inbound.RECIPIENTS),
             inbound_threads,
             brakes,
-            Services(reports.take),
+            Services(reports.take, most_taken=1),
             rate=Rate(clock.elapsed, INBOUND_MESSAGES_A_MINUTE, 60),
         ),
     )

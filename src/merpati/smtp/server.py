@@ -21,7 +21,7 @@ from merpati.accounts.trusted_networks import TrustedNetworks
 from merpati.settings import HostPort
 from merpati.smtp.brakes import Brakes, Rate, network_of
 from merpati.smtp.session import Ask, Authenticate, Door, Envelope, Session, StartTls, TakeMessage
-from merpati.smtp.takers import Incoming, Take, Takers
+from merpati.smtp.takers import GROUP, Incoming, Take, Takers
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -57,6 +57,7 @@ class Services:
 
     take: Take
     authenticate: Callable[[str, str], KeyIdentity | str] = lambda user, password: NO_AUTH
+    most_taken: int = GROUP  # in one call of `take`
 
 
 @dataclass(slots=True)
@@ -81,7 +82,7 @@ class Port:
 
     def __post_init__(self) -> None:
         """Make the takers."""
-        self.takers = Takers(self.services.take, self.threads)
+        self.takers = Takers(self.services.take, self.threads, self.services.most_taken)
 
     async def listen(self, address: HostPort, tls: ssl.SSLContext | None = None) -> asyncio.Server:
         """Serve an address, TLS first with `tls`. Raises OSError when it cannot be bound."""

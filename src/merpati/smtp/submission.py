@@ -43,7 +43,7 @@ from merpati.sending.injection_errors import (
 from merpati.sending.transmission_id import TransmissionIds
 from merpati.smtp.msys_options import MsysOptions, OptionsRefused, read_options
 from merpati.smtp.session import Envelope
-from merpati.smtp.takers import Incoming
+from merpati.smtp.takers import INTERNAL_ERROR, Incoming
 from merpati.spool.errors import SpoolError, SpoolFull
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,6 @@ log = logging.getLogger(__name__)
 USER = "SMTP_Injection"
 GRANT = "smtp/inject"
 SORRY = "535 5.7.8 Sorry."
-_INTERNAL_ERROR = "451 4.3.0 Internal error: try again later"
 _SUBACCOUNT = "X-MSYS-SUBACCOUNT="
 
 
@@ -110,7 +109,7 @@ class Submission:
             ]
         except Exception:  # the top of a worker's loop: the clients keep their messages
             log.exception("submissions_failed messages=%d", len(messages))
-            return [_INTERNAL_ERROR] * len(messages)
+            return [INTERNAL_ERROR] * len(messages)
 
     def _judged(self, envelope: Envelope, peer: str) -> Prepared | str:
         """Return a message made ready to be stored, or the reply that refuses it."""
@@ -121,7 +120,7 @@ class Submission:
             return _reply_to(refused)
         except Exception:  # one that we cannot handle must not cost the others of its group
             log.exception("submission_failed transmission=%s", transmission_id)
-            return _INTERNAL_ERROR
+            return INTERNAL_ERROR
 
     def _reply(self, prepared: Prepared, outcome: bytes | SpoolError) -> str:
         if isinstance(outcome, bytes):

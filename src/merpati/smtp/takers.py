@@ -22,7 +22,7 @@ BUSY = 4  # groups under way: while one waits for its commit the next are read
 GROUP = 64  # messages
 GROUP_BYTES = 1 << 20  # so that nobody's small message waits for many large ones
 
-_INTERNAL_ERROR = "451 4.3.0 Internal error: try again later"
+INTERNAL_ERROR = "451 4.3.0 Internal error: try again later"
 
 
 class Incoming(NamedTuple):
@@ -37,10 +37,14 @@ Answered = Callable[[str], None]
 
 
 class Takers:
-    """Used on the loop. take: stores messages and returns their replies; called in threads."""
+    """Used on the loop. take: stores messages and returns their replies; called in threads.
 
-    def __init__(self, take: Take, threads: ThreadPoolExecutor) -> None:
+    most: messages of one group; 1 where `take` waits for one after the other.
+    """
+
+    def __init__(self, take: Take, threads: ThreadPoolExecutor, most: int = GROUP) -> None:
         self._take = take
+        self._most = most
         self._threads = threads
         self._waiting: deque[tuple[Incoming, Answered]] = deque()
         self._busy = 0
@@ -63,7 +67,7 @@ class Takers:
     def _next_group(self) -> list[tuple[Incoming, Answered]]:
         group: list[tuple[Incoming, Answered]] = []
         size = 0
-        while self._waiting and len(group) < GROUP and size < GROUP_BYTES:
+        while self._waiting and len(group) < self._most and size < GROUP_BYTES:
             size += len(self._waiting[0][0].envelope.data)
             group.append(self._waiting.popleft())
         return group
@@ -76,9 +80,9 @@ class Takers:
         try:
             replies = done.result()
         except asyncio.CancelledError:
-            replies = [_INTERNAL_ERROR] * len(group)
+            replies = [INTERNAL_ERROR] * len(group)
         except Exception:  # a defect of ours must not leave clients without an answer
             log.exception("smtp_service_failed messages=%d", len(group))
-            replies = [_INTERNAL_ERROR] * len(group)
+            replies = [INTERNAL_ERROR] * len(group)
         for (_, answered), reply in zip(group, replies, strict=True):
             answered(reply)
