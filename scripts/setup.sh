@@ -8,7 +8,7 @@ import sys
 if sys.version_info < (3, 11):
     sys.exit(f"Merpati needs Python 3.11 or newer; {sys.executable} is {sys.version.split()[0]}. Try: make PYTHON=python3.11")
 P
-echo "Setting up $VENV (about 15 MB of packages, once) ..."
+echo "Setting up $VENV (about 150 MB of packages, once) ..."
 [ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV" || {
   echo "Python's venv module is missing; on Debian: apt-get install python3-venv" >&2
   exit 1
