@@ -16,7 +16,7 @@ from merpati.desk.business_hours import working_time_between
 from merpati.desk.case_clocks import PROMISES, Progress, age, due_of, progress_after
 from merpati.desk.case_document import for_customer
 from merpati.desk.case_errors import CaseRefusal
-from merpati.desk.case_states import OPEN, RESOLVED, Act, Side, Step, after
+from merpati.desk.case_states import CLOSED, OPEN, Act, Side, Step, after
 from merpati.desk.errors import NothingWithin
 from merpati.desk.models import Case, CaseUpdate, Severity
 from tests.desk.calendars import ZONES, local
@@ -85,7 +85,7 @@ def test_a_clock_runs_exactly_while_it_is_the_desks_turn(
             continue
         steps.append(Step(act, by, now))
         progress = progress_after(progress, state, steps[-1])
-        is_running = state != RESOLVED and progress.turn is Side.DESK
+        is_running = state.status not in CLOSED and progress.turn is Side.DESK
         assert (progress.started_at is not None) == is_running
         if by is Side.DESK and act is Act.MESSAGE:
             assert progress.first_answered_at is not None

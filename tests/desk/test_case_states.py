@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from merpati.desk.case_errors import (
+    CaseMerged,
     CaseRefusal,
     CaseResolved,
     NothingProposed,
@@ -34,6 +35,7 @@ from merpati.desk.case_states import (
 CUSTOMER, DESK = Side.CUSTOMER, Side.DESK
 BY_CUSTOMER = CaseState(Status.PROPOSED, CUSTOMER)
 BY_DESK = CaseState(Status.PROPOSED, DESK)
+MERGED = CaseState(Status.MERGED, merged_into=7)
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 ACTS = st.lists(st.tuples(st.sampled_from(Act), st.sampled_from(Side)), max_size=30)
@@ -54,6 +56,9 @@ ACTS = st.lists(st.tuples(st.sampled_from(Act), st.sampled_from(Side)), max_size
         pytest.param(BY_DESK, Act.WITHDRAW, DESK, OPEN, id="withdrawn"),
         pytest.param(BY_DESK, Act.MESSAGE, CUSTOMER, BY_DESK, id="a message never agrees"),
         pytest.param(RESOLVED, Act.NOTE, DESK, RESOLVED, id="a note afterwards"),
+        pytest.param(RESOLVED, Act.LINK, DESK, RESOLVED, id="related afterwards"),
+        pytest.param(OPEN, Act.CALL, DESK, OPEN, id="called"),
+        pytest.param(BY_DESK, Act.MERGE, DESK, CaseState(Status.MERGED), id="merged"),
     ],
 )
 def test_an_act_leads_on(state: CaseState, act: Act, by: Side, then: CaseState) -> None:
@@ -72,6 +77,8 @@ def test_an_act_leads_on(state: CaseState, act: Act, by: Side, then: CaseState) 
         pytest.param(BY_DESK, Act.ASK, DESK, ProposalPending, "withdraw that first", id="asking"),
         pytest.param(RESOLVED, Act.AGREE, CUSTOMER, CaseResolved, "new case", id="agreed twice"),
         pytest.param(RESOLVED, Act.MESSAGE, CUSTOMER, CaseResolved, "new case", id="afterwards"),
+        pytest.param(MERGED, Act.MESSAGE, CUSTOMER, CaseMerged, "goes on in case 7", id="merged"),
+        pytest.param(RESOLVED, Act.MERGE, DESK, CaseResolved, "new case", id="merging resolved"),
         pytest.param(OPEN, Act.ASK, CUSTOMER, StaffAlone, "request for information", id="staff"),
     ],
 )

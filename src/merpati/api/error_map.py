@@ -78,6 +78,7 @@ _KINDS: dict[type[Exception], _Kind] = {
     cases.NotResolved: _Kind(404, "1600", "", "not-found"),
     cases.NoTam: _Kind(404, "1600", "", "not-found"),
     cases.CaseResolved: _Kind(409, "1602", "", "case-resolved"),
+    cases.CaseMerged: _Kind(409, "1602", "", "case-merged"),
     cases.NothingProposed: _Kind(409, "1602", "", "nothing-proposed"),
     cases.OwnProposal: _Kind(409, "1602", "", "own-proposal"),
     cases.ProposalOfOther: _Kind(409, "1602", "", "proposal-pending"),

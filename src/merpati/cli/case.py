@@ -25,7 +25,7 @@ from merpati.cli.case_acts import (
 from merpati.cli.output import Group, common_options, printable, show, table
 from merpati.runtime.setup import setup
 
-STATUSES = ("open", "waiting_for_customer", "proposed", "resolved")
+STATUSES = ("open", "waiting_for_customer", "proposed", "resolved", "merged")
 
 
 @click.group(
@@ -56,7 +56,7 @@ def case() -> None:
 )
 @click.option("--as", "email", metavar="EMAIL", help="Only those this person is responsible for.")
 @click.option("--account", metavar="A", help="Only this account's: number or name.")
-@click.option("--status", type=click.Choice(STATUSES), help="[default: all but resolved]")
+@click.option("--status", type=click.Choice(STATUSES), help="[default: all that go on]")
 @click.option(
     "--limit",
     type=click.IntRange(1, 10_000),

@@ -75,10 +75,10 @@ def list_people(data: Path, as_json: bool) -> None:
     setup(data)
     from django.db.models import Count, Q  # noqa: PLC0415 - needs Django set up
 
-    from merpati.desk.case_states import Status  # noqa: PLC0415
+    from merpati.desk.case_states import CLOSED  # noqa: PLC0415
     from merpati.desk.models import Person  # noqa: PLC0415
 
-    is_open = Q(cases__isnull=False) & ~Q(cases__status=Status.RESOLVED)
+    is_open = Q(cases__isnull=False) & ~Q(cases__status__in=CLOSED)
     found = Person.objects.annotate(open_cases=Count("cases", filter=is_open))
     names = ("name", "email", "role", "phone", "language", "open_cases")
     rows = [{name: getattr(p, name) for name in names} for p in found.order_by("name", "pk")]

@@ -1,12 +1,13 @@
 """What is done to an open case: one act, one transaction, one entry of its history.
 
-The conditional UPDATE in `_perform` is the lock: of two who act at once on the same state one finds
+The conditional UPDATE in `perform` is the lock: of two who act at once on the same state one finds
 no row, looks again, and gets the refusal that the new state has for it.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from merpati.desk import case_clocks
 from merpati.desk.business_hours import Due
 from merpati.desk.calendars import find_calendar, service_hours
 from merpati.desk.case_clocks import Progress
+from merpati.desk.case_entries import write_entry
 from merpati.desk.case_errors import (
     CaseNotFound,
     EscalatedBefore,
@@ -28,7 +30,7 @@ from merpati.desk.case_errors import (
 from merpati.desk.case_states import ANSWERS, Act, CaseState, Side, Status, Step, after
 from merpati.desk.checks import checked_text
 from merpati.desk.hours_document import account_document
-from merpati.desk.models import Case, CaseUpdate, Onboarding, Person, ResolutionRecord
+from merpati.desk.models import Case, Onboarding, Person, ResolutionRecord
 from merpati.desk.parties import Party
 from merpati.desk.resolution_record import record_of
 from merpati.desk.scope import OutOfScope, scope_text
@@ -40,37 +42,37 @@ if TYPE_CHECKING:
 
 def write(number: int, text: str, *, by: Party, now: datetime) -> Case:
     """Add a message that both sides read; the customer's ends a wait for them."""
-    return _perform(number, Act.MESSAGE, by, now, text=_text(text))
+    return perform(number, Act.MESSAGE, by, now, text=_text(text))
 
 
 def note(number: int, text: str, *, by: Party, now: datetime) -> Case:
     """Add a note that only the desk reads; it moves no clock."""
-    return _perform(number, Act.NOTE, by, now, text=_text(text), is_internal=True)
+    return perform(number, Act.NOTE, by, now, text=_text(text), is_internal=True)
 
 
 def ask(number: int, text: str, *, by: Party, now: datetime) -> Case:
     """Say what is needed from the customer; clocks stand until they write."""
-    return _perform(number, Act.ASK, by, now, text=_text(text))
+    return perform(number, Act.ASK, by, now, text=_text(text))
 
 
 def report_progress(number: int, text: str, *, by: Party, now: datetime) -> Case:
     """Tell the customer how far the desk is."""
-    return _perform(number, Act.PROGRESS, by, now, text=_text(text))
+    return perform(number, Act.PROGRESS, by, now, text=_text(text))
 
 
 def answer_out_of_scope(
     number: int, topic: OutOfScope, text: str = "", *, by: Party, now: datetime
 ) -> Case:
     """Answer with what the service plan excludes, in the case's language; text: added to it."""
-    language = _find(number).language
+    language = find_case(number).language
     said = scope_text(topic, language) + (f"\n\n{_text(text)}" if text.strip() else "")
-    return _perform(number, Act.OUT_OF_SCOPE, by, now, text=said, detail={"topic": topic.value})
+    return perform(number, Act.OUT_OF_SCOPE, by, now, text=said, detail={"topic": topic.value})
 
 
 def assign(number: int, person: Person, *, by: Party, now: datetime) -> Case:
     """Make a person the one responsible representative."""
     detail = {"representative": person.email, "name": person.name}
-    return _perform(number, Act.ASSIGN, by, now, detail=detail, representative=person)
+    return perform(number, Act.ASSIGN, by, now, detail=detail, representative=person)
 
 
 def escalate(number: int, reason: str, *, by: Party, now: datetime) -> Case:
@@ -80,44 +82,44 @@ def escalate(number: int, reason: str, *, by: Party, now: datetime) -> Case:
     """
     reason = _text(reason, "reason")
     with transaction.atomic():
-        case = _find(number)
+        case = find_case(number)
         if not Onboarding.objects.filter(pk=case.account_id).exists():
             raise OnboardingIncomplete
         assignment = current_assignment(case.account_id)
         if assignment is None:
             raise NoTam
-        # As in `_perform`, the UPDATE decides between two at once.
+        # As in `perform`, the UPDATE decides between two at once.
         if not Case.objects.filter(pk=number, escalated_at=None).update(escalated_at=now):
             raise EscalatedBefore(case.escalated_at or now)
         detail = {"tam": assignment.tam.email, "name": assignment.tam.name}
-        return _perform(number, Act.ESCALATE, by, now, text=reason, detail=detail)
+        return perform(number, Act.ESCALATE, by, now, text=reason, detail=detail)
 
 
 def propose(number: int, text: str, *, by: Party, now: datetime) -> Case:
     """Propose that the case is resolved, and say how."""
-    return _perform(number, Act.PROPOSE, by, now, text=_text(text))
+    return perform(number, Act.PROPOSE, by, now, text=_text(text))
 
 
 def withdraw(number: int, *, by: Party, now: datetime) -> Case:
     """Take one's own proposal back."""
-    return _perform(number, Act.WITHDRAW, by, now)
+    return perform(number, Act.WITHDRAW, by, now)
 
 
 def agree(number: int, text: str = "", *, by: Party, signer: RecordSigner, now: datetime) -> Case:
     """Close the case whose resolution the other side proposed, and sign the record of it."""
     with transaction.atomic():
         said = _text(text) if text.strip() else ""
-        case = _perform(number, Act.AGREE, by, now, text=said, resolved_at=now)
+        case = perform(number, Act.AGREE, by, now, text=said, resolved_at=now)
         ResolutionRecord.objects.create(case=case, document=signer.sign(record_of(case)))
     return case
 
 
 def dispute(number: int, reason: str, *, by: Party, now: datetime) -> Case:
     """Refuse the other side's proposal with a reason; the case goes on."""
-    return _perform(number, Act.DISPUTE, by, now, text=_text(reason, "reason"))
+    return perform(number, Act.DISPUTE, by, now, text=_text(reason, "reason"))
 
 
-def _perform(
+def perform(
     number: int,
     act: Act,
     by: Party,
@@ -126,12 +128,16 @@ def _perform(
     text: str = "",
     detail: dict[str, Any] | None = None,
     is_internal: bool = False,
+    also: Iterable[str] = (),
     **changes: Any,
 ) -> Case:
-    """Do one act, or raise what the case's state has against it; see `case_states.after`."""
+    """Do one act, or raise what the case's state has against it; see `case_states.after`.
+
+    also: what the case is found by from now on; changes: columns that the act itself sets.
+    """
     with transaction.atomic():
         while True:
-            case = _find(number)
+            case = find_case(number)
             then = after(state_of(case), act, by.side)
             before = progress_of(case)
             progress = case_clocks.progress_after(before, then, Step(act, by.side, now))
@@ -154,24 +160,22 @@ def _perform(
                 **changes,
             ):
                 break
-        CaseUpdate.objects.create(
-            case=case,
-            kind=act.value,
-            at=now,
-            side=by.side,
-            author_name=by.name,
-            author_email=by.email,
-            via=by.via,
+        write_entry(
+            case,
+            act.value,
+            by=by,
+            now=now,
             text=text,
             is_internal=is_internal,
             detail=(detail or {})
             | ({"representative": by.email} if taken else {})
             | ({"clock": ended} if ended else {}),
+            also=also,
         )
         audit.record(
             f"case_{act.value}", f"case {number}", by=by.via, now=now, account_id=case.account_id
         )
-    return _find(number)
+    return find_case(number)
 
 
 def _clock_changes(
@@ -214,7 +218,7 @@ def _ended_clock(
 def state_of(case: Case) -> CaseState:
     """Return where a case stands."""
     proposed_by = Side(case.proposed_by) if case.proposed_by else None
-    return CaseState(Status(case.status), proposed_by)
+    return CaseState(Status(case.status), proposed_by, case.merged_into_id)
 
 
 def progress_of(case: Case) -> Progress:
@@ -222,7 +226,8 @@ def progress_of(case: Case) -> Progress:
     return Progress(Side(case.turn), case.clock_started_at, case.first_answered_at)
 
 
-def _find(number: int) -> Case:
+def find_case(number: int) -> Case:
+    """Return a case of any account as acts need it. Raises CaseNotFound."""
     related = ("account", "representative", "opened_by")
     case = Case.objects.select_related(*related).filter(pk=number).first()
     if case is None:

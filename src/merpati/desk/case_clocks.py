@@ -2,7 +2,7 @@
 
 One clock runs at a time: until the desk has answered, to the first answer; then to the next update,
 anew from each word of the desk and from each moment at which the customer gave the turn back. It
-stands while it is the customer's turn, and ends when the case is resolved.
+stands while it is the customer's turn, and ends when the case is resolved or merged.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from enum import StrEnum
 from merpati.desk.business_hours import Due, Elapsed, due_at, working_time_between
 from merpati.desk.case_states import (
     ANSWERS,
+    CLOSED,
     CaseState,
     Side,
-    Status,
     Step,
     turn_after,
     waits_for_customer,
@@ -62,7 +62,7 @@ def progress_after(progress: Progress, state: CaseState, step: Step) -> Progress
     turn = turn_after(progress.turn, state, step.act, step.by)
     is_answer = step.by is Side.DESK and step.act in ANSWERS
     answered_at = progress.first_answered_at or (step.at if is_answer else None)
-    if state.status is Status.RESOLVED or turn is Side.CUSTOMER:
+    if state.status in CLOSED or turn is Side.CUSTOMER:
         return Progress(turn, None, answered_at)
     if is_answer or progress.turn is Side.CUSTOMER:
         return Progress(turn, step.at, answered_at)

@@ -14,7 +14,7 @@ from django.utils.translation import override
 from merpati.desk.calendars import find_calendar, service_hours
 from merpati.desk.case_actions import progress_of
 from merpati.desk.case_clocks import Age, ClockName, age, due_of
-from merpati.desk.case_states import Act, Side, Status, Step
+from merpati.desk.case_states import CLOSED, Act, Side, Status, Step
 from merpati.desk.hours_document import account_document, minutes
 from merpati.desk.hours_words import account_in_words
 from merpati.desk.models import Case, CaseLink, CaseUpdate, ResolutionRecord
@@ -34,7 +34,8 @@ def summary(case: Case) -> dict[str, Any]:
         "language": case.language,
         "status": case.status,
         "proposed_by": case.proposed_by,
-        "turn": None if case.status == Status.RESOLVED else case.turn,
+        "merged_into": case.merged_into_id,
+        "turn": None if case.status in CLOSED else case.turn,
         "representative": (
             {"name": representative.name, "email": representative.email} if representative else None
         ),
@@ -47,6 +48,7 @@ def summary(case: Case) -> dict[str, Any]:
         "due_at": case.due_at,
         "escalated_at": case.escalated_at,
         "resolved_at": case.resolved_at,
+        "merged_at": case.merged_at,
     }
 
 
@@ -98,7 +100,8 @@ def clocks(case: Case, updates: list[CaseUpdate], now: datetime) -> dict[str, An
     calendar = find_calendar(case.account.service_time_zone)
     hours = service_hours(calendar)
     steps = [Step(Act(u.kind), Side(u.side), u.at) for u in updates if u.kind not in _NO_STEPS]
-    counted = age(hours, case.opened_at, steps, case.resolved_at or max(now, case.opened_at))
+    closed_at = case.resolved_at or case.merged_at
+    counted = age(hours, case.opened_at, steps, closed_at or max(now, case.opened_at))
     return {
         "calendar_version": calendar.version,
         ClockName.FIRST_ANSWER.value: _first_answer(case, updates, hours, now),
@@ -117,7 +120,9 @@ def _first_answer(
     case: Case, updates: list[CaseUpdate], hours: ServiceHours, now: datetime
 ) -> dict[str, Any]:
     if case.first_answered_at is None:
-        return _running(case, hours, now) | {"answered_at": None}
+        is_merged = case.status == Status.MERGED  # its clock ended without an answer
+        shown = {"state": "ended", "due_at": None} if is_merged else _running(case, hours, now)
+        return shown | {"answered_at": None}
     ended = next(
         u.detail["clock"]
         for u in updates
@@ -134,7 +139,7 @@ def _first_answer(
 
 
 def _next_update(case: Case, hours: ServiceHours, now: datetime) -> dict[str, Any]:
-    if case.status == Status.RESOLVED:
+    if case.status in CLOSED:
         return {"state": "ended", "due_at": None}
     if case.first_answered_at is None:
         return {"state": "not_begun", "due_at": None}

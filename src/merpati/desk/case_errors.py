@@ -31,6 +31,14 @@ class CaseResolved(CaseRefusal):
         )
 
 
+class CaseMerged(CaseRefusal):
+    """The case goes on in another one."""
+
+    def __init__(self, into: int | None) -> None:
+        super().__init__(f"This case goes on in case {into}: say it there.")
+        self.into = into
+
+
 class ProposalPending(CaseRefusal):
     """A proposal has to be answered first."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from django.db import transaction
@@ -14,8 +15,9 @@ from merpati.accounts import audit
 from merpati.accounts.models import Account
 from merpati.desk import case_clocks, evidence
 from merpati.desk.calendars import find_calendar, service_hours
+from merpati.desk.case_entries import write_entry
 from merpati.desk.case_errors import InvalidCase
-from merpati.desk.case_states import Side, Status
+from merpati.desk.case_states import CLOSED
 from merpati.desk.checks import checked_choice, checked_email, checked_line, checked_text
 from merpati.desk.evidence import Link, Sources
 from merpati.desk.models import (
@@ -30,6 +32,7 @@ from merpati.desk.models import (
     Severity,
     StaffRole,
 )
+from merpati.desk.parties import customer_party
 from merpati.desk.repeats import Request, once
 from merpati.desk.service_hours import ServiceHours
 from merpati.desk.tam import current_assignment
@@ -80,16 +83,28 @@ def open_case(
     hours = service_hours(find_calendar(account.service_time_zone))
     # Before the transaction: reading events takes a while, and others want to write.
     snapshots = [(link, evidence.take(sources, account, link, now)) for link in links]
-    return once(request, lambda: _store(account, checked, hours, snapshots, via, now))
+    return once(request, lambda: _store(account, checked, hours, snapshots, via=via, now=now))
 
 
-def _store(  # noqa: PLR0917
+def split_off(case: Case, wanted: NewCase, *, via: str, now: datetime) -> Case:
+    """Open a case for what belongs apart in another one of the same account; it names no things.
+
+    Raises InvalidCase, NothingWithin, BeyondCalendar.
+    """
+    hours = service_hours(find_calendar(case.account.service_time_zone))
+    detail = {"split_from": case.pk}
+    return _store(case.account, _checked(wanted), hours, (), via=via, now=now, detail=detail)
+
+
+def _store(
     account: Account,
     wanted: NewCase,
     hours: ServiceHours,
     snapshots: Sequence[tuple[Link, dict[str, Any]]],
+    *,
     via: str,
     now: datetime,
+    detail: Mapping[str, Any] = MappingProxyType({}),
 ) -> Case:
     due = case_clocks.first_answer_due(hours, wanted.severity, now)
     with transaction.atomic():
@@ -114,15 +129,16 @@ def _store(  # noqa: PLR0917
             for link, taken in snapshots
         )
         representative = case.representative
-        case.updates.create(
-            kind=CaseUpdate.OPENED,
-            at=now,
-            side=Side.CUSTOMER,
-            author_name=contact.name,
-            author_email=contact.email,
-            via=via,
+        watchers = [text for watcher in wanted.watchers for text in (watcher.name, watcher.email)]
+        write_entry(
+            case,
+            CaseUpdate.OPENED,
+            by=customer_party(via, contact.name, contact.email),
+            now=now,
             text=wanted.text,
-            detail={"representative": representative.email if representative else None},
+            detail={"representative": representative.email if representative else None}
+            | dict(detail),
+            also=[*(link.value for link, _ in snapshots), *watchers],
         )
         audit.record(
             "open_case", f"case {case.pk}", by=via, now=now, account_id=account.pk, kind=case.kind
@@ -146,7 +162,7 @@ def choose_representative(account: Account, hours: ServiceHours, now: datetime) 
     )
     of_account.sort(key=lambda person: person.pk in away)  # stable: the TAM first
     if not of_account or Onboarding.objects.filter(pk=account.pk).exists():
-        is_open = Q(cases__isnull=False) & ~Q(cases__status=Status.RESOLVED)
+        is_open = Q(cases__isnull=False) & ~Q(cases__status__in=CLOSED)
         others = Person.objects.filter(role=StaffRole.REPRESENTATIVE).exclude(pk__in=away)
         least_busy = others.annotate(busy=Count("cases", filter=is_open)).order_by("busy", "pk")
         if (found := least_busy.first()) is not None:

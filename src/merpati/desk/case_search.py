@@ -1,13 +1,17 @@
-"""Finding cases: an account's own, by number or in pages, and the queue of the desk."""
+"""Finding cases: an account's own, by number, in pages or by words, and the queue of the desk."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
+from merpati.desk import case_index
 from merpati.desk.case_errors import CaseNotFound, NotResolved
-from merpati.desk.case_states import Status
+from merpati.desk.case_states import GOES_ON, Status
+from merpati.desk.case_words import VISIBLE, Asked, account_word, asked_in
 from merpati.desk.models import Case, ResolutionRecord
 
 MOST_A_PAGE = 500
@@ -32,31 +36,76 @@ def resolution_record(case: Case) -> ResolutionRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A case's place in the queue, from which the next page goes on; due_at None: it stands."""
+
+    due_at: datetime | None
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which cases; None: any. is_resolved: False are all that go on."""
+    """Which cases; None: any. is_resolved: False are all that go on.
+
+    representative: an address. due_by: moment by Service Time Zone; only what falls due until then
+    in its own zone. words: what somebody typed (`case_words.py`). is_visible: words that the
+    customer may read alone.
+    """
 
     account_id: int | None = None
     status: str | None = None
     kind: str | None = None
     severity: str | None = None
-    representative: str | None = None  # an address
+    representative: str | None = None
     is_resolved: bool | None = None
+    is_unassigned: bool = False
+    is_escalated: bool = False
+    due_by: Mapping[str, datetime] | None = None
+    words: str = ""
+    is_visible: bool = False
 
     def page(self, limit: int, before: int | None = None) -> list[Case]:
-        """Return the newest cases, at most `limit`, of those with a number below `before`."""
-        found = self._found().order_by("-number")
+        """Return the newest cases, at most `limit`, of those with a number below `before`.
+
+        One query, two with words.
+        """
+        asked = asked_in(self.words)
+        if self.words.strip() and not asked:
+            return []  # nothing but signs: no case has them
+        found = self._found()
+        if asked:
+            numbers = case_index.find(
+                [*asked, *self._own_words()], found, before=before, limit=limit
+            )
+            return list(_related(Case.objects.filter(pk__in=numbers)).order_by("-number"))
+        found = _related(found).order_by("-number")
         return list(found[:limit] if before is None else found.filter(number__lt=before)[:limit])
 
-    def queue(self, limit: int) -> list[Case]:
-        """Return cases by what falls due; those whose clock stands come last, oldest first."""
-        found = self._found()
-        # Two questions, since an index on due_at answers the first and no sort puts nulls last.
-        running = list(found.filter(due_at__isnull=False).order_by("due_at", "number")[:limit])
-        standing = found.filter(due_at=None).order_by("number")[: limit - len(running)]
-        return [*running, *standing]
+    def queue(self, limit: int, after: Place | None = None) -> list[Case]:
+        """Return cases by what falls due; those whose clock stands come last, oldest first.
+
+        Two queries, since an index on due_at answers the first and no sort puts nulls last.
+        """
+        found = _related(self._found())
+        running = found.filter(due_at__isnull=False).order_by("due_at", "number")
+        standing = found.filter(due_at=None).order_by("number")
+        if after is not None and after.due_at is None:
+            return list(standing.filter(number__gt=after.number)[:limit])
+        if after is not None:
+            later = Q(due_at=after.due_at, number__gt=after.number)
+            running = running.filter(
+                Q(due_at__gte=after.due_at), Q(due_at__gt=after.due_at) | later
+            )
+        first = list(running[:limit])
+        return [*first, *standing[: limit - len(first)]]
+
+    def _own_words(self) -> list[Asked]:
+        """Return what the index knows of these filters, so that it reads fewer rows."""
+        words = [] if self.account_id is None else [Asked(account_word(self.account_id))]
+        return [*words, Asked(VISIBLE)] if self.is_visible else words
 
     def _found(self) -> QuerySet[Case]:
-        found = _related(Case.objects.all())
+        found = Case.objects.all()
         given = {
             "account_id": self.account_id,
             "status": self.status,
@@ -65,13 +114,26 @@ class Wanted:
             "representative__email": self.representative,
         }
         found = found.filter(**{name: value for name, value in given.items() if value is not None})
+        if self.is_unassigned:
+            found = found.filter(representative=None)
+        if self.is_escalated:
+            found = found.filter(escalated_at__isnull=False)
+        if self.due_by is not None:
+            found = found.filter(_due_by(self.due_by))
         match self.is_resolved:
             case True:
                 return found.filter(status=Status.RESOLVED)
             case False:
-                return found.exclude(status=Status.RESOLVED)
+                return found.filter(status__in=GOES_ON)
             case None:
                 return found
+
+
+def _due_by(moments: Mapping[str, datetime]) -> Q:
+    due = Q(pk__in=[])  # nothing, where no zone is named
+    for zone_id, moment in moments.items():
+        due |= Q(account__service_time_zone=zone_id, due_at__lte=moment)
+    return due
 
 
 def _found(cases: QuerySet[Case], number: int) -> Case:

@@ -14,6 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from merpati.desk.case_errors import (
+    CaseMerged,
     CaseResolved,
     NothingProposed,
     OwnProposal,
@@ -42,6 +43,7 @@ class Status(StrEnum):
     WAITING = "waiting_for_customer"
     PROPOSED = "proposed"
     RESOLVED = "resolved"
+    MERGED = "merged"  # it goes on in another case
 
 
 class Act(StrEnum):
@@ -58,21 +60,40 @@ class Act(StrEnum):
     WITHDRAW = "withdrawal"
     AGREE = "agreement"
     DISPUTE = "dispute"
+    CALL = "call"
+    MERGE = "merge"
+    TAKE_IN = "merged_case"  # another case goes on in this one
+    SPLIT = "split"
+    LINK = "link"
 
 
-OF_THE_DESK_ALONE = frozenset({Act.NOTE, Act.ASK, Act.PROGRESS, Act.OUT_OF_SCOPE, Act.ASSIGN})
+CLOSED = frozenset({Status.RESOLVED, Status.MERGED})
+GOES_ON = frozenset(Status) - CLOSED
+_ABOUT_OTHER_CASES = frozenset({Act.MERGE, Act.TAKE_IN, Act.SPLIT, Act.LINK})
+OF_THE_DESK_ALONE = _ABOUT_OTHER_CASES | {
+    *(Act.NOTE, Act.ASK, Act.PROGRESS, Act.OUT_OF_SCOPE, Act.ASSIGN, Act.CALL)
+}
+ALWAYS = frozenset({Act.NOTE, Act.SPLIT, Act.LINK})  # also in a case that is closed
 # What a customer hears from the desk as a word on the matter: it answers, and it is an update.
 ANSWERS = frozenset(
-    {Act.MESSAGE, Act.ASK, Act.PROGRESS, Act.OUT_OF_SCOPE, Act.PROPOSE, Act.AGREE, Act.DISPUTE}
+    {
+        *(Act.MESSAGE, Act.ASK, Act.PROGRESS, Act.OUT_OF_SCOPE, Act.CALL),
+        *(Act.PROPOSE, Act.AGREE, Act.DISPUTE),
+    }
 )
 
 
 @dataclass(frozen=True, slots=True)
 class CaseState:
-    """Where a case stands; proposed_by: who proposed that it is resolved, while that is open."""
+    """Where a case stands.
+
+    proposed_by: who proposed that it is resolved, while that is open; merged_into: the number of
+    the case in which a merged one goes on.
+    """
 
     status: Status
     proposed_by: Side | None = None
+    merged_into: int | None = None
 
 
 OPEN = CaseState(Status.OPEN)
@@ -83,13 +104,16 @@ RESOLVED = CaseState(Status.RESOLVED)
 def after(state: CaseState, act: Act, by: Side) -> CaseState:
     """Return where a case stands after an act.
 
-    Raises StaffAlone, CaseResolved, ProposalPending, ProposalOfOther, NothingProposed, OwnProposal.
+    Raises StaffAlone, CaseResolved, CaseMerged, ProposalPending, ProposalOfOther, NothingProposed,
+    OwnProposal.
     """
     if act in OF_THE_DESK_ALONE and by is not Side.DESK:
         raise StaffAlone(act)
-    if state.status is Status.RESOLVED and act is not Act.NOTE:
-        raise CaseResolved
+    if state.status in CLOSED and act not in ALWAYS:
+        raise CaseMerged(state.merged_into) if state.status is Status.MERGED else CaseResolved
     match act:
+        case Act.MERGE:
+            return CaseState(Status.MERGED)
         case Act.PROPOSE | Act.ASK:
             if state.proposed_by is not None:
                 raise ProposalPending(state.proposed_by, is_own=state.proposed_by is by)

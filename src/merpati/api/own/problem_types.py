@@ -55,6 +55,10 @@ PROBLEM_TYPES = {
         "Both sides agreed that this case is resolved",
         "Open a new case, and name the number of this one in it.",
     ),
+    "case-merged": ProblemType(
+        "This case goes on in another one",
+        "Read the case, its `merged_into` is the number of the other: write there.",
+    ),
     "nothing-proposed": ProblemType(
         "No resolution is proposed",
         "Read the case: a proposal that was disputed or withdrawn cannot be answered any more.",

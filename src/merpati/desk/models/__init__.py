@@ -1,4 +1,4 @@
-"""What the desk keeps, by subject: calendars, people, cases."""
+"""What the desk keeps, by subject: calendars, people, cases, calls, what helps to write."""
 
 from merpati.desk.models.calendars import (
     BankHoliday,
@@ -7,6 +7,7 @@ from merpati.desk.models.calendars import (
     HolidayList,
     ZoneCalendar,
 )
+from merpati.desk.models.calls import Call, CallBack
 from merpati.desk.models.cases import (
     AnsweredRequest,
     Case,
@@ -14,6 +15,7 @@ from merpati.desk.models.cases import (
     CaseLink,
     CaseUpdate,
     LinkKind,
+    RelatedCase,
     ResolutionRecord,
     Severity,
 )
@@ -26,11 +28,15 @@ from merpati.desk.models.people import (
     StaffRole,
     TamAssignment,
 )
+from merpati.desk.models.writing import CannedAnswer, Draft, SavedView
 
 __all__ = [
     "Absence",
     "AnsweredRequest",
     "BankHoliday",
+    "Call",
+    "CallBack",
+    "CannedAnswer",
     "Case",
     "CaseKind",
     "CaseLink",
@@ -38,12 +44,15 @@ __all__ = [
     "ConfirmedYear",
     "Contact",
     "DatedOverride",
+    "Draft",
     "HolidayList",
     "Language",
     "LinkKind",
     "Onboarding",
     "Person",
+    "RelatedCase",
     "ResolutionRecord",
+    "SavedView",
     "Severity",
     "StaffRole",
     "TamAssignment",

@@ -1,7 +1,7 @@
 """Support cases with their history, evidence and resolution.
 
-Only `case_opening.py`, `case_actions.py`, `recount.py` and `repeats.py` write these; updates and
-records are never changed. Moments are aware datetimes, handed in.
+Only `case_opening.py`, `case_actions.py`, `case_relations.py`, `recount.py` and `repeats.py` write
+these; updates and records are never changed. Moments are aware datetimes, handed in.
 
 Source: mission clauses C3 (kinds, escalation), C9 (support case, agreement).
 """
@@ -72,6 +72,10 @@ class Case(models.Model):
     due_at = models.DateTimeField(null=True)  # when the running clock ends
     escalated_at = models.DateTimeField(null=True)
     resolved_at = models.DateTimeField(null=True)
+    merged_into = models.ForeignKey(
+        "self", on_delete=models.PROTECT, related_name="merged_cases", null=True
+    )
+    merged_at = models.DateTimeField(null=True)
 
     class Meta:
         """The states as `case_states.py` has them; lists by account, the queue by what is due."""
@@ -89,11 +93,22 @@ class Case(models.Model):
                 | (~models.Q(status=Status.RESOLVED.value) & models.Q(resolved_at=None)),
                 name="case_resolved_at_a_moment",
             ),
+            models.CheckConstraint(
+                condition=models.Q(
+                    status=Status.MERGED.value,
+                    merged_into__isnull=False,
+                    merged_at__isnull=False,
+                    due_at=None,
+                )
+                | (~models.Q(status=Status.MERGED.value) & models.Q(merged_into=None)),
+                name="merged_case_goes_on_in_another",
+            ),
         )
         indexes = (
             models.Index(fields=["account", "number"], name="case_by_account"),
             models.Index(fields=["representative", "due_at"], name="case_by_due"),
             models.Index(fields=["due_at"], name="case_due"),
+            models.Index(fields=["status", "due_at"], name="case_by_status"),
         )
 
     def __str__(self) -> str:
@@ -143,6 +158,28 @@ class CaseLink(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.case_id} {self.kind} {self.value}"
+
+
+class RelatedCase(models.Model):
+    """That two cases have to do with each other; first: the lower number of the two."""
+
+    first = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="+")
+    second = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="+")
+    created_by = models.CharField(max_length=200)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        """Two cases are related once, whichever is named first."""
+
+        constraints = (
+            models.UniqueConstraint(fields=["first", "second"], name="related_once"),
+            models.CheckConstraint(
+                condition=models.Q(first__lt=models.F("second")), name="related_in_order"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"#{self.first_id} and #{self.second_id}"
 
 
 class ResolutionRecord(models.Model):

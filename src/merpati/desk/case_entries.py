@@ -1,0 +1,59 @@
+"""Writing an entry of a case's history, together with the words by which it is found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from merpati.desk import case_index
+from merpati.desk.case_words import VISIBLE, account_word, number_word, words_of
+from merpati.desk.models import Case, CaseUpdate
+from merpati.desk.parties import Party
+
+
+def write_entry(
+    case: Case,
+    kind: str,
+    *,
+    by: Party,
+    now: datetime,
+    text: str = "",
+    is_internal: bool = False,
+    detail: dict[str, Any] | None = None,
+    also: Iterable[str] = (),
+) -> CaseUpdate:
+    """Add an entry to a case's history.
+
+    also: what the case is found by as well from now on, such as the values of its links.
+    """
+    entry = CaseUpdate.objects.create(
+        case=case,
+        kind=kind,
+        at=now,
+        side=by.side,
+        author_name=by.name,
+        author_email=by.email,
+        via=by.via,
+        text=text,
+        is_internal=is_internal,
+        detail=detail or {},
+    )
+    remember_words(case, entry, also)
+    return entry
+
+
+def remember_words(case: Case, entry: CaseUpdate, also: Iterable[str] = ()) -> None:
+    """Let a case be found by the words of an entry, its account and who opened it loaded."""
+    texts = [
+        case.subject,
+        case.account.name,
+        case.opened_by.name,
+        case.opened_by.email,
+        *(entry.author_name, entry.author_email, entry.text),
+        *also,
+    ]
+    ours = [number_word(case.pk), account_word(case.account_id)]
+    if not entry.is_internal:
+        ours.append(VISIBLE)
+    case_index.add(case.pk, entry.pk, [*ours, *words_of(texts)])
