@@ -62,10 +62,8 @@ class CollectingSpool:
         self.batches.append((shard, batch))
         return Accepted(base_id=1)
 
-    def append_all(self, batches: Sequence[tuple[int, Batch]]) -> list[Accepted | SpoolError]:
-        if isinstance(self.failure, SpoolError):
-            return [self.failure for _ in batches]
-        return [self.append(shard, batch) for shard, batch in batches]
+    def append_all(self, shard: int, batches: Sequence[Batch]) -> list[Accepted | SpoolError]:
+        return [self.append(shard, batch) for batch in batches]
 
     def cancel(
         self, shard: int, account_id: int, campaign_id: str, transmission_id: str = ""

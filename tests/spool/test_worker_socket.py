@@ -10,8 +10,15 @@ import pytest
 
 from merpati.adapters.clock import SystemClock
 from merpati.adapters.rpc import RpcServer
+from merpati.contracts.batch import Accepted
 from merpati.spool.client import SpoolClient
-from merpati.spool.errors import IdempotencyConflict, ShardInUse, SpoolFull, SpoolUnavailable
+from merpati.spool.errors import (
+    BatchRefused,
+    IdempotencyConflict,
+    ShardInUse,
+    SpoolFull,
+    SpoolUnavailable,
+)
 from merpati.spool.reading import snapshot
 from merpati.spool.server import handlers
 from merpati.spool.shard import Shard
@@ -70,6 +77,27 @@ async def test_a_repeated_key_is_answered_as_then(client: SpoolClient) -> None:
     first = await asyncio.to_thread(client.append, 0, batch(key="k", reply=b"then"))
     again = await asyncio.to_thread(client.append, 0, batch(key="k", reply=b"now"))
     assert (again.base_id, again.repeated, again.reply) == (first.base_id, True, b"then")
+
+
+async def test_what_is_handed_over_together_is_judged_each_for_itself(
+    shards: dict[int, Shard], client: SpoolClient
+) -> None:
+    await asyncio.to_thread(client.append, 0, batch(["k@x.example"], key="k"))
+    outcomes = await asyncio.to_thread(
+        client.append_all,
+        0,
+        [
+            batch(["a@x.example"]),
+            batch(key="k", fingerprint=b"g"),
+            batch([]),
+            batch(due_at=1 << 63),  # what only SQLite refuses
+            batch(["b@x.example"]),
+        ],
+    )
+    assert [type(one) for one in outcomes] == [
+        *(Accepted, IdempotencyConflict, BatchRefused, SpoolUnavailable, Accepted)
+    ]
+    assert await addresses(shards[0]) == ["k@x.example", "a@x.example", "b@x.example"]
 
 
 async def test_refusals_arrive_as_what_they_are(

@@ -132,8 +132,8 @@ class Spool(Protocol):
     def append(self, shard: int, batch: Batch) -> Accepted:
         """Return once the batch is durable. Raises SpoolError."""
 
-    def append_all(self, batches: Sequence[tuple[int, Batch]]) -> list[Accepted | SpoolError]:
-        """Return, once all are answered, what `append` would have of each."""
+    def append_all(self, shard: int, batches: Sequence[Batch]) -> list[Accepted | SpoolError]:
+        """Return, once all are answered, what `append` would have of each. Raises SpoolError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,10 +197,18 @@ def inject(
 
 def inject_all(spool: Spool, prepared: Sequence[Prepared]) -> list[bytes | SpoolError]:
     """Accept transmissions durably, together; return each one's reply, or why it was not stored."""
-    outcomes = spool.append_all([(one.shard, one.batch) for one in prepared])
+    outcomes: dict[str, Accepted | SpoolError] = {}
+    for shard in dict.fromkeys(one.shard for one in prepared):
+        batches = [one.batch for one in prepared if one.shard == shard]
+        ids = [batch.transmission_id for batch in batches]
+        try:
+            outcomes.update(zip(ids, spool.append_all(shard, batches), strict=True))
+        except SpoolError as error:
+            outcomes.update(dict.fromkeys(ids, error))
+    found = [(one, outcomes[one.batch.transmission_id]) for one in prepared]
     return [
         one.answered(outcome) if isinstance(outcome, Accepted) else outcome
-        for one, outcome in zip(prepared, outcomes, strict=True)
+        for one, outcome in found
     ]
 
 

@@ -13,6 +13,7 @@ from merpati.spool.errors import SpoolError, SpoolUnavailable
 from merpati.spool.shapes import QueueDepth, ShardStatus
 from merpati.spool.wire import (
     AppendRequest,
+    Appends,
     CancelRequest,
     DepthRequest,
     Depths,
@@ -20,9 +21,10 @@ from merpati.spool.wire import (
     Statuses,
     TrimRequest,
     error_of,
+    outcome_of,
 )
 
-_read_accepted = unpacker(Accepted).decode
+_read_appends = unpacker(Appends).decode
 _read_depths = unpacker(Depths).decode
 _read_statuses = unpacker(Statuses).decode
 
@@ -47,20 +49,16 @@ class SpoolClient:
         answer: only a repetition with the same idempotency key is safe from doubling.
         Raises IdempotencyConflict, SpoolFull, BatchRefused.
         """
-        request = AppendRequest(shard, pack(batch))
-        return _read_accepted(self._call(self._owner(shard), "append", pack(request)))
+        (outcome,) = self.append_all(shard, [batch])
+        if isinstance(outcome, SpoolError):
+            raise outcome
+        return outcome
 
-    def append_all(self, batches: Sequence[tuple[int, Batch]]) -> list[Accepted | SpoolError]:
-        """Hand over batches, each with its shard, together; return what `append` would of each."""
-        outcomes: dict[int, Accepted | SpoolError] = {}
-        for owner in dict.fromkeys(self._owner(shard) for shard, _ in batches):
-            own = [n for n, (shard, _) in enumerate(batches) if self._owner(shard) is owner]
-            requests = [pack(AppendRequest(batches[n][0], pack(batches[n][1]))) for n in own]
-            for number, answer in zip(own, owner.call_all("append", requests), strict=True):
-                outcomes[number] = (
-                    _read_accepted(answer) if isinstance(answer, bytes) else _error(answer)
-                )
-        return [outcomes[number] for number in range(len(batches))]
+    def append_all(self, shard: int, batches: Sequence[Batch]) -> list[Accepted | SpoolError]:
+        """Hand over batches of one shard together; return what `append` would of each."""
+        request = AppendRequest(shard, [pack(batch) for batch in batches])
+        answer = self._call(self._owner(shard), "append", pack(request))
+        return [outcome_of(one) for one in _read_appends(answer)]
 
     def record(self, shard: int, kind: JournalKind, payload: bytes) -> None:
         """Have the journal keep what came from outside; returns once that is durable.

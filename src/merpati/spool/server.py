@@ -17,6 +17,7 @@ from merpati.spool.wire import (
     DepthRequest,
     RecordRequest,
     TrimRequest,
+    append_of,
 )
 
 _read_append = unpacker(AppendRequest).decode
@@ -38,9 +39,9 @@ def handlers(shards: Mapping[int, Shard]) -> dict[str, Handler]:
 
     async def append(payload: bytes) -> bytes:
         request = _read_append(payload)
-        accepted = await owned(request.shard).append(request.batch)
+        outcomes = await owned(request.shard).append_all(request.batches)
         fault("spool.append.before_reply")
-        return pack(accepted)
+        return pack([append_of(outcome) for outcome in outcomes])
 
     async def record(payload: bytes) -> bytes:
         request = _read_record(payload)

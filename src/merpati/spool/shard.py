@@ -8,13 +8,14 @@ SpoolUnavailable, the connection is closed, and the shard comes back by itself.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from merpati.adapters.clock import Clock
 from merpati.contracts.batch import Accepted
 from merpati.contracts.event import Event, JournalKind
-from merpati.spool.errors import ContentUnreadable
+from merpati.spool.errors import ContentUnreadable, SpoolError, SpoolUnavailable
 from merpati.spool.files import ShardLock, make_directory, shard_path
 from merpati.spool.operations import (
     Append,
@@ -86,6 +87,16 @@ class Shard:
         """
         accepted: Accepted = await self._writer.submit(Append(batch))
         return accepted
+
+    async def append_all(self, batches: Sequence[bytes]) -> list[Accepted | SpoolError]:
+        """Store batches, each for itself; return what `append` would of each."""
+        calls = [self._writer.submit(Append(batch)) for batch in batches]
+        try:
+            return [await _outcome(call) for call in calls]
+        except asyncio.CancelledError:
+            for call in calls:
+                call.cancel()
+            raise
 
     async def record(self, kind: JournalKind, payload: bytes) -> None:
         """Journal what came from outside and moves no message.
@@ -270,3 +281,14 @@ class Shard:
         if self.on_due is not None:
             for queue_id, count, earliest_due_at in arrivals:
                 self.on_due(queue_id, count, earliest_due_at)
+
+
+async def _outcome(call: asyncio.Future[Accepted]) -> Accepted | SpoolError:
+    try:
+        return await call
+    except SpoolError as error:
+        return error
+    except (
+        Exception
+    ):  # a defect of this batch, which the thread has logged; its neighbours are well
+        return SpoolUnavailable("the worker failed; its log says how")
