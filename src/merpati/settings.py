@@ -32,6 +32,9 @@ _DOMAIN = re.compile(
     r"(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 )
 
+SUPPORT_LOCAL_CHARACTERS = 27  # 64 at most (RFC 5321 4.5.3.1.1), of which "+TOKEN" takes 37
+_SUPPORT_LOCAL = re.compile(r"[a-z0-9]([a-z0-9._-]{0,25}[a-z0-9])?")
+
 
 class SettingsError(Exception):
     """A setting is unknown or wrong; `message` says which one, where it stands and what to do."""
@@ -105,6 +108,17 @@ def _check_network(text: str) -> None:
 def _check_domain(text: str) -> None:
     if text and not _DOMAIN.fullmatch(text):
         raise ValueError(f"{text!r} is no domain name (lower case, ASCII)")
+
+
+def _check_support_address(text: str) -> None:
+    local, _, domain = text.rpartition("@")
+    if text and not (
+        _SUPPORT_LOCAL.fullmatch(local) and "." in domain and _DOMAIN.fullmatch(domain)
+    ):
+        raise ValueError(
+            f"{text!r} must be an address such as support@kirim.example: lower case, at most "
+            f"{SUPPORT_LOCAL_CHARACTERS} characters before the @ and no '+', which the desk adds"
+        )
 
 
 def _one_of(*choices: str) -> Callable[[str], None]:
@@ -220,6 +234,21 @@ class DeliverySettings(msgspec.Struct, frozen=True):
     ] = 3
 
 
+class DeskSettings(msgspec.Struct, frozen=True):
+    """Support cases by email, and the sender of Merpati's own mail."""
+
+    account: Annotated[
+        str, _about("account that the desk's own mail is sent from, number or name; empty: none")
+    ] = ""
+    support_address: Annotated[
+        str,
+        _about(
+            "address that customers write to, in a verified domain of desk.account; empty: no mail",
+            _check_support_address,
+        ),
+    ] = ""
+
+
 class SafetySettings(msgspec.Struct, frozen=True):
     """What Merpati refuses to do by itself."""
 
@@ -275,6 +304,7 @@ class Settings(msgspec.Struct, frozen=True):
     mail: MailSettings
     dns: DnsSettings
     delivery: DeliverySettings
+    desk: DeskSettings
     safety: SafetySettings
     spool: SpoolSettings
     tls: TlsSettings

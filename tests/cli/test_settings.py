@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.service import MERPATI
 from merpati.settings import (
     HostPort,
     Settings,
@@ -151,6 +154,13 @@ def test_variables_that_are_no_settings_are_left_alone(tmp_path: Path) -> None:
             "(lower case, ASCII)",
             id="no domain",
         ),
+        pytest.param(
+            '[desk]\nsupport_address = "support+x@kirim.example"\n',
+            {},
+            "setting desk.support_address ({file}): 'support+x@kirim.example' must be an address "
+            "such as support@kirim.example",
+            id="support address with a detail",
+        ),
         pytest.param("[delivery\n", {}, "{file} is not valid TOML: ", id="broken file"),
     ],
 )
@@ -161,6 +171,20 @@ def test_what_is_wrong_is_refused_by_name_and_place(
     with pytest.raises(SettingsError) as refusal:
         load(tmp_path, environ)
     assert refusal.value.message.startswith(says.format(file=tmp_path / "merpati.toml"))
+
+
+def test_a_desk_whose_account_cannot_send_is_named(tmp_path: Path) -> None:
+    def check() -> tuple[int, list[str]]:
+        done = subprocess.run(
+            [MERPATI, "config", "check", "--data", str(tmp_path), "--json"],
+            capture_output=True,
+            check=False,
+        )
+        return done.returncode, [fault["setting"] for fault in json.loads(done.stdout)["faults"]]
+
+    assert check() == (0, [])
+    write(tmp_path, '[desk]\naccount = "nobody"\nsupport_address = "support@kirim.example"\n')
+    assert check() == (1, ["desk.account"])
 
 
 def test_every_setting_is_described_and_can_be_set_by_its_variable(tmp_path: Path) -> None:

@@ -23,10 +23,12 @@ from merpati.runtime.tls import ensure_certificate
 from merpati.sandbox.dns_server import DnsServer
 from merpati.sending.dns_records import dkim_value
 from merpati.sending.models import DkimKey, KeyState, SendingDomain
+from merpati.sending.outbox import OutboxState
 from merpati.settings import HostPort
 from merpati.upkeep.doctor import (
     addresses,
     certificate,
+    desk_mail,
     domains,
     folder,
     host,
@@ -40,7 +42,7 @@ from merpati.upkeep.doctor.registry import FAMILIES, examine
 from merpati.upkeep.doctor.scene import Ip, Scene
 from merpati.upkeep.running import Running
 from tests.support.smtp_sink import SmtpSink
-from tests.upkeep.scenes import of, scene
+from tests.upkeep.scenes import MOMENT, of, scene
 
 HERE, ELSEWHERE = Ip("127.0.0.2", "mta.example"), Ip("192.0.2.1", "mta.example")
 
@@ -377,6 +379,60 @@ async def test_bank_holidays_that_nobody_confirmed_warn(tmp_path: Path) -> None:
     (found,) = await hours.check(scene(tmp_path, unconfirmed=(("uk", 2027),)))
     assert (found.level, found.subject) == (Level.WARN, "uk 2027")
     assert "--zone uk --year 2027" in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("outbox", "expected"),
+    [
+        pytest.param(OutboxState("", 0, None, 0), [("desk.sender", "OK")], id="well"),
+        pytest.param(OutboxState("no account", 3, MOMENT, 0), [("desk.sender", "FAIL")], id="held"),
+        pytest.param(
+            OutboxState("", 3, MOMENT - timedelta(minutes=11), 2),
+            [("desk.sender", "OK"), ("desk.outbox", "WARN"), ("desk.outbox", "WARN")],
+            id="stuck",
+        ),
+    ],
+)
+async def test_the_desks_mail_is_looked_at(
+    tmp_path: Path, outbox: OutboxState, expected: list[tuple[str, str]]
+) -> None:
+    with DnsServer() as dns:
+        dns.add("desk.example", "MX", "10 mta.example.")
+        it = scene(
+            tmp_path,
+            {
+                "dns.servers": [dns.address],
+                "desk.account": "1",
+                "desk.support_address": "support@desk.example",
+            },
+            now=MOMENT,
+            outbox=outbox,
+        )
+        found = await desk_mail.check(it)
+    if not outbox.held:
+        expected = [*expected, ("desk.mx", "OK")]
+    assert [(f.check, str(f.level)) for f in found] == expected
+
+
+async def test_mail_that_cannot_come_here_is_named(tmp_path: Path) -> None:
+    with DnsServer() as dns:
+        dns.add("other.example", "MX", "10 mx.elsewhere.example.")
+        dns.add("d.example", "A", "192.0.2.1")
+        for domain, said in (("other.example", "mx.elsewhere.example"), ("d.example", "no MX")):
+            settings = {"desk.account": "1", "desk.support_address": f"support@{domain}"}
+            it = scene(
+                tmp_path,
+                {"dns.servers": [dns.address], **settings},
+                outbox=OutboxState("", 0, None, 0),
+            )
+            (found,) = (f for f in await desk_mail.check(it) if f.check == "desk.mx")
+            assert (found.level, said in found.text) == (Level.WARN, True)
+            assert f"{domain}. IN MX 10 mta.example." in found.remedy
+
+
+async def test_a_desk_without_mail_is_well(tmp_path: Path) -> None:
+    (found,) = await desk_mail.check(scene(tmp_path, outbox=OutboxState("unset", 0, None, 0)))
+    assert found.level is Level.OK
 
 
 async def test_whatever_is_not_well_comes_with_its_remedy(tmp_path: Path) -> None:

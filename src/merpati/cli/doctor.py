@@ -65,9 +65,9 @@ def doctor(
     """Find what keeps mail from flowing, and the remedy.
 
     Looks at data folder, disk, limits, clock, sending IPs, DNS and their names in it, DKIM
-    records, port 25 out, certificate, our own ports (also as an open relay), the balance and the
-    desk's bank holidays. Each line is OK, WARN or FAIL, with what to do. Nothing is changed and no
-    mail is sent. Ends with 1 when something is FAIL.
+    records, port 25 out, certificate, our own ports (also as an open relay), the balance, the
+    desk's bank holidays and its mail. Each line is OK, WARN or FAIL, with what to do. Nothing is
+    changed and no mail is sent. Ends with 1 when something is FAIL.
     """
     scene = _scene(data)
     from merpati.upkeep.doctor.registry import examine  # noqa: PLC0415 - needs Django set up
@@ -88,8 +88,11 @@ def _scene(data: Path) -> Scene:
     current = settings.load(data)
     folder = setup(data)
     from merpati.accounts.trusted_networks import trusted_networks  # noqa: PLC0415 - needs Django
+    from merpati.adapters.clock import SystemClock  # noqa: PLC0415
     from merpati.desk.calendars import unconfirmed_ahead  # noqa: PLC0415
+    from merpati.sending.directory import Directory  # noqa: PLC0415
     from merpati.sending.models import DkimKey, KeyState, SendingIp  # noqa: PLC0415
+    from merpati.sending.outbox import outbox_state  # noqa: PLC0415
     from merpati.upkeep.doctor.scene import Ip, Scene  # noqa: PLC0415
 
     ips = SendingIp.objects.order_by("account_id", "slot").values_list("address", "hostname")
@@ -107,6 +110,7 @@ def _scene(data: Path) -> Scene:
         ),
         trusted=trusted_networks(),
         unconfirmed=tuple(unconfirmed_ahead(now().date())),
+        outbox=outbox_state(current.desk, Directory(SystemClock()), now()),
     )
 
 

@@ -57,6 +57,7 @@ class Content(msgspec.Struct, frozen=True, omit_defaults=True):
     return_path: str | None = None
     raw: bytes | None = None  # the whole message as its sender wrote it; then no text is set
     skip_suppression: bool = False  # its sender asked for it: no list is looked at
+    message_key: str = ""  # left side of Message-ID; "": made from the message's id
 
 
 class Recipient(msgspec.Struct, frozen=True, array_like=True):

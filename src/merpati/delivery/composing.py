@@ -182,7 +182,7 @@ def _stamp(row: SpooledMessage, content: Content, recipient: Recipient, sealing:
         sealing.return_path_key, row.account_id, sealing.shard, row.message_id, domain
     )
     return Stamp(
-        message_key=f"{sealing.nonce}.{sealing.shard:x}.{row.message_id:x}",
+        message_key=content.message_key or f"{sealing.nonce}.{sealing.shard:x}.{row.message_id:x}",
         message_id_domain=content.sending_domain,
         injected_at=row.injected_at,
         return_path=envelope,

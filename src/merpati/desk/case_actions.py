@@ -7,7 +7,7 @@ no row, looks again, and gets the refusal that the new state has for it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +15,11 @@ from django.db import transaction
 
 from merpati.accounts import audit
 from merpati.adapters import codec
-from merpati.desk import case_clocks
+from merpati.desk import attachments, case_clocks
+from merpati.desk.attachments import NewFile
 from merpati.desk.business_hours import Due
 from merpati.desk.calendars import find_calendar, service_hours
-from merpati.desk.case_clocks import Progress
+from merpati.desk.case_clocks import Progress, remind_at
 from merpati.desk.case_entries import write_entry
 from merpati.desk.case_errors import (
     CaseNotFound,
@@ -40,24 +41,30 @@ if TYPE_CHECKING:
     from merpati.adapters.record_signing import RecordSigner
 
 
-def write(number: int, text: str, *, by: Party, now: datetime) -> Case:
+def write(
+    number: int, text: str, files: Sequence[NewFile] = (), *, by: Party, now: datetime
+) -> Case:
     """Add a message that both sides read; the customer's ends a wait for them."""
-    return perform(number, Act.MESSAGE, by, now, text=_text(text))
+    return perform(number, Act.MESSAGE, by, now, text=_text(text), files=files)
 
 
-def note(number: int, text: str, *, by: Party, now: datetime) -> Case:
+def note(
+    number: int, text: str, files: Sequence[NewFile] = (), *, by: Party, now: datetime
+) -> Case:
     """Add a note that only the desk reads; it moves no clock."""
-    return perform(number, Act.NOTE, by, now, text=_text(text), is_internal=True)
+    return perform(number, Act.NOTE, by, now, text=_text(text), files=files, is_internal=True)
 
 
-def ask(number: int, text: str, *, by: Party, now: datetime) -> Case:
+def ask(number: int, text: str, files: Sequence[NewFile] = (), *, by: Party, now: datetime) -> Case:
     """Say what is needed from the customer; clocks stand until they write."""
-    return perform(number, Act.ASK, by, now, text=_text(text))
+    return perform(number, Act.ASK, by, now, text=_text(text), files=files)
 
 
-def report_progress(number: int, text: str, *, by: Party, now: datetime) -> Case:
+def report_progress(
+    number: int, text: str, files: Sequence[NewFile] = (), *, by: Party, now: datetime
+) -> Case:
     """Tell the customer how far the desk is."""
-    return perform(number, Act.PROGRESS, by, now, text=_text(text))
+    return perform(number, Act.PROGRESS, by, now, text=_text(text), files=files)
 
 
 def answer_out_of_scope(
@@ -95,9 +102,11 @@ def escalate(number: int, reason: str, *, by: Party, now: datetime) -> Case:
         return perform(number, Act.ESCALATE, by, now, text=reason, detail=detail)
 
 
-def propose(number: int, text: str, *, by: Party, now: datetime) -> Case:
+def propose(
+    number: int, text: str, files: Sequence[NewFile] = (), *, by: Party, now: datetime
+) -> Case:
     """Propose that the case is resolved, and say how."""
-    return perform(number, Act.PROPOSE, by, now, text=_text(text))
+    return perform(number, Act.PROPOSE, by, now, text=_text(text), files=files)
 
 
 def withdraw(number: int, *, by: Party, now: datetime) -> Case:
@@ -128,6 +137,7 @@ def perform(
     text: str = "",
     detail: dict[str, Any] | None = None,
     is_internal: bool = False,
+    files: Sequence[NewFile] = (),
     also: Iterable[str] = (),
     **changes: Any,
 ) -> Case:
@@ -135,6 +145,7 @@ def perform(
 
     also: what the case is found by from now on; changes: columns that the act itself sets.
     """
+    kept = attachments.kept(files)  # before the transaction: a disk takes longer than a row
     with transaction.atomic():
         while True:
             case = find_case(number)
@@ -160,7 +171,7 @@ def perform(
                 **changes,
             ):
                 break
-        write_entry(
+        update = write_entry(
             case,
             act.value,
             by=by,
@@ -172,6 +183,7 @@ def perform(
             | ({"clock": ended} if ended else {}),
             also=also,
         )
+        attachments.attach(update, kept)
         audit.record(
             f"case_{act.value}", f"case {number}", by=by.via, now=now, account_id=case.account_id
         )
@@ -195,6 +207,7 @@ def _clock_changes(
         "clock_started_at": progress.started_at,
         "first_answered_at": progress.first_answered_at,
         "due_at": due.at if due else None,
+        "remind_at": remind_at(hours, case.severity, progress, now),
     }
     ended = case_clocks.due_of(hours, case.severity, before)
     return columns, _ended_clock(before, ended, calendar.version, now) if ended else None

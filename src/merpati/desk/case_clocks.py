@@ -41,6 +41,8 @@ PROMISES = {
     "normal": {ClockName.FIRST_ANSWER: 4 * _HOUR, ClockName.NEXT_UPDATE: 16 * _HOUR},
     "low": {ClockName.FIRST_ANSWER: 8 * _HOUR, ClockName.NEXT_UPDATE: 40 * _HOUR},
 }
+REMINDED_BEFORE = 1 * _HOUR
+REMINDED_AFTER = 16 * _HOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,22 @@ def due_of(hours: ServiceHours, severity: str, progress: Progress) -> Due | None
     if progress.started_at is None:
         return None
     return due_at(hours, progress.started_at, PROMISES[severity][progress.clock])
+
+
+def remind_at(
+    hours: ServiceHours, severity: str, progress: Progress, moved_at: datetime
+) -> datetime | None:
+    """Return when whoever has the turn is reminded, once, of a clock that moved at `moved_at`.
+
+    The desk is an hour of business before its promise falls due (not of a promise of one hour), the
+    customer two days of business after the turn came to them. None when the case is resolved.
+    Raises NothingWithin, BeyondCalendar.
+    """
+    if progress.started_at is not None:
+        left = PROMISES[severity][progress.clock] - REMINDED_BEFORE
+        return due_at(hours, progress.started_at, left).at if left else None
+    is_open = progress.turn is Side.CUSTOMER
+    return due_at(hours, moved_at, REMINDED_AFTER).at if is_open else None
 
 
 @dataclass(frozen=True, slots=True)

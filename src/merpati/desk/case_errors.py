@@ -143,6 +143,13 @@ class CaseNotFound(DeskError):
         super().__init__(f"There is no case {number}.", "number")
 
 
+class AttachmentNotFound(DeskError):
+    """The case has no such file."""
+
+    def __init__(self, number: int, attachment_id: int) -> None:
+        super().__init__(f"Case {number} has no file {attachment_id}.", "attachment")
+
+
 class NotResolved(DeskError):
     """There is no resolution record, since the sides have not agreed."""
 

@@ -13,11 +13,12 @@ from django.db.models import Count, Q
 
 from merpati.accounts import audit
 from merpati.accounts.models import Account
-from merpati.desk import case_clocks, evidence
+from merpati.desk import attachments, case_clocks, evidence
+from merpati.desk.attachments import KeptFile, NewFile
 from merpati.desk.calendars import find_calendar, service_hours
 from merpati.desk.case_entries import write_entry
 from merpati.desk.case_errors import InvalidCase
-from merpati.desk.case_states import CLOSED
+from merpati.desk.case_states import CLOSED, Side
 from merpati.desk.checks import checked_choice, checked_email, checked_line, checked_text
 from merpati.desk.evidence import Link, Sources
 from merpati.desk.models import (
@@ -61,6 +62,7 @@ class NewCase:
     language: str = Language.ENGLISH
     watchers: Sequence[NewContact] = ()
     links: Sequence[tuple[str, str]] = ()
+    files: Sequence[NewFile] = ()
 
 
 def open_case(
@@ -83,7 +85,8 @@ def open_case(
     hours = service_hours(find_calendar(account.service_time_zone))
     # Before the transaction: reading events takes a while, and others want to write.
     snapshots = [(link, evidence.take(sources, account, link, now)) for link in links]
-    return once(request, lambda: _store(account, checked, hours, snapshots, via=via, now=now))
+    kept = attachments.kept(wanted.files)
+    return once(request, lambda: _store(account, checked, hours, snapshots, kept, via=via, now=now))
 
 
 def split_off(case: Case, wanted: NewCase, *, via: str, now: datetime) -> Case:
@@ -101,12 +104,14 @@ def _store(
     wanted: NewCase,
     hours: ServiceHours,
     snapshots: Sequence[tuple[Link, dict[str, Any]]],
+    kept: Sequence[KeptFile] = (),
     *,
     via: str,
     now: datetime,
     detail: Mapping[str, Any] = MappingProxyType({}),
 ) -> Case:
     due = case_clocks.first_answer_due(hours, wanted.severity, now)
+    progress = case_clocks.Progress(Side.DESK, now, None)
     with transaction.atomic():
         contact = _contact(account.pk, wanted.contact, now)
         case = Case.objects.create(
@@ -122,6 +127,7 @@ def _store(
             first_answer_due_at=due.at,
             clock_started_at=now,
             due_at=due.at,
+            remind_at=case_clocks.remind_at(hours, wanted.severity, progress, now),
         )
         case.watchers.set(_contact(account.pk, watcher, now) for watcher in wanted.watchers)
         CaseLink.objects.bulk_create(
@@ -130,7 +136,7 @@ def _store(
         )
         representative = case.representative
         watchers = [text for watcher in wanted.watchers for text in (watcher.name, watcher.email)]
-        write_entry(
+        update = write_entry(
             case,
             CaseUpdate.OPENED,
             by=customer_party(via, contact.name, contact.email),
@@ -140,6 +146,7 @@ def _store(
             | dict(detail),
             also=[*(link.value for link, _ in snapshots), *watchers],
         )
+        attachments.attach(update, kept)
         audit.record(
             "open_case", f"case {case.pk}", by=via, now=now, account_id=account.pk, kind=case.kind
         )

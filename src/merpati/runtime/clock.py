@@ -1,7 +1,7 @@
 """The clock process: the recorder, and what is due by time.
 
-That is publishing the sending policy, suppressing whom new bounces name, and looking for the DNS
-records of DKIM keys that wait for them.
+That is publishing the sending policy, suppressing whom new bounces name, looking for the DNS
+records of DKIM keys that wait for them, and sending Merpati's own mail.
 
 `python -m merpati.runtime.clock --data DIR`. It runs at nice 10, behind accepting and delivering.
 At SIGTERM it stores what the workers wrote last, for they are stopped before it.
@@ -40,6 +40,8 @@ TRIM_SECONDS = 5.0  # a worker that answers later is asked again
 POLICY_SECONDS = 1.0
 BOUNCE_RULE_SECONDS = 1.0
 DKIM_KEYS_SECONDS = 300.0
+OUTBOX_SECONDS = 1.0
+FORGET_SECONDS = 3_600.0
 STOP_SECONDS = 5.0  # for storing what is left
 
 
@@ -123,6 +125,8 @@ async def clock(folder: DataFolder, settings: Settings) -> None:
         ),
         asyncio.create_task(_every(BOUNCE_RULE_SECONDS, _bounce_rule(folder))),
         asyncio.create_task(_every(DKIM_KEYS_SECONDS, lambda: _follow_keys(settings.dns.servers))),
+        asyncio.create_task(_every(OUTBOX_SECONDS, _outbox(folder, settings))),
+        asyncio.create_task(_every(FORGET_SECONDS, _forget_old_mail)),
     ]
     await stop.wait()
     for duty in duties:
@@ -170,6 +174,33 @@ def _bounce_rule(folder: DataFolder) -> Callable[[], None]:
             log.info("bounce_rule entries=%d", made)
 
     return suppress
+
+
+def _outbox(folder: DataFolder, settings: Settings) -> Callable[[], None]:
+    from merpati.adapters.clock import SystemClock  # noqa: PLC0415 - needs Django set up
+    from merpati.sending.directory import Directory  # noqa: PLC0415
+    from merpati.sending.outbox import Outbox  # noqa: PLC0415
+    from merpati.sending.transmission_id import TransmissionIds  # noqa: PLC0415
+
+    system = SystemClock()
+    outbox = Outbox(
+        settings.desk,
+        SpoolClient(folder.run, settings.worker_count),
+        Directory(system),
+        TransmissionIds(folder.run, system).next,
+        system,
+    )
+
+    def send() -> None:
+        outbox.step()
+
+    return send
+
+
+def _forget_old_mail() -> None:
+    from merpati.sending.outbox import forget_old  # noqa: PLC0415 - needs Django set up
+
+    forget_old(datetime.now(UTC))
 
 
 def main() -> None:

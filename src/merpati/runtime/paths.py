@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from merpati.adapters.file_store import FOLDER
+
 
 @dataclass(frozen=True, slots=True)
 class DataFolder:
@@ -36,6 +38,11 @@ class DataFolder:
     def spool(self) -> Path:
         """The folder of the shards."""
         return self.root / "spool"
+
+    @property
+    def files(self) -> Path:
+        """Attachments of cases and the mail that came in for the desk, by digest."""
+        return self.root / FOLDER
 
     @property
     def policy(self) -> Path:

@@ -12,6 +12,7 @@ account's domain).
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -57,11 +58,13 @@ SUBSTITUTION_DATA_BYTES = 100 * 1024
 CONTENT_BYTES = 20 * 1024 * 1024
 RAW_BYTES = CONTENT_BYTES + 64 * 1024  # what was submitted, and the header that we add
 FILE_NAME_BYTES = 255
+MESSAGE_KEY_CHARACTERS = 64
 HEADER_NAME_CHARACTERS = 76  # as composing takes: with its colon it must fit a line of 78
 TAGS_PER_RECIPIENT = 10  # more are ignored, as SparkPost does
 SCHEDULE_AHEAD = timedelta(days=3)
 EXPRESSION = "{{"
 
+_MESSAGE_KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 # JSON is at most this many times as long as the same value in msgpack; only what is above the
 # limit by that measure is encoded as JSON to be measured exactly.
 _JSON_OVER_MSGPACK = 3
@@ -88,7 +91,8 @@ class TransmissionRequest:
     reasons come out in the caller's order. fingerprint: hash of the request, compared when the
     idempotency key comes again. raw: the whole message as its sender wrote it, made ready by
     `message/submitted.py`; then texts, headers and files are empty, no template language is read,
-    and `sender` and `subject` say what its header says.
+    and `sender` and `subject` say what its header says. message_key: left side of Message-ID, of a
+    transmission to one recipient, so that its sender knows it beforehand; "": made here.
     """
 
     sender: Mailbox
@@ -115,6 +119,7 @@ class TransmissionRequest:
     fingerprint: bytes = b""
     raw: bytes | None = None
     recv_method: str = "rest"
+    message_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +297,15 @@ def _check_headers(request: TransmissionRequest) -> None:
             raise HeaderRefused(f"{name} must not contain line breaks or control characters", name)
     for name, value in request.headers.items():
         _check_header(name, value)
+    if request.message_key and (
+        len(request.recipients) != 1
+        or len(request.message_key) > MESSAGE_KEY_CHARACTERS
+        or not _MESSAGE_KEY.fullmatch(request.message_key)
+    ):
+        raise HeaderRefused(
+            "message_key is 1 to 64 letters, digits, '.', '-' and '_', for one recipient",
+            "message_key",
+        )
     for kind in ("attachments", "inline_images"):
         for part in getattr(request, kind):
             if breaks_a_line(part.name) or breaks_a_line(part.type):
@@ -550,6 +564,7 @@ def _content(
         return_path=request.return_path,
         raw=request.raw,
         skip_suppression=request.skip_suppression,
+        message_key=request.message_key,
     )
     try:
         return codec.pack(content)

@@ -296,6 +296,58 @@ class BounceRulePosition(models.Model):
         return f"shard {self.shard} up to {self.event}"
 
 
+class OutboxMail(models.Model):
+    """An email of Merpati's own, to one address: written with what it tells of (`own_mail.py`)."""
+
+    key = models.CharField(max_length=200, unique=True)  # a repeat is the same mail
+    message_key = models.CharField(max_length=64)  # left side of its Message-ID
+    to_email = models.CharField(max_length=320)
+    to_name = models.CharField(max_length=200, blank=True)
+    from_name = models.CharField(max_length=200, blank=True)
+    reply_to = models.CharField(max_length=320, blank=True)  # "": the address it comes from
+    subject = models.CharField(max_length=300)
+    text = models.TextField()
+    html = models.TextField(blank=True)
+    headers = models.JSONField(default=dict)
+    created_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)  # accepted by injection; events tell the rest
+    failed_at = models.DateTimeField(null=True)
+    trouble = models.CharField(max_length=500, blank=True)  # why it failed, for people
+    transmission_id = models.CharField(max_length=20, blank=True)
+
+    class Meta:
+        """It waits, was sent or failed; what waits is found at once."""
+
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(sent_at=None) | models.Q(failed_at=None),
+                name="outbox_mail_ends_once",
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=["id"],
+                condition=models.Q(sent_at=None, failed_at=None),
+                name="outbox_mail_waits",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.key} to {self.to_email}"
+
+
+class OutboxFile(models.Model):
+    """A file of such an email; goes with it."""
+
+    mail = models.ForeignKey(OutboxMail, on_delete=models.CASCADE, related_name="files")
+    name = models.CharField(max_length=255)
+    type = models.CharField(max_length=200)
+    data = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"{self.mail_id} {self.name}"
+
+
 class PolicyVersion(models.Model):
     """The one row that counts changes to the sending policy; see `policy.py`."""
 

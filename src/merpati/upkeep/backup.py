@@ -10,8 +10,8 @@ The files are copied one after the other, each at a moment of its own, so their 
    message waits or has its outcome in the journal, by the same transaction. The other way round
    the store would be ahead of the shards: mail that it calls delivered would wait, and new
    records would have numbers that it takes for old ones.
-4. **The control database** last, so that every account and every policy version that a shard names
-   exists in it, and suppressions are the newest.
+4. **The control database**, so that every account and every policy version that a shard names
+   exists in it, and suppressions are the newest; then the files of the desk that it names.
 
 Big bodies are files beside a shard, removed once their mail is gone. So the shard's moment is
 pinned, then the bodies it names get a second name (a hard link, at once), then all is copied. A
@@ -96,6 +96,9 @@ def _copy(folder: DataFolder, draft: Path, progress: Progress) -> None:
     for path in (folder.secret_key, folder.settings_file, folder.policy, folder.hold):
         if path.exists():
             copy_file(path, draft / path.name)
+    # After the database that names them: each was on disk before its row was, and none changes.
+    for path in sorted(p for p in folder.files.glob("*/*") if p.name[0] != "."):
+        copy_file(path, draft / folder.files.name / path.parent.name / path.name)
     for path in sorted(folder.tls.glob("*")):
         copy_file(path, draft / folder.tls.name / path.name)
 

@@ -11,14 +11,17 @@ from merpati.desk.models.calls import Call, CallBack
 from merpati.desk.models.cases import (
     AnsweredRequest,
     Case,
+    CaseAttachment,
     CaseKind,
     CaseLink,
     CaseUpdate,
     LinkKind,
+    Notice,
     RelatedCase,
     ResolutionRecord,
     Severity,
 )
+from merpati.desk.models.mail import MailState, Proof, ReceivedMail
 from merpati.desk.models.people import (
     Absence,
     Contact,
@@ -38,6 +41,7 @@ __all__ = [
     "CallBack",
     "CannedAnswer",
     "Case",
+    "CaseAttachment",
     "CaseKind",
     "CaseLink",
     "CaseUpdate",
@@ -48,8 +52,12 @@ __all__ = [
     "HolidayList",
     "Language",
     "LinkKind",
+    "MailState",
+    "Notice",
     "Onboarding",
     "Person",
+    "Proof",
+    "ReceivedMail",
     "RelatedCase",
     "ResolutionRecord",
     "SavedView",

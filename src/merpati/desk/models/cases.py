@@ -1,7 +1,7 @@
 """Support cases with their history, evidence and resolution.
 
-Only `case_opening.py`, `case_actions.py`, `case_relations.py`, `recount.py` and `repeats.py` write
-these; updates and records are never changed. Moments are aware datetimes, handed in.
+Only `case_opening.py`, `case_actions.py`, `case_relations.py`, `recount.py`, `repeats.py` and
+`mail/` write these; updates and records are never changed. Moments are aware datetimes, handed in.
 
 Source: mission clauses C3 (kinds, escalation), C9 (support case, agreement).
 """
@@ -70,6 +70,7 @@ class Case(models.Model):
     first_answered_at = models.DateTimeField(null=True)
     clock_started_at = models.DateTimeField(null=True)  # None: it stands, or the case is closed
     due_at = models.DateTimeField(null=True)  # when the running clock ends
+    remind_at = models.DateTimeField(null=True)  # whose turn it is; None: nothing, or done
     escalated_at = models.DateTimeField(null=True)
     resolved_at = models.DateTimeField(null=True)
     merged_into = models.ForeignKey(
@@ -109,6 +110,7 @@ class Case(models.Model):
             models.Index(fields=["representative", "due_at"], name="case_by_due"),
             models.Index(fields=["due_at"], name="case_due"),
             models.Index(fields=["status", "due_at"], name="case_by_status"),
+            models.Index(fields=["remind_at"], name="case_to_remind"),
         )
 
     def __str__(self) -> str:
@@ -192,6 +194,33 @@ class ResolutionRecord(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.case_id}"
+
+
+class CaseAttachment(models.Model):
+    """A file of an entry of a case's history; what is in it is on disk (`attachments.py`)."""
+
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="attachments")
+    update = models.ForeignKey(CaseUpdate, on_delete=models.PROTECT, related_name="attachments")
+    name = models.CharField(max_length=150)
+    type = models.CharField(max_length=200)  # as its sender called it: not to be believed
+    size_bytes = models.PositiveIntegerField()
+    digest = models.CharField(max_length=64)  # SHA-256
+
+    def __str__(self) -> str:
+        return f"#{self.case_id} {self.name}"
+
+
+class Notice(models.Model):
+    """An entry of a case's history that email has still to tell of.
+
+    Written with the entry, gone with the transaction that puts those mails into the outbox
+    (`mail/notices.py`): so none is forgotten and none is told twice.
+    """
+
+    update = models.OneToOneField(CaseUpdate, on_delete=models.CASCADE, primary_key=True)
+
+    def __str__(self) -> str:
+        return f"of {self.update_id}"
 
 
 class AnsweredRequest(models.Model):

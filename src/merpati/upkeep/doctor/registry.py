@@ -10,6 +10,7 @@ from merpati.upkeep.doctor import (
     addresses,
     books,
     certificate,
+    desk_mail,
     domains,
     folder,
     host,
@@ -40,6 +41,7 @@ FAMILIES: Mapping[str, Check] = {
     "ports": ports.check,
     "books": books.check,
     "hours": hours.check,
+    "desk": desk_mail.check,
 }
 
 

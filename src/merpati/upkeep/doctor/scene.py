@@ -10,6 +10,7 @@ from merpati.accounts.trusted_networks import TrustedNetworks
 from merpati.adapters.dns import Resolver
 from merpati.runtime.paths import DataFolder
 from merpati.sending.models import DkimKey
+from merpati.sending.outbox import OutboxState
 from merpati.settings import HostPort, Settings
 from merpati.upkeep.running import Running
 
@@ -35,8 +36,8 @@ class Scene:
     """running: None while Merpati is stopped.
 
     unconfirmed: Service Time Zones in use, and their years without confirmed bank holidays;
-    smtp_target, smtp_domain: where to test port 25, that host or the domain's first MX; ntp: a
-    time server to compare the clock with.
+    outbox: Merpati's own mail; smtp_target, smtp_domain: where to test port 25, that host or the
+    domain's first MX; ntp: a time server to compare the clock with.
     """
 
     folder: DataFolder
@@ -47,6 +48,7 @@ class Scene:
     trusted: TrustedNetworks = field(default_factory=TrustedNetworks)
     dkim_keys: tuple[DkimKey, ...] = ()  # with their domains; those whose record is wanted
     unconfirmed: tuple[tuple[str, int], ...] = ()
+    outbox: OutboxState | None = None
     smtp_target: HostPort | None = None
     smtp_domain: str = ""
     ntp: HostPort | None = None
