@@ -55,7 +55,19 @@ else:
     SECRET_KEY = _secret_key(DATA_DIR, DATA_DIR / "control.sqlite3")
     DATABASES = {"default": _sqlite(str(DATA_DIR / "control.sqlite3"))}
 
-INSTALLED_APPS = ["merpati.accounts", "merpati.sending", "merpati.desk"]
+INSTALLED_APPS = [
+    "merpati.accounts",
+    "merpati.sending",
+    "merpati.desk",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "axes",
+]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 USE_TZ = True
@@ -68,5 +80,53 @@ DEBUG = False
 ROOT_URLCONF = "merpati.api.urls"
 ALLOWED_HOSTS = ["*"]  # the API builds no link from the Host header
 APPEND_SLASH = False  # a redirected POST loses its body (sparkpost-api 1.1)
-MIDDLEWARE: list[str] = []
+# For pages alone: the API's own handler runs none (`runtime/api_handler.py`).
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
 LOGGING_CONFIG = None  # each process sets up its own logging
+
+# --- Users and how they sign in (pages alone; API keys know nothing of it) ---
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # first: it refuses who tried too often
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+_VALIDATION = "django.contrib.auth.password_validation."
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": _VALIDATION + "UserAttributeSimilarityValidator",
+     "OPTIONS": {"user_attributes": ("email", "name")}},
+    {"NAME": _VALIDATION + "MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": _VALIDATION + "CommonPasswordValidator"},
+]  # fmt: skip
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+SESSION_COOKIE_NAME = "merpati_session"
+SESSION_COOKIE_AGE = 14 * 86_400
+CSRF_COOKIE_HTTPONLY = True
+
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"  # accepting an invitation shows whose the address is
+ACCOUNT_RATE_LIMITS = False  # axes brakes, across processes and restarts
+
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "Merpati"
+MFA_TOTP_TOLERANCE = 1  # a clock half a minute off
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+
+AXES_FAILURE_LIMIT = 5
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False

@@ -1,5 +1,6 @@
 """What the desk keeps, by subject: calendars, people, cases, calls, what helps to write."""
 
+from merpati.accounts.models import Language
 from merpati.desk.models.calendars import (
     BankHoliday,
     ConfirmedYear,
@@ -25,7 +26,6 @@ from merpati.desk.models.mail import MailState, Proof, ReceivedMail
 from merpati.desk.models.people import (
     Absence,
     Contact,
-    Language,
     Onboarding,
     Person,
     StaffRole,

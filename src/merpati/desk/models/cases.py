@@ -12,9 +12,9 @@ from typing import ClassVar
 
 from django.db import models
 
-from merpati.accounts.models import Account
+from merpati.accounts.models import Account, Language
 from merpati.desk.case_states import Side, Status
-from merpati.desk.models.people import Contact, Language, Person
+from merpati.desk.models.people import Contact, Person
 
 
 class CaseKind(models.TextChoices):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from merpati.accounts.models import Account
+from merpati.accounts.models import Account, Language
 
 
 class StaffRole(models.TextChoices):
@@ -18,13 +18,6 @@ class StaffRole(models.TextChoices):
 
     TAM = "tam", "Technical Account Manager"
     REPRESENTATIVE = "representative", "Representative"
-
-
-class Language(models.TextChoices):
-    """Languages in which the desk writes."""
-
-    ENGLISH = "en", "English"
-    INDONESIAN = "id", "Bahasa Indonesia"
 
 
 class Person(models.Model):
