@@ -1,7 +1,8 @@
-"""Compiles the message catalogues, `django.po` to `django.mo`: `make messages`.
+"""Compiles the message catalogues: `make messages` joins a language's `*.po` into its `django.mo`.
 
-So that nobody needs GNU gettext to work on the texts. It reads what our catalogues use: msgctxt,
-msgid, msgstr, strings over several lines, comments; no plural forms.
+One catalogue a room, `locale/id/desk.po`, so that people who work on different rooms never meet in
+one file. Nobody needs GNU gettext to work on the texts: this reads what our catalogues use, which
+is msgctxt, msgid, msgid_plural, msgstr, msgstr[N], strings over several lines, comments.
 
 Source: GNU gettext manual, "The Format of GNU MO Files" and "The Format of PO Files".
 """
@@ -16,13 +17,18 @@ from pathlib import Path
 
 LOCALE = Path(__file__).parents[1] / "src" / "merpati" / "locale"
 
-_LINE = re.compile(r'(?:(msgctxt|msgid|msgstr) )?(".*")')
+_LINE = re.compile(r'(?:(msgctxt|msgid|msgid_plural|msgstr(?:\[[0-9]\])?) )?(".*")')
 _MAGIC = 0x950412DE
 _CONTEXT = "\x04"  # between a message's context and itself
+_FORMS = "\0"  # between a message and its plural, and between the forms of a translation
+_HEADER = {"": "Content-Type: text/plain; charset=UTF-8\nPlural-Forms: nplurals=1; plural=0;\n"}
 
 
 def read(text: str) -> dict[str, str]:
-    """Return a catalogue's messages and translations. Raises ValueError, naming the line."""
+    """Return a catalogue's messages and translations, as the compiled one has them.
+
+    Raises ValueError, naming the line.
+    """
     found: dict[str, str] = {}
     entry: dict[str, str] = {}
     part = ""
@@ -34,11 +40,10 @@ def read(text: str) -> dict[str, str]:
             if line:
                 raise ValueError(f"line {number} is not understood: {line}")
             if entry:
-                context = f"{entry['msgctxt']}{_CONTEXT}" if "msgctxt" in entry else ""
-                message = context + entry["msgid"]
+                message, translation = _pair(entry)
                 if message in found:
                     raise ValueError(f"line {number}: twice: {message!r}")
-                found[message] = entry["msgstr"]
+                found[message] = translation
             entry, part = {}, ""
             continue
         part = match[1] or part
@@ -46,9 +51,27 @@ def read(text: str) -> dict[str, str]:
     return found
 
 
+def catalogue(folder: Path) -> dict[str, str]:
+    """Return all messages of a language's folder. Raises ValueError for one that is there twice."""
+    found: dict[str, str] = {}
+    for file in sorted(folder.glob("*.po")):
+        messages = read(file.read_text())
+        if twice := sorted(found.keys() & messages.keys()):
+            raise ValueError(f"{file.name}: another catalogue has it too: {twice[0]!r}")
+        found |= messages
+    return found
+
+
+def _pair(entry: dict[str, str]) -> tuple[str, str]:
+    context = f"{entry['msgctxt']}{_CONTEXT}" if "msgctxt" in entry else ""
+    plural = _FORMS + entry["msgid_plural"] if "msgid_plural" in entry else ""
+    forms = [text for name, text in sorted(entry.items()) if name.startswith("msgstr")]
+    return context + entry["msgid"] + plural, _FORMS.join(forms)
+
+
 def compiled(messages: dict[str, str]) -> bytes:
     """Return a catalogue as gettext reads it: two tables of (length, offset), then the strings."""
-    pairs = sorted((m.encode(), t.encode()) for m, t in messages.items() if t)
+    pairs = sorted((m.encode(), t.encode()) for m, t in (_HEADER | messages).items() if t)
     originals, translations = [m for m, _ in pairs], [t for _, t in pairs]
     header = 7 * 4
     at = header + 16 * len(pairs)
@@ -62,9 +85,9 @@ def compiled(messages: dict[str, str]) -> bytes:
 
 
 def main() -> int:
-    """Compile every catalogue."""
-    for source in LOCALE.rglob("*.po"):
-        source.with_suffix(".mo").write_bytes(compiled(read(source.read_text())))
+    """Compile the catalogues of every language."""
+    for folder in LOCALE.iterdir():
+        (folder / "LC_MESSAGES" / "django.mo").write_bytes(compiled(catalogue(folder)))
     return 0
 
 

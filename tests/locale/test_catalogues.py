@@ -11,58 +11,96 @@ from pathlib import Path
 
 import pytest
 from django.utils import translation
+from django.utils.translation.template import templatize
 
 from merpati.desk.business_hours import due_at
 from merpati.desk.hours_words import account_in_words
-from scripts.catalogues import LOCALE, compiled, read
+from scripts.catalogues import LOCALE, catalogue, compiled, read
 from tests.desk.calendars import ZONES, local
 
 UK = ZONES["uk"]
 SOURCES = LOCALE.parent
-CATALOGUES = sorted(LOCALE.rglob("*.po"))
+SOURCES = LOCALE.parent
+LANGUAGES = sorted(folder.name for folder in LOCALE.iterdir())
+# As gettext is called, plain or lazy: how many of its first arguments are texts, and whether the
+# first of them is a context.
+CALLS = {"gettext": (1, False), "ngettext": (2, False), "pgettext": (2, True)}
+CALLS |= {f"{name}_lazy": what for name, what in CALLS.items()}
 
 
 def asked_for() -> set[str]:
-    """Return the texts of all calls of gettext in the code."""
+    """Return the texts of all calls of gettext in the code and the templates."""
     found = set()
     for file in SOURCES.rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Call) and "gettext" in (name := getattr(node.func, "id", "")):
-                assert name == "gettext", f"{file}:{node.lineno}: teach this test {name}"
-                (text,) = node.args
-                assert isinstance(text, ast.Constant), f"{file}:{node.lineno} is no fixed text"
-                found.add(str(text.value))
+        found |= texts_of(file.read_text(), str(file))
+    for file in [*SOURCES.rglob("templates/**/*.html"), *SOURCES.rglob("templates/**/*.txt")]:
+        calls = re.findall(CALL_IN_TEMPLATE, templatize(file.read_text(), origin=str(file)))
+        found |= texts_of("\n".join(calls), str(file))
     return found
 
 
-def test_there_is_a_catalogue_of_indonesian() -> None:
-    assert [file.relative_to(LOCALE) for file in CATALOGUES] == [Path("id/LC_MESSAGES/django.po")]
+CALL_IN_TEMPLATE = re.compile(
+    r"""\b(?:gettext|ngettext|pgettext)\((?:u?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"), ?)*"""
+    r"""(?:u?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|count)\)"""
+)
+
+
+def texts_of(code: str, origin: str) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(code)):
+        name = getattr(node.func, "id", "") if isinstance(node, ast.Call) else ""
+        if not isinstance(node, ast.Call) or "gettext" not in name:
+            continue
+        assert name in CALLS, f"{origin}:{node.lineno}: teach this test {name}"
+        count, has_context = CALLS[name]
+        texts = [arg.value for arg in node.args[:count] if isinstance(arg, ast.Constant)]
+        assert len(texts) == count, f"{origin}:{node.lineno} is no fixed text"
+        found.add(("\x04" if has_context else "\0").join(map(str, texts)))
+    return found
+
+
+def test_indonesian_is_the_one_language_of_catalogues() -> None:
+    assert LANGUAGES == ["id"]
     assert len(asked_for()) > 5
 
 
-@pytest.mark.parametrize("file", CATALOGUES, ids=lambda file: file.parts[-3])
-def test_a_catalogue_is_complete(file: Path) -> None:
-    messages = read(file.read_text())
-    header = messages.pop("")
-    assert "charset=UTF-8" in header
-    assert messages.keys() == asked_for()
+def test_texts_of_templates_are_found() -> None:
+    text = """{% load i18n %}{% translate "It's" %}{% blocktranslate count n=3 %}one {{ n }}
+    {% plural %}many {{ n }}{% endblocktranslate %}{% translate "May" context "month" %}"""
+    calls = re.findall(CALL_IN_TEMPLATE, templatize(text))
+    assert texts_of("\n".join(calls), "here") == {
+        "It's",
+        "one %(n)s\n    \0many %(n)s",
+        "month\x04May",
+    }
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_catalogue_is_complete(language: str) -> None:
+    messages = catalogue(LOCALE / language)
+    assert messages.keys() - asked_for() == set()  # in vain
+    assert asked_for() - messages.keys() == set()  # missing
     assert [message for message, text in messages.items() if not text] == []
     holes = re.compile(r"%\(\w+\)[sd]")
     wrong = [
         message
         for message, text in messages.items()
-        if sorted(holes.findall(message)) != sorted(holes.findall(text))
+        if set(holes.findall(message)) != set(holes.findall(text))
     ]
     assert wrong == []
 
 
-@pytest.mark.parametrize("file", CATALOGUES, ids=lambda file: file.parts[-3])
-def test_a_catalogue_is_compiled(file: Path) -> None:
-    messages = read(file.read_text())
-    written = file.with_suffix(".mo").read_bytes()
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_catalogue_is_compiled(language: str) -> None:
+    messages = catalogue(LOCALE / language)
+    written = (LOCALE / language / "LC_MESSAGES" / "django.mo").read_bytes()
     assert written == compiled(messages), "run `make messages` and commit what it writes"
     understood = gettext.GNUTranslations(io.BytesIO(written))
-    assert {message: understood.gettext(message) for message in messages} == messages
+    plain = {message: text for message, text in messages.items() if "\0" not in message}
+    assert {message: understood.gettext(message) for message in plain} == plain
+    for message in messages.keys() - plain.keys():
+        singular, plural = message.split("\0")
+        assert understood.ngettext(singular, plural, 2) == messages[message]
 
 
 @pytest.mark.parametrize("text", ['msgid "a"\nmsgstr "b"\n\nmsgid "a"\nmsgstr "c"', "mgsid 'a'"])
@@ -74,6 +112,18 @@ def test_a_slip_in_a_catalogue_is_named(text: str) -> None:
 def test_strings_go_on_over_lines_and_contexts_tell_messages_apart() -> None:
     text = '# note\nmsgctxt "day"\nmsgid "a"\n"b\\n"\nmsgstr "c"\n\nmsgid "ab\\n"\nmsgstr "d"\n'
     assert read(text) == {"day\x04ab\n": "c", "ab\n": "d"}
+
+
+def test_plural_forms_are_read() -> None:
+    text = 'msgid "%(n)s case"\nmsgid_plural "%(n)s cases"\nmsgstr[0] "%(n)s kasus"\n'
+    assert read(text) == {"%(n)s case\0%(n)s cases": "%(n)s kasus"}
+
+
+def test_a_message_stands_in_one_catalogue(tmp_path: Path) -> None:
+    for name in ("a.po", "b.po"):
+        (tmp_path / name).write_text('msgid "Home"\nmsgstr "Beranda"\n')
+    with pytest.raises(ValueError, match=r"b\.po.*Home"):
+        catalogue(tmp_path)
 
 
 def test_an_account_is_told_in_indonesian() -> None:
