@@ -12,9 +12,11 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from merpati.adapters.secret_key import derive, ensure_secret_key
+from merpati.settings import load
 
 _folder = os.environ.get("MERPATI_DATA")
 DATA_DIR: Path | None = Path(_folder) if _folder else None
@@ -59,10 +61,12 @@ INSTALLED_APPS = [
     "merpati.accounts",
     "merpati.sending",
     "merpati.desk",
+    "merpati.console",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.staticfiles",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -77,18 +81,69 @@ LANGUAGES = [("en", "English"), ("id", "Bahasa Indonesia")]
 LOCALE_PATHS = [Path(__file__).with_name("locale")]
 
 DEBUG = False
-ROOT_URLCONF = "merpati.api.urls"
-ALLOWED_HOSTS = ["*"]  # the API builds no link from the Host header
+ROOT_URLCONF = "merpati.console.urls"  # the API has its own handler and URLs (`api_handler.py`)
+ALLOWED_HOSTS = ["*"]  # no link is built from the Host header: mail has `console.url`
 APPEND_SLASH = False  # a redirected POST loses its body (sparkpost-api 1.1)
-# For pages alone: the API's own handler runs none (`runtime/api_handler.py`).
+# --- The console: pages alone, the API's own handler runs none of this (`api_handler.py`) ---
 MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "merpati.console.static_files.ServeStatic",
+    "merpati.console.middleware.request_ids",
+    "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "axes.middleware.AxesMiddleware",
+    "merpati.console.middleware.Personal",
 ]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.messages.context_processors.messages",
+                "merpati.console.context.shell",
+            ],
+        },
+    }
+]
+
+STATIC_URL = "/static/"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "merpati.console.static_files.HashedStorage"},
+}
+
+# Scripts, styles and images are ours; nothing is inline. allauth draws QR codes as data.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "frame-src": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+    }
+}
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+CSRF_FAILURE_VIEW = "merpati.console.views.errors.form_expired"
+CSRF_COOKIE_NAME = "merpati_csrf"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+_console_url = load(DATA_DIR).console_url if DATA_DIR else ""
+# Behind a proxy that ends TLS only this setting knows that people come by https.
+CSRF_TRUSTED_ORIGINS = [_console_url] if _console_url else []
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _console_url.startswith("https:")
+SECURE_HSTS_SECONDS = 365 * 86_400 if SESSION_COOKIE_SECURE else 0
+
 LOGGING_CONFIG = None  # each process sets up its own logging
 
 # --- Users and how they sign in (pages alone; API keys know nothing of it) ---

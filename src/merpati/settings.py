@@ -34,6 +34,7 @@ _DOMAIN = re.compile(
 
 SUPPORT_LOCAL_CHARACTERS = 27  # 64 at most (RFC 5321 4.5.3.1.1), of which "+TOKEN" takes 37
 _SUPPORT_LOCAL = re.compile(r"[a-z0-9]([a-z0-9._-]{0,25}[a-z0-9])?")
+_ORIGIN = re.compile(r"https?://(\[[0-9a-f:]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
 
 
 class SettingsError(Exception):
@@ -121,6 +122,11 @@ def _check_support_address(text: str) -> None:
         )
 
 
+def _check_url(text: str) -> None:
+    if text and not _ORIGIN.fullmatch(text):
+        raise ValueError(f"{text!r} must be an address such as https://mail.kirim.example, no path")
+
+
 def _one_of(*choices: str) -> Callable[[str], None]:
     def check(text: str) -> None:
         if text not in choices:
@@ -151,9 +157,11 @@ def _about(
 class ListenSettings(msgspec.Struct, frozen=True):
     """Where Merpati listens. Port 0 takes any free port; the ready line says which."""
 
-    http: Annotated[str, _about("HTTP API, HOST:PORT", _check_listen)] = "127.0.0.1:8080"
+    http: Annotated[str, _about("HTTP API and console, HOST:PORT", _check_listen)] = (
+        "127.0.0.1:8080"
+    )
     https: Annotated[
-        str, _about("HTTP API over TLS, HOST:PORT; empty: off", _check_optional_listen)
+        str, _about("HTTP API and console over TLS, HOST:PORT; empty: off", _check_optional_listen)
     ] = ""
     submission: Annotated[
         str, _about("SMTP submission for customers, HOST:PORT", _check_listen)
@@ -175,6 +183,15 @@ class MailSettings(msgspec.Struct, frozen=True):
     ] = ""
     bounce_domain: Annotated[
         str, _about("domain of return paths; empty: bounces.<mail.hostname>", _check_domain)
+    ] = ""
+
+
+class ConsoleSettings(msgspec.Struct, frozen=True):
+    """The pages for customers and the desk."""
+
+    url: Annotated[
+        str,
+        _about("where people reach the console, as links in mail say; empty: here", _check_url),
     ] = ""
 
 
@@ -301,6 +318,7 @@ class Settings(msgspec.Struct, frozen=True):
     """All settings, checked."""
 
     listen: ListenSettings
+    console: ConsoleSettings
     mail: MailSettings
     dns: DnsSettings
     delivery: DeliverySettings
@@ -315,6 +333,14 @@ class Settings(msgspec.Struct, frozen=True):
     def worker_count(self) -> int:
         """How many delivery workers run: as set, or one per core this process may use."""
         return self.delivery.workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+
+    @property
+    def console_url(self) -> str:
+        """Where people reach the console, without a slash at the end: as set, or this host."""
+        if self.console.url:
+            return self.console.url
+        listen = self.listen
+        return f"https://{listen.https}" if listen.https else f"http://{listen.http}"
 
 
 class Setting(NamedTuple):

@@ -135,8 +135,13 @@ def zone() -> dict[str, list[str]]:
 
 @pytest.fixture
 def serving(
-    clock: SteppingClock, spool: CollectingSpool, zone: dict[str, list[str]], tmp_path: Path
+    clock: SteppingClock,
+    spool: CollectingSpool,
+    zone: dict[str, list[str]],
+    tmp_path: Path,
+    settings: Any,
 ) -> Iterator[None]:
+    settings.ROOT_URLCONF, settings.MIDDLEWARE = "merpati.api.urls", []  # as `ApiHandler` has it
     ids = TransmissionIds(tmp_path, clock)
 
     def lookup(name: str) -> list[str]:

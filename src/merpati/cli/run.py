@@ -29,8 +29,8 @@ from merpati.runtime.tls import ensure_certificate
     ),
 )
 @data_option
-@click.option("--http", metavar="HOST:PORT", help="HTTP API [default: 127.0.0.1:8080].")
-@click.option("--https", metavar="HOST:PORT", help="HTTP API over TLS [default: off].")
+@click.option("--http", metavar="HOST:PORT", help="HTTP API and console [default: 127.0.0.1:8080].")
+@click.option("--https", metavar="HOST:PORT", help="HTTP API and console over TLS [default: off].")
 @click.option(
     "--submission", metavar="HOST:PORT", help="SMTP submission [default: 127.0.0.1:2587]."
 )
@@ -61,7 +61,7 @@ def run(data: Path, workers: int | None, **listen: str | None) -> None:
         async def supervise() -> None:
             wanted = programs(folder, addresses, count)
             supervisor = Supervisor(folder, wanted, addresses=addresses, workers=count, lock=lock)
-            await supervisor.run(lambda: click.echo(_ready_line(addresses)))
+            await supervisor.run(lambda: _say_ready(addresses, data))
 
         asyncio.run(supervise())
 
@@ -71,6 +71,13 @@ def _hand_down(addresses: Addresses, workers: int) -> None:
     for name, address in addresses.named().items():
         os.environ[f"MERPATI_LISTEN__{name.upper()}"] = str(address)
     os.environ["MERPATI_DELIVERY__WORKERS"] = str(workers)
+
+
+def _say_ready(addresses: Addresses, data: Path) -> None:
+    """Print the line that programs wait for, and for people where the console is."""
+    console = settings.load(data).console_url  # with the real ports, handed down
+    click.echo(f"Console: {console}/", err=True)
+    click.echo(_ready_line(addresses))
 
 
 def _ready_line(addresses: Addresses) -> str:

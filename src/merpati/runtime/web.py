@@ -1,4 +1,4 @@
-"""The web process: the HTTP API, served by granian with 32 threads.
+"""The web process: the HTTP API and the console, served by granian with 32 threads.
 
 `python -m merpati.runtime.web --data DIR --http HOST:PORT` serves plain HTTP, `--https HOST:PORT`
 TLS with the certificate of the data folder, or with `--cert` and `--key`. One process serves one
@@ -49,8 +49,7 @@ class WebOptions:
 def build_application(data_dir: Path, workers: int) -> Application:
     """Return the WSGI callable, with Django set up for the data folder in this process.
 
-    Paths under `/api/` bypass whatever middleware the settings name: it would cost more than all
-    the rest of a call.
+    The API's paths bypass the console's middleware: it would cost more than all the rest of a call.
     """
     os.environ["MERPATI_DATA"] = str(data_dir.absolute())
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "merpati.django_settings")
@@ -60,9 +59,19 @@ def build_application(data_dir: Path, workers: int) -> Application:
     from django.core.handlers.wsgi import WSGIHandler  # noqa: PLC0415
 
     from merpati.api import services  # noqa: PLC0415
+    from merpati.console import services as console_services  # noqa: PLC0415
     from merpati.runtime.api_handler import ApiHandler  # noqa: PLC0415
 
-    services.use(_services(DataFolder(data_dir), load(data_dir), workers))
+    of_the_api = _services(DataFolder(data_dir), load(data_dir), workers)
+    services.use(of_the_api)
+    console_services.use(
+        console_services.Services(
+            clock=of_the_api.clock,
+            secret_box=of_the_api.secret_box,
+            evidence=of_the_api.evidence,
+            data_dir=data_dir,
+        )
+    )
     return _dispatch(ApiHandler(), WSGIHandler())
 
 
@@ -97,7 +106,7 @@ def _services(folder: DataFolder, settings: Settings, workers: int) -> Services:
 def _dispatch(api: Application, site: Application) -> Application:
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
-        if path.startswith("/api/") or path in OUR_PATHS:
+        if path.startswith("/api/") or path in OUR_PATHS or path.endswith(".ics"):
             return api(environ, start_response)
         response = site(environ, start_response)
         try:

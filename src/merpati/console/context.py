@@ -1,0 +1,27 @@
+"""What every template knows: who is looking, where they can go, language and theme."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from merpati import __version__
+from merpati.console.access import viewer_of
+from merpati.console.middleware import theme_of
+from merpati.console.navigation import links
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """Return what `console/base.html` shows around a page."""
+    viewer = viewer_of(request)
+    return {
+        "viewer": viewer,
+        "navigation": links(viewer, request.path),
+        "languages": settings.LANGUAGES,
+        "theme": theme_of(request),
+        "here": request.get_full_path(),
+        "request_id": getattr(request, "request_id", ""),
+        "version": __version__,
+    }

@@ -1,0 +1,53 @@
+"""The header's links, by who is looking: whoever adds a page adds its line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy
+
+from merpati.console.access import Viewer
+
+
+def _customers(viewer: Viewer) -> bool:
+    return bool(viewer.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One link; shown_to: whether it is for a viewer."""
+
+    path: str
+    title: str | Promise
+    icon: str
+    shown_to: Callable[[Viewer], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An entry as a page shows it."""
+
+    path: str
+    title: str
+    icon: str
+    is_current: bool
+
+
+ENTRIES = (Entry("/", gettext_lazy("Home"), "home", _customers),)
+
+
+def links(viewer: Viewer | None, path: str) -> list[Link]:
+    """Return what the header of a page links to; the page is one of them, or lies below it."""
+    if viewer is None:
+        return []
+    shown = [entry for entry in ENTRIES if entry.shown_to(viewer)]
+    # "/desk/cases" lies below "/desk" too: the longest wins.
+    below = [e.path for e in shown if path == e.path or path.startswith(e.path.rstrip("/") + "/")]
+    current = max(below, key=len, default="")
+    if current == "/" and path != "/":
+        current = ""
+    return [
+        Link(entry.path, str(entry.title), entry.icon, entry.path == current) for entry in shown
+    ]

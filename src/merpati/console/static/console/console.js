@@ -1,0 +1,45 @@
+// What scripts add to pages that work without them: copying, shortcuts, the device's time zone.
+// One module, no globals; nothing here is needed to complete a journey.
+
+const announcer = document.getElementById("announcer");
+document.documentElement.classList.add("has-script");
+
+/** Tell people who listen to the page, without moving their focus. */
+function announce(text) {
+  announcer.textContent = "";
+  requestAnimationFrame(() => { announcer.textContent = text; });
+}
+
+// The zone of the device, for pages without a signed-in viewer; who signs in has a setting.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (zone && !document.cookie.includes("merpati_zone=")) {
+  document.cookie = `merpati_zone=${zone}; path=/; max-age=31536000; samesite=lax`;
+}
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const source = button.dataset.copy;
+  const text = source.startsWith("#") ? document.querySelector(source).textContent.trim() : source;
+  await navigator.clipboard.writeText(text);
+  const label = button.querySelector("[data-label]") ?? button;
+  const before = label.textContent;
+  label.textContent = button.dataset.copied;
+  announce(button.dataset.copied);
+  setTimeout(() => { label.textContent = before; }, 2000);
+});
+
+// A form is sent once: the second click of an impatient hand does nothing.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post" || event.defaultPrevented) return;
+  if (form.dataset.sent) event.preventDefault();
+  form.dataset.sent = "yes";
+  setTimeout(() => delete form.dataset.sent, 5000);
+});
+window.addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+});
+
+// After a refused form the focus goes to the list of what is wrong.
+document.querySelector(".error-summary")?.focus();
