@@ -132,7 +132,7 @@ def set_retry_schedule(
                 f"{field} must be 1 to {most}, or 0 for the operator's setting.", field
             )
     with transaction.atomic():
-        account = _open_account(account_id)
+        account = open_account(account_id)
         if retry_seconds is not None:
             account.retry_seconds = retry_seconds or None
         if expire_seconds is not None:
@@ -158,7 +158,7 @@ def suspend_account(account_id: int, reason: str, *, by: str, now: datetime) -> 
     if not reason or len(reason) > 200 or not reason.isprintable():
         raise InvalidAccountChange("A reason has 1 to 200 printable characters.", "reason")
     with transaction.atomic():
-        account = _open_account(account_id)
+        account = open_account(account_id)
         account.suspended_at = account.suspended_at or now
         account.suspension_reason = reason
         _save(account, "suspend_account", by=by, now=now, reason=reason)
@@ -169,7 +169,7 @@ def resume_account(account_id: int, *, by: str, now: datetime) -> Account:
     """Let a suspended account send again. Raises AccountNotFound, AccountClosed,
     InvalidAccountChange when it is not suspended."""
     with transaction.atomic():
-        account = _open_account(account_id)
+        account = open_account(account_id)
         if account.suspended_at is None:
             raise InvalidAccountChange(f"Account {account.name} is not suspended.", "account")
         account.suspended_at, account.suspension_reason = None, ""
@@ -184,14 +184,15 @@ def close_account(account_id: int, *, by: str, now: datetime) -> Account:
     AccountClosed.
     """
     with transaction.atomic():
-        account = _open_account(account_id)
+        account = open_account(account_id)
         account.closed_at = now
         revoked = ApiKey.objects.filter(account=account, revoked_at=None).update(revoked_at=now)
         _save(account, "close_account", by=by, now=now, revoked_keys=revoked)
     return account
 
 
-def _open_account(account_id: int) -> Account:
+def open_account(account_id: int) -> Account:
+    """Return an account that is not closed. Raises AccountNotFound, AccountClosed."""
     account = Account.objects.filter(pk=account_id).first()
     if account is None:
         raise AccountNotFound(str(account_id))
@@ -228,7 +229,7 @@ def create_api_key(
     key = new_key()
     with transaction.atomic():
         check_trusted_by_no_other(trusted)
-        _open_account(account_id)
+        open_account(account_id)
         api_key = ApiKey.objects.create(
             account_id=account_id,
             label=label,

@@ -67,3 +67,74 @@ class ApiKeyNotFound(AccountsError):
             "key",
         )
         self.key_id = key_id
+
+
+class UserNotFound(AccountsError):
+    """Nobody signs in with this address."""
+
+    def __init__(self, email: str) -> None:
+        super().__init__(
+            f"Nobody signs in as {email[:100]!r}; merpati user list shows everybody.", "email"
+        )
+        self.email = email
+
+
+class InvalidUser(AccountsError):
+    """Something said of a user cannot be used."""
+
+
+class AlreadyMember(AccountsError):
+    """The user has a part in the account."""
+
+    def __init__(self, email: str) -> None:
+        super().__init__(f"{email} is a member already: change their role instead.", "email")
+        self.email = email
+
+
+class NotMember(AccountsError):
+    """The user has no part in the account."""
+
+    def __init__(self, email: str) -> None:
+        super().__init__(f"{email} is no member of this account: invite them first.", "email")
+        self.email = email
+
+
+class LastOwner(AccountsError):
+    """An account keeps one owner who can sign in."""
+
+    def __init__(self, account: str) -> None:
+        super().__init__(
+            f"{account} would have no owner: make somebody else its owner first.", "role"
+        )
+        self.account = account
+
+
+class LastAdministrator(AccountsError):
+    """Merpati keeps one administrator who can sign in."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Nobody would be left to administer: make somebody else administrator first.", "role"
+        )
+
+
+class InvitationInvalid(AccountsError):
+    """The link was used, is too old, or is none."""
+
+    def __init__(self) -> None:
+        super().__init__("This link was used or is too old: ask whoever invited you for a new one.")
+
+
+class InvalidNotice(AccountsError):
+    """The privacy notice cannot be published so."""
+
+
+class NoticeReplaced(AccountsError):
+    """Another version of the privacy notice is in force."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__(
+            f"Version {version} of the privacy notice was replaced: read the one in force.",
+            "version",
+        )
+        self.version = version
