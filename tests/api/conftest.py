@@ -62,7 +62,7 @@ class CollectingSpool:
         self.batches.append((shard, batch))
         return Accepted(base_id=1)
 
-    def append_all(self, shard: int, batches: Sequence[Batch]) -> list[Accepted | SpoolError]:
+    async def append_all(self, shard: int, batches: Sequence[Batch]) -> list[Accepted | SpoolError]:
         return [self.append(shard, batch) for batch in batches]
 
     def cancel(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from merpati.adapters.codec import unpacker
@@ -27,7 +29,7 @@ class CollectingJournal:
         self.kept: list[tuple[int, JournalKind, bytes]] = []
         self.failure: Exception | None = None
 
-    def record(self, shard: int, kind: JournalKind, payload: bytes) -> None:
+    async def record(self, shard: int, kind: JournalKind, payload: bytes) -> None:
         if self.failure is not None:
             raise self.failure
         self.kept.append((shard, kind, payload))
@@ -42,7 +44,8 @@ class Door:
 
     def take(self, data: bytes = REPORT, msg_from: str = "", rcpt_to: str = OURS) -> str:
         envelope = Envelope(msg_from, (rcpt_to,), data, "mx.example", "ESMTP", None)
-        (reply,) = self.inbound.take([Incoming(envelope, "192.0.2.9")])
+        judged = self.inbound.judge([Incoming(envelope, "192.0.2.9")])
+        (reply,) = asyncio.run(self.inbound.store(judged))
         return reply
 
     def kept(self) -> InboundMail:

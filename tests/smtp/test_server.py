@@ -28,7 +28,7 @@ from merpati.smtp.server import Limits, Port, Services
 from merpati.smtp.session import Door, Envelope
 from merpati.smtp.submission import recipient_refusal
 from merpati.smtp.takers import Incoming
-from merpati.spool.client import SpoolClient
+from merpati.spool.client import LoopSpoolClient
 from tests.smtp.conftest import IDENTITY, KEY, b64
 
 LOG_IN = f"EHLO a\r\nAUTH PLAIN {b64(chr(0) + 'SMTP_Injection' + chr(0) + KEY)}\r\n".encode()
@@ -54,7 +54,7 @@ class Served:
             door,
             self.threads,
             Brakes(time.monotonic, first_delay_seconds=0),
-            Services(self.take, self.authenticate),
+            Services(self, self.authenticate),
             starttls=self.context,
             limits=limits,
         )
@@ -63,12 +63,15 @@ class Served:
     def authenticate(self, user: str, password: str) -> KeyIdentity | str:
         return IDENTITY if password == KEY else "535 5.7.8 Sorry."
 
-    def take(self, messages: Sequence[Incoming]) -> list[str]:
+    def judge(self, messages: Sequence[Incoming]) -> list[Envelope]:
         self.waiting += len(messages)
         assert self.gate.wait(10)
         assert {message.peer for message in messages} == {"127.0.0.1"}
-        self.taken += [message.envelope for message in messages]
-        return ["250 2.0.0 OK"] * len(messages)
+        return [message.envelope for message in messages]
+
+    async def store(self, judged: Sequence[Envelope]) -> list[str]:
+        self.taken += judged
+        return ["250 2.0.0 OK"] * len(judged)
 
     async def connect(self, tls: bool = True) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         context = self.trusting if tls else None
@@ -220,7 +223,8 @@ async def test_a_stop_answers_the_message_that_is_being_stored(tmp_path: Path) -
             await until(each, b"354")
             write.write(b"Subject: x\r\n\r\n.\r\n")
             await write.drain()
-        await eventually(lambda: service.waiting == 2)
+        lanes = service.port.takers._lanes
+        await eventually(lambda: service.waiting == 1 and lanes and len(lanes[7]) == 1)
         gone.transport.abort()
         stopping = asyncio.create_task(service.port.stop())
         await asyncio.sleep(0)
@@ -235,7 +239,8 @@ async def test_inbound_takes_one_return_path_a_message_and_nothing_from_stranger
     tmp_path: Path,
 ) -> None:
     """R1."""
-    inbound = Inbound(SpoolClient(tmp_path, 1), SystemClock(), "mta.example", BOUNCES, b"k", FREELY)
+    spool = LoopSpoolClient(tmp_path, 1)
+    inbound = Inbound(spool, SystemClock(), "mta.example", BOUNCES, b"k", FREELY)
     ours = return_path.make(b"k", 1, 2, 3, BOUNCES)
     door = Door("mta.example", False, True, inbound.recipient_refusal, recipients=RECIPIENTS)
     async with served(tmp_path, tls=False, door=door) as service:
@@ -268,7 +273,8 @@ def own_addresses() -> list[str]:
 @pytest.mark.parametrize("name", ["submission", "inbound"])
 async def test_nothing_is_relayed_for_strangers_at_any_address(tmp_path: Path, name: str) -> None:
     """R1: by no interface, IPv4 or IPv6, and by no way to write a recipient."""
-    inbound = Inbound(SpoolClient(tmp_path, 1), SystemClock(), "mta.example", BOUNCES, b"k", FREELY)
+    spool = LoopSpoolClient(tmp_path, 1)
+    inbound = Inbound(spool, SystemClock(), "mta.example", BOUNCES, b"k", FREELY)
     door = Door("mta.example", True, True, recipient_refusal)
     if name == "inbound":
         door = Door("mta.example", False, True, inbound.recipient_refusal)

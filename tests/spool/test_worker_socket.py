@@ -11,7 +11,7 @@ import pytest
 from merpati.adapters.clock import SystemClock
 from merpati.adapters.rpc import RpcServer
 from merpati.contracts.batch import Accepted
-from merpati.spool.client import SpoolClient
+from merpati.spool.client import LoopSpoolClient, SpoolClient
 from merpati.spool.errors import (
     BatchRefused,
     IdempotencyConflict,
@@ -80,11 +80,11 @@ async def test_a_repeated_key_is_answered_as_then(client: SpoolClient) -> None:
 
 
 async def test_what_is_handed_over_together_is_judged_each_for_itself(
-    shards: dict[int, Shard], client: SpoolClient
+    shards: dict[int, Shard], tmp_path: Path
 ) -> None:
-    await asyncio.to_thread(client.append, 0, batch(["k@x.example"], key="k"))
-    outcomes = await asyncio.to_thread(
-        client.append_all,
+    client = LoopSpoolClient(tmp_path, WORKERS)
+    await client.append_all(0, [batch(["k@x.example"], key="k")])
+    outcomes = await client.append_all(
         0,
         [
             batch(["a@x.example"]),

@@ -14,7 +14,7 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -62,7 +62,7 @@ class RpcServer:
 
     async def start(self) -> None:
         """Listen. A socket left behind by a crash is replaced. Raises OSError."""
-        with _address(self._path) as address:
+        with short_address(self._path) as address:
             listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
                 self._path.unlink(missing_ok=True)
@@ -172,35 +172,17 @@ class RpcClient:
 
     def call(self, op: str, payload: bytes) -> bytes:
         """Send one request and return its answer. Raises RpcUnavailable, RpcRefused."""
-        (outcome,) = self.call_all(op, (payload,))
-        if isinstance(outcome, bytes):
-            return outcome
-        raise outcome
-
-    def call_all(
-        self, op: str, payloads: Sequence[bytes]
-    ) -> list[bytes | RpcUnavailable | RpcRefused]:
-        """Send requests together and return what became of each, once all are answered."""
         try:
-            answers = self._open_line().call_all(op, payloads, self._timeout_seconds)
-        except OSError as error:
-            return [RpcUnavailable(f"{self._path.name}: {error}") for _ in payloads]
-        return [self._outcome(answer) for answer in answers]
-
-    def _outcome(
-        self, answer: Answer | LineBroken | AnswerTooLate
-    ) -> bytes | RpcUnavailable | RpcRefused:
-        match answer:
-            case AnswerTooLate():
-                return RpcUnavailable(
-                    f"no answer from {self._path.name} within {self._timeout_seconds:g} s"
-                )
-            case LineBroken():
-                return RpcUnavailable(f"{self._path.name}: {answer}")
-            case Answer(kind=""):
-                return answer.payload
-            case _:
-                return RpcRefused(answer.kind, answer.message)
+            answer = self._open_line().call(op, payload, self._timeout_seconds)
+        except AnswerTooLate:
+            raise RpcUnavailable(
+                f"no answer from {self._path.name} within {self._timeout_seconds:g} s"
+            ) from None
+        except (OSError, LineBroken) as error:
+            raise RpcUnavailable(f"{self._path.name}: {error}") from error
+        if answer.kind:
+            raise RpcRefused(answer.kind, answer.message)
+        return answer.payload
 
     def close(self) -> None:
         """Hang up; the next call connects again."""
@@ -225,7 +207,7 @@ class RpcClient:
             limit = self._timeout_seconds
             timeval = _TIMEVAL.pack(int(limit), int(limit % 1 * 1_000_000))
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
-            with _address(self._path) as address:
+            with short_address(self._path) as address:
                 connection.connect(address)
         except BaseException:
             connection.close()
@@ -234,7 +216,7 @@ class RpcClient:
 
 
 @contextlib.contextmanager
-def _address(path: Path) -> Iterator[str]:
+def short_address(path: Path) -> Iterator[str]:
     """Give the path in a form that fits the 108 bytes of a socket address, however deep it is."""
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -11,9 +11,7 @@ import contextlib
 import itertools
 import socket
 import threading
-import time
 from collections import deque
-from collections.abc import Sequence
 
 from merpati.adapters.codec import DecodeError
 from merpati.adapters.rpc_wire import GIVE_UP, Answer, FrameReader, Request, framed
@@ -32,10 +30,9 @@ class AnswerTooLate(Exception):
 class _Call:
     """One caller that waits."""
 
-    __slots__ = ("answer", "answered", "failure", "number")
+    __slots__ = ("answer", "answered", "failure")
 
-    def __init__(self, number: int) -> None:
-        self.number = number
+    def __init__(self) -> None:
         self.answer: Answer | None = None
         self.failure = ""
         self.answered = threading.Lock()
@@ -58,45 +55,31 @@ class Line:
 
     def call(self, op: str, payload: bytes, timeout_seconds: float) -> Answer:
         """Send a request and return its answer. Raises LineBroken, AnswerTooLate."""
-        (answer,) = self.call_all(op, (payload,), timeout_seconds)
-        if isinstance(answer, Answer):
-            return answer
-        raise answer
-
-    def call_all(
-        self, op: str, payloads: Sequence[bytes], timeout_seconds: float
-    ) -> list[Answer | LineBroken | AnswerTooLate]:
-        """Send requests in one write and return what became of each, once all are answered."""
-        calls = [_Call(next(self._numbers)) for _ in payloads]
-        self._calls.update((call.number, call) for call in calls)
+        number, call = next(self._numbers), _Call()
+        self._calls[number] = call
         if self.is_broken:  # looked at after the entry: either we see it or `_break` sees us
-            for call in calls:
-                self._calls.pop(call.number, None)
-            return [LineBroken(self._failure) for _ in calls]
-        requests = zip(calls, payloads, strict=True)
-        self._send(*(framed(Request(call.number, op, payload)) for call, payload in requests))
-        ends = time.monotonic() + timeout_seconds
-        return [self._outcome(call, max(0.0, ends - time.monotonic())) for call in calls]
-
-    def _outcome(self, call: _Call, timeout_seconds: float) -> Answer | LineBroken | AnswerTooLate:
+            self._calls.pop(number, None)
+            raise LineBroken(self._failure)
+        self._send(framed(Request(number, op, payload)))
         if not call.answered.acquire(timeout=timeout_seconds):
-            self._calls.pop(call.number, None)
-            self._send(framed(Request(call.number, GIVE_UP, b"")))
-            return AnswerTooLate()
-        return LineBroken(call.failure) if call.answer is None else call.answer
+            self._calls.pop(number, None)
+            self._send(framed(Request(number, GIVE_UP, b"")))
+            raise AnswerTooLate
+        if call.answer is None:
+            raise LineBroken(call.failure)
+        return call.answer
 
     def close(self) -> None:
         """Hang up; calls under way fail."""
         self._break("the connection was closed by this side")
 
-    def _send(self, *frames: bytes) -> None:
-        """Send the frames, or leave them to the thread that is sending and will look again."""
-        self._unsent.extend(frames)
+    def _send(self, frame: bytes) -> None:
+        """Send the frame, or leave it to the thread that is sending and will look again."""
+        self._unsent.append(frame)
         while self._unsent and self._sending.acquire(blocking=False):
             try:
-                gathered = [self._unsent.popleft() for _ in range(len(self._unsent))]
-                whole = gathered[0] if len(gathered) == 1 else b"".join(gathered)
-                self._connection.sendall(whole)
+                frames = [self._unsent.popleft() for _ in range(len(self._unsent))]
+                self._connection.sendall(frames[0] if len(frames) == 1 else b"".join(frames))
             except OSError as error:  # also BlockingIOError, how SO_SNDTIMEO says it
                 self._break(str(error))
                 return

@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# For passwords, and for the groups of messages that wait for their commit.
-THREADS = 32
-INBOUND_THREADS = 8  # of its own: no flood of reports keeps customers waiting
+THREADS = 8  # they compute and ask the database; nobody waits for a commit in one
+INBOUND_THREADS = 2  # of its own: no flood of reports keeps customers waiting
 INBOUND_MESSAGES_A_MINUTE = 1_200  # of one client; a provider sends its reports from many
 TRUST_POLL_SECONDS = 1.0
 
@@ -95,10 +94,10 @@ def _ports(
     from merpati.smtp.brakes import Brakes, Rate  # noqa: PLC0415
     from merpati.smtp.server import Port, Services  # noqa: PLC0415
     from merpati.smtp.session import Door  # noqa: PLC0415
-    from merpati.spool.client import SpoolClient  # noqa: PLC0415
+    from merpati.spool.client import LoopSpoolClient  # noqa: PLC0415
 
     clock = SystemClock()
-    spool = SpoolClient(folder.run, settings.worker_count)
+    spool = LoopSpoolClient(folder.run, settings.worker_count)
     hostname = settings.mail.hostname
     customers = submission.Submission(
         directory=Directory(clock),
@@ -123,14 +122,14 @@ def _ports(
             Door(hostname, True, True, submission.recipient_refusal),
             threads,
             brakes,
-            Services(customers.take, customers.authenticate),
+            Services(customers, customers.authenticate),
         ),
         Port(
             "inbound",
             Door(hostname, False, True, reports.recipient_refusal, recipients=inbound.RECIPIENTS),
             inbound_threads,
             brakes,
-            Services(reports.take, most_taken=1),
+            Services(reports),
             rate=Rate(clock.elapsed, INBOUND_MESSAGES_A_MINUTE, 60),
         ),
     )

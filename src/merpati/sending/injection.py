@@ -137,8 +137,12 @@ class Spool(Protocol):
     def append(self, shard: int, batch: Batch) -> Accepted:
         """Return once the batch is durable. Raises SpoolError."""
 
-    def append_all(self, shard: int, batches: Sequence[Batch]) -> list[Accepted | SpoolError]:
-        """Return, once all are answered, what `append` would have of each. Raises SpoolError."""
+
+class LoopSpool(Protocol):
+    """What injection needs of the spool's client on an event loop."""
+
+    async def append_all(self, shard: int, batches: Sequence[Batch]) -> list[Accepted | SpoolError]:
+        """Return what `Spool.append` would have of each. Raises SpoolError for all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,20 +204,23 @@ def inject(
     return prepared.answered(spool.append(prepared.shard, prepared.batch))
 
 
-def inject_all(spool: Spool, prepared: Sequence[Prepared]) -> list[bytes | SpoolError]:
-    """Accept transmissions durably, together; return each one's reply, or why it was not stored."""
-    outcomes: dict[str, Accepted | SpoolError] = {}
-    for shard in dict.fromkeys(one.shard for one in prepared):
-        batches = [one.batch for one in prepared if one.shard == shard]
-        ids = [batch.transmission_id for batch in batches]
-        try:
-            outcomes.update(zip(ids, spool.append_all(shard, batches), strict=True))
-        except SpoolError as error:
-            outcomes.update(dict.fromkeys(ids, error))
-    found = [(one, outcomes[one.batch.transmission_id]) for one in prepared]
+async def inject_all(
+    spool: LoopSpool, prepared: Sequence[Prepared]
+) -> Sequence[bytes | SpoolError]:
+    """Accept transmissions of one account durably, together.
+
+    Returns each one's reply, or why it was not stored.
+    """
+    if not prepared:
+        return []
+    (shard,) = {one.shard for one in prepared}
+    try:
+        outcomes = await spool.append_all(shard, [one.batch for one in prepared])
+    except SpoolError as error:
+        return [error] * len(prepared)
     return [
         one.answered(outcome) if isinstance(outcome, Accepted) else outcome
-        for one, outcome in found
+        for one, outcome in zip(prepared, outcomes, strict=True)
     ]
 
 

@@ -11,11 +11,12 @@ means that it did. Test cases D5, R1.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from merpati.adapters.clock import Clock
 from merpati.adapters.codec import pack
@@ -36,15 +37,22 @@ _RECEIVED = re.compile(rb"^Received:", re.IGNORECASE | re.MULTILINE)
 
 
 class Journal(Protocol):
-    """What takes reports; `spool.client.SpoolClient` is one."""
+    """What takes reports; `spool.client.LoopSpoolClient` is one."""
 
-    def record(self, shard: int, kind: JournalKind, payload: bytes) -> None:
+    async def record(self, shard: int, kind: JournalKind, payload: bytes) -> None:
         """Return once the payload is durable. Raises SpoolError."""
+
+
+class Report(NamedTuple):
+    """A report made ready to be stored. payload: msgpack of InboundMail."""
+
+    path: return_path.ReturnPath
+    payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """What a process needs to take reports; any thread may call.
+    """What a process needs to take reports; a `takers.Taker`.
 
     bounce_domain: of return paths where a transmission names no other, lower case; key: the one
     that signs them; reports: how many are kept about one message, since whoever got it knows its
@@ -68,11 +76,15 @@ class Inbound:
             return "450 4.2.1 Too many reports about this message: try again later"
         return None
 
-    def take(self, messages: Sequence[Incoming]) -> list[str]:
-        """Store reports durably and return the replies: 250 only when it is on disk."""
-        return [self._take(*message) for message in messages]
+    def judge(self, messages: Sequence[Incoming]) -> list[Report | str]:
+        """Return reports made ready to be stored, or the replies that refuse them."""
+        return [self._judged(*message) for message in messages]
 
-    def _take(self, envelope: Envelope, peer: str) -> str:
+    async def store(self, judged: Sequence[Report | str]) -> list[str]:
+        """Store reports durably and return the replies: 250 only when it is on disk."""
+        return await asyncio.gather(*map(self._stored, judged))
+
+    def _judged(self, envelope: Envelope, peer: str) -> Report | str:
         (rcpt_to,) = envelope.recipients
         path = return_path.read(self.key, rcpt_to)
         if path is None:
@@ -90,8 +102,14 @@ class Inbound:
             size_bytes=len(envelope.data),
             data=envelope.data[:KEPT_BYTES],
         )
+        return Report(path, pack(mail))
+
+    async def _stored(self, report: Report | str) -> str:
+        if isinstance(report, str):
+            return report
+        path = report.path
         try:
-            self.journal.record(path.shard, JournalKind.INBOUND, pack(mail))
+            await self.journal.record(path.shard, JournalKind.INBOUND, report.payload)
         except SpoolFull:
             return "452 4.3.1 No room to store the message: try again later"
         except SpoolError as error:

@@ -1,6 +1,6 @@
 """SMTP over asyncio: moves bytes between clients and their sessions, and runs what these ask for.
 
-Passwords and messages are handed to threads; while one is under way nothing more is read from that
+Passwords and messages are judged in threads; while one is under way nothing more is read from that
 client. A port has limits (connections, memory, time), so that no client can take all of it.
 """
 
@@ -14,14 +14,14 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from merpati.accounts.keys import KeyIdentity
 from merpati.accounts.trusted_networks import TrustedNetworks
 from merpati.settings import HostPort
 from merpati.smtp.brakes import Brakes, Rate, network_of
 from merpati.smtp.session import Ask, Authenticate, Door, Envelope, Session, StartTls, TakeMessage
-from merpati.smtp.takers import GROUP, Incoming, Take, Takers
+from merpati.smtp.takers import Incoming, Taker, Takers
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -50,14 +50,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Who answers what sessions ask. Both are called in threads, and block.
+    """Who answers what sessions ask.
 
-    take: messages → their replies; authenticate: (user, password) → identity, or the refusal.
+    authenticate: (user, password) → identity, or the refusal; called in threads.
     """
 
-    take: Take
+    taker: Taker[Any]
     authenticate: Callable[[str, str], KeyIdentity | str] = lambda user, password: NO_AUTH
-    most_taken: int = GROUP  # in one call of `take`
 
 
 @dataclass(slots=True)
@@ -82,7 +81,7 @@ class Port:
 
     def __post_init__(self) -> None:
         """Make the takers."""
-        self.takers = Takers(self.services.take, self.threads, self.services.most_taken)
+        self.takers = Takers(self.services.taker, self.threads)
 
     async def listen(self, address: HostPort, tls: ssl.SSLContext | None = None) -> asyncio.Server:
         """Serve an address, TLS first with `tls`. Raises OSError when it cannot be bound."""

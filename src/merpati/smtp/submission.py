@@ -1,7 +1,8 @@
 """Submission: a customer's own message becomes a transmission, over SMTP instead of HTTP.
 
-The two calls here use Django's database and wait for the worker, so they run in threads, never on
-the loop. The refusals of injection get their SMTP replies in one place, at the end.
+`authenticate` and `judge` use Django's database, so they run in threads, never on the loop; `store`
+hands over to the worker and waits for it there. The refusals of injection get their SMTP replies in
+one place, at the end.
 
 MAIL FROM may be any address: it is replaced by a return path of ours, so that bounces come here.
 
@@ -27,8 +28,8 @@ from merpati.message.submitted import MessageRefused, finished, read_submitted
 from merpati.sending.address import envelope_address
 from merpati.sending.directory import Directory
 from merpati.sending.injection import (
+    LoopSpool,
     Prepared,
-    Spool,
     TransmissionAccepted,
     TransmissionRequest,
     inject_all,
@@ -56,13 +57,13 @@ _SUBACCOUNT = "X-MSYS-SUBACCOUNT="
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What a process needs to take mail from customers; any thread may call.
+    """What a process needs to take mail from customers; a `takers.Taker`.
 
-    hostname: names us in Received.
+    Any thread may call, but `store` is for the loop. hostname: names us in Received.
     """
 
     directory: Directory
-    spool: Spool
+    spool: LoopSpool
     transmission_ids: TransmissionIds
     clock: Clock
     hostname: str
@@ -93,23 +94,20 @@ class Submission:
             log.exception("trusted_networks_unreadable effect=as_before")
             return None
 
-    def take(self, messages: Sequence[Incoming]) -> list[str]:
-        """Store messages durably, each for itself; return the replies: 250 only when it is on disk.
+    def judge(self, messages: Sequence[Incoming]) -> list[Prepared | str]:
+        """Return messages made ready to be stored, or the replies that refuse them."""
+        close_old_connections()
+        return [self._judged(*message) for message in messages]
 
-        What came together is stored together, so that it shares a write, an fsync and a wait.
+    async def store(self, judged: Sequence[Prepared | str]) -> list[str]:
+        """Store what is ready durably, each for itself; return the replies.
+
+        What came together shares a write, an fsync and a wait.
         """
-        try:
-            close_old_connections()
-            judged = [self._judged(*message) for message in messages]
-            stored = iter(
-                inject_all(self.spool, [one for one in judged if isinstance(one, Prepared)])
-            )
-            return [
-                one if isinstance(one, str) else self._reply(one, next(stored)) for one in judged
-            ]
-        except Exception:  # the top of a worker's loop: the clients keep their messages
-            log.exception("submissions_failed messages=%d", len(messages))
-            return [INTERNAL_ERROR] * len(messages)
+        stored = iter(
+            await inject_all(self.spool, [one for one in judged if isinstance(one, Prepared)])
+        )
+        return [one if isinstance(one, str) else self._reply(one, next(stored)) for one in judged]
 
     def _judged(self, envelope: Envelope, peer: str) -> Prepared | str:
         """Return a message made ready to be stored, or the reply that refuses it."""

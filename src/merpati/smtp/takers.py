@@ -1,7 +1,9 @@
-"""Threads that take messages from the loop, in groups: what came while they were busy.
+"""Taking messages in groups: what a customer sent while its group before was being stored.
 
-Each message that waits in a thread of its own for its commit costs some ten changes of thread; of
-fifty clients at once a few threads take all, and a message alone waits for nobody.
+A group is judged in one thread and stored by one request, so that of fifty clients at once each
+message costs a fraction of a change of thread and of a commit. Nothing waits on purpose: a message
+that comes alone is a group. Each account has a lane of its own, so that nobody's mail waits for
+another's, nor for another's worker that does not answer.
 """
 
 from __future__ import annotations
@@ -11,15 +13,14 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from merpati.smtp.session import Envelope
 
 log = logging.getLogger(__name__)
+Judged = TypeVar("Judged")
 
-BUSY = 4  # groups under way: while one waits for its commit the next are read
-GROUP = 64  # messages
+GROUP = 128  # messages
 GROUP_BYTES = 1 << 20  # so that nobody's small message waits for many large ones
 
 INTERNAL_ERROR = "451 4.3.0 Internal error: try again later"
@@ -32,57 +33,69 @@ class Incoming(NamedTuple):
     peer: str
 
 
-Take = Callable[[Sequence[Incoming]], Sequence[str]]
+class Taker(Protocol[Judged]):
+    """Who takes messages, in two steps."""
+
+    def judge(self, messages: Sequence[Incoming]) -> Sequence[Judged]:
+        """Do what computes or asks the database, in a thread; messages: of one account."""
+
+    async def store(self, judged: Sequence[Judged]) -> Sequence[str]:
+        """Store what can be taken; return the replies: 250 only for what is on disk."""
+
+
 Answered = Callable[[str], None]
 
 
+_Lane = deque[tuple[Incoming, Answered]]  # what waits while a group is under way
+
+
 class Takers:
-    """Used on the loop. take: stores messages and returns their replies; called in threads.
+    """The lanes of one port; used on the loop."""
 
-    most: messages of one group; 1 where `take` waits for one after the other.
-    """
-
-    def __init__(self, take: Take, threads: ThreadPoolExecutor, most: int = GROUP) -> None:
-        self._take = take
-        self._most = most
+    def __init__(self, taker: Taker[Any], threads: ThreadPoolExecutor) -> None:
+        self._taker = taker
         self._threads = threads
-        self._waiting: deque[tuple[Incoming, Answered]] = deque()
-        self._busy = 0
+        self._lanes: dict[int | None, _Lane] = {}  # by account; those with a group under way
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def take(self, message: Incoming, answered: Answered) -> None:
         """Have a message stored; `answered` gets its reply."""
-        self._waiting.append((message, answered))
-        if len(self._waiting) == 1:
-            # After what else came in with this round of the loop.
-            asyncio.get_running_loop().call_soon(self._begin)
+        identity = message.envelope.identity
+        account_id = None if identity is None else identity.account_id
+        lane = self._lanes.get(account_id)
+        if lane is not None:
+            lane.append((message, answered))
+            return
+        lane = self._lanes[account_id] = deque([(message, answered)])
+        # A task begins after what else came in with this round of the loop.
+        task = asyncio.get_running_loop().create_task(self._empty(account_id, lane))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    def _begin(self) -> None:
-        while self._waiting and self._busy < BUSY:
-            group = self._next_group()
-            self._busy += 1
-            asyncio.get_running_loop().run_in_executor(
-                self._threads, self._take, [message for message, _ in group]
-            ).add_done_callback(partial(self._done, group))
-
-    def _next_group(self) -> list[tuple[Incoming, Answered]]:
-        group: list[tuple[Incoming, Answered]] = []
-        size = 0
-        while self._waiting and len(group) < self._most and size < GROUP_BYTES:
-            size += len(self._waiting[0][0].envelope.data)
-            group.append(self._waiting.popleft())
-        return group
-
-    def _done(
-        self, group: list[tuple[Incoming, Answered]], done: asyncio.Future[Sequence[str]]
-    ) -> None:
-        self._busy -= 1
-        self._begin()
+    async def _empty(self, account_id: int | None, lane: _Lane) -> None:
         try:
-            replies = done.result()
-        except asyncio.CancelledError:
-            replies = [INTERNAL_ERROR] * len(group)
+            while lane:
+                await self._take(_next_group(lane))
+        finally:
+            del self._lanes[account_id]
+
+    async def _take(self, group: list[tuple[Incoming, Answered]]) -> None:
+        loop = asyncio.get_running_loop()
+        messages = [message for message, _ in group]
+        try:
+            judged = await loop.run_in_executor(self._threads, self._taker.judge, messages)
+            replies = await self._taker.store(judged)
         except Exception:  # a defect of ours must not leave clients without an answer
             log.exception("smtp_service_failed messages=%d", len(group))
             replies = [INTERNAL_ERROR] * len(group)
         for (_, answered), reply in zip(group, replies, strict=True):
-            answered(reply)
+            loop.call_soon(answered, reply)  # what goes wrong with one client is its own
+
+
+def _next_group(waiting: _Lane) -> list[tuple[Incoming, Answered]]:
+    group: list[tuple[Incoming, Answered]] = []
+    size = 0
+    while waiting and len(group) < GROUP and size < GROUP_BYTES:
+        size += len(waiting[0][0].envelope.data)
+        group.append(waiting.popleft())
+    return group

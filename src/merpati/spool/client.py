@@ -7,6 +7,7 @@ from pathlib import Path
 
 from merpati.adapters.codec import pack, unpacker
 from merpati.adapters.rpc import RpcClient, RpcRefused, RpcUnavailable
+from merpati.adapters.rpc_loop import LoopRpcClient
 from merpati.contracts.batch import Accepted, Batch
 from merpati.contracts.event import JournalKind
 from merpati.spool.errors import SpoolError, SpoolUnavailable
@@ -37,10 +38,7 @@ class SpoolClient:
 
     def __init__(self, run_dir: Path, workers: int, timeout_seconds: float = 15.0) -> None:
         """run_dir: holds the sockets `deliver-K.sock`."""
-        self._workers = [
-            RpcClient(run_dir / f"deliver-{worker}.sock", timeout_seconds)
-            for worker in range(workers)
-        ]
+        self._workers = [RpcClient(path, timeout_seconds) for path in _sockets(run_dir, workers)]
 
     def append(self, shard: int, batch: Batch) -> Accepted:
         """Hand over a batch and return once it is durable.
@@ -49,16 +47,11 @@ class SpoolClient:
         answer: only a repetition with the same idempotency key is safe from doubling.
         Raises IdempotencyConflict, SpoolFull, BatchRefused.
         """
-        (outcome,) = self.append_all(shard, [batch])
+        request = _append_request(shard, [batch])
+        (outcome,) = _outcomes(self._call(self._owner(shard), "append", request))
         if isinstance(outcome, SpoolError):
             raise outcome
         return outcome
-
-    def append_all(self, shard: int, batches: Sequence[Batch]) -> list[Accepted | SpoolError]:
-        """Hand over batches of one shard together; return what `append` would of each."""
-        request = AppendRequest(shard, [pack(batch) for batch in batches])
-        answer = self._call(self._owner(shard), "append", pack(request))
-        return [outcome_of(one) for one in _read_appends(answer)]
 
     def record(self, shard: int, kind: JournalKind, payload: bytes) -> None:
         """Have the journal keep what came from outside; returns once that is durable.
@@ -104,6 +97,45 @@ class SpoolClient:
             return worker.call(op, payload)
         except (RpcUnavailable, RpcRefused) as error:
             raise _error(error) from error
+
+
+class LoopSpoolClient:
+    """What the SMTP doors need, from one event loop and without threads; else as SpoolClient."""
+
+    def __init__(self, run_dir: Path, workers: int, timeout_seconds: float = 15.0) -> None:
+        """run_dir: holds the sockets `deliver-K.sock`."""
+        self._workers = [
+            LoopRpcClient(path, timeout_seconds) for path in _sockets(run_dir, workers)
+        ]
+
+    async def append_all(self, shard: int, batches: Sequence[Batch]) -> list[Accepted | SpoolError]:
+        """Hand over batches of one shard together; return what `append` would of each.
+
+        Raises SpoolUnavailable, which stands for each of them.
+        """
+        return _outcomes(await self._call(shard, "append", _append_request(shard, batches)))
+
+    async def record(self, shard: int, kind: JournalKind, payload: bytes) -> None:
+        """Have the journal keep what came from outside, as `SpoolClient.record`."""
+        await self._call(shard, "record", pack(RecordRequest(shard, kind, payload)))
+
+    async def _call(self, shard: int, op: str, payload: bytes) -> bytes:
+        try:
+            return await self._workers[shard % len(self._workers)].call(op, payload)
+        except (RpcUnavailable, RpcRefused) as error:
+            raise _error(error) from error
+
+
+def _sockets(run_dir: Path, workers: int) -> list[Path]:
+    return [run_dir / f"deliver-{worker}.sock" for worker in range(workers)]
+
+
+def _append_request(shard: int, batches: Sequence[Batch]) -> bytes:
+    return pack(AppendRequest(shard, [pack(batch) for batch in batches]))
+
+
+def _outcomes(answer: bytes) -> list[Accepted | SpoolError]:
+    return [outcome_of(one) for one in _read_appends(answer)]
 
 
 def _error(error: RpcUnavailable | RpcRefused) -> SpoolError:
