@@ -105,6 +105,34 @@ def test_the_desk_carries_a_case_to_the_customers_proposal_and_agrees(
     assert "holds no JSON" in shell.refused("case", "verify", str(file))
 
 
+def test_cases_are_merged_split_and_linked(shell: Shell) -> None:
+    shell.json("person", "add", "Budi", "budi@desk.example")
+    first, second, third = (opened(shell, subject) for subject in ("a", "b", "c"))
+    linked = shell.json("case", "link", first, third)
+    assert [case["number"] for case in linked["related"]] == [int(third)]
+    entry = str(shell.json("case", "show", first)["timeline"][0]["id"])
+    apart = shell.json("case", "split", first, entry, "Apart")
+    assert (apart["subject"], apart["related"][0]["number"]) == ("Apart", int(first))
+    assert "another one" in shell.refused("case", "merge", second, second)
+    assert shell.json("case", "merge", second, first)["number"] == int(first)
+    assert shell.json("case", "show", second)["merged_into"] == int(first)
+    assert f"goes on in case {first}" in shell.refused("case", "answer", second, "Hello.")
+
+
+def test_a_month_is_reported(shell: Shell) -> None:
+    shell.json("person", "add", "Budi", "budi@desk.example")
+    number = opened(shell, "Mail waits")
+    shell.json("case", "answer", number, "We look at it.")
+    month = shell.json("case", "show", number)["opened_at"][:7]
+    asked = ("case", "report", "--month", month, "--account", "Toko Kirim")
+    report = shell.json(*asked)
+    assert (report["opened"], report["first_answers"]["on_time"]) == (1, 1)
+    assert "1 on time, 0 late (100%)" in shell(*asked).stdout
+    assert shell(*asked, "--csv").stdout.splitlines()[1].startswith(f"{number},Mail waits,")
+    assert "write 2026-11" in shell.refused(*asked[:3], "11/2026", "--account", "1")
+    assert "not begun" in shell.refused(*asked[:3], "2099-01", "--account", "1")
+
+
 def test_the_queue_is_sorted_by_what_falls_due(shell: Shell) -> None:
     shell.json("person", "add", "Budi", "budi@desk.example")
     low, urgent, asked = (

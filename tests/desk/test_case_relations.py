@@ -10,7 +10,7 @@ from merpati.desk import case_actions, case_relations
 from merpati.desk.case_document import for_customer
 from merpati.desk.case_errors import CaseMerged, CaseNotFound, CaseResolved, InvalidCase, StaffAlone
 from merpati.desk.case_opening import NewContact
-from merpati.desk.case_search import Wanted
+from merpati.desk.case_search import Wanted, related_cases
 from merpati.desk.models import Case, CaseUpdate
 from tests.desk.cases import MONDAY, SIGNER, Desk, uk
 from tests.support.control import make_account
@@ -41,6 +41,7 @@ def test_a_merged_case_goes_on_in_the_other(desk: Desk) -> None:
     assert other.pk == first.pk
     assert [w.email for w in other.watchers.all()] == [DEWI.email]
     assert last(other).detail == {"case": second.pk, "subject": "Penerima refuses us"}
+    assert related_cases(first) == [second]
     second.refresh_from_db()
     assert (second.status, second.merged_into, second.due_at) == ("merged", first, None)
     assert last(second).detail["case"] == first.pk
@@ -99,8 +100,8 @@ def test_an_entry_starts_a_case_of_its_own(desk: Desk) -> None:
     assert new.first_answer_due_at == uk("03-02 13:00")
     told = case.updates.get(kind="split")
     assert told.detail == {"case": new.pk, "subject": "Invoice", "entry": entry.pk}
-    assert case_relations.related_cases(case) == [new]
-    assert case_relations.related_cases(new) == [case]
+    assert related_cases(case) == [new]
+    assert related_cases(new) == [case]
 
 
 def test_only_what_a_customer_wrote_here_is_split_off(desk: Desk) -> None:
@@ -121,7 +122,7 @@ def test_related_cases_know_of_each_other_once(desk: Desk, theirs: Desk) -> None
     case_relations.link(b.pk, foreign.pk, by=desk.budi, now=MONDAY)
     assert last(b).is_internal
     assert last(foreign).is_internal
-    assert case_relations.related_cases(b) == [a, foreign]
+    assert related_cases(b) == [a, foreign]
     with pytest.raises(InvalidCase):
         case_relations.link(a.pk, a.pk, by=desk.budi, now=MONDAY)
 

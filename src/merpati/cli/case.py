@@ -17,11 +17,15 @@ from merpati.cli.case_acts import (
     assign,
     dispute,
     escalate,
+    link,
+    merge,
     note,
     propose,
+    split,
     update,
     withdraw,
 )
+from merpati.cli.case_report import report
 from merpati.cli.output import Group, common_options, printable, show, table
 from merpati.runtime.setup import setup
 
@@ -172,6 +176,7 @@ def verify(file: Path, data: Path, as_json: bool) -> None:
 
 for _command in (
     *(answer, ask, update, note, assign, propose, withdraw, agree, dispute, escalate),
+    *(merge, split, link, report),
 ):
     case.add_command(_command)
 

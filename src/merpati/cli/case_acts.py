@@ -164,6 +164,39 @@ def dispute(number: int, reason: str, email: str | None, data: Path, as_json: bo
     _show(case_actions.dispute(number, reason, by=by, now=now()), as_json)
 
 
+@_act("merge", "7 5", "7 5 --as tari@desk.example")
+@click.argument("into", type=click.IntRange(1), metavar="OTHER")
+def merge(number: int, into: int, email: str | None, data: Path, as_json: bool) -> None:
+    """Let the case go on in another one of its account; shows that other one."""
+    by = _who(data, number, email)
+    from merpati.desk import case_relations  # noqa: PLC0415 - needs Django set up
+
+    _show(case_relations.merge(number, into, by=by, now=now()), as_json)
+
+
+@_act("link", "7 5")
+@click.argument("other", type=click.IntRange(1))
+def link(number: int, other: int, email: str | None, data: Path, as_json: bool) -> None:
+    """Note in both of two cases that they are related; between accounts, internally."""
+    by = _who(data, number, email)
+    from merpati.desk import case_relations  # noqa: PLC0415 - needs Django set up
+
+    _show(case_relations.link(number, other, by=by, now=now()), as_json)
+
+
+@_act("split", "7 31 'The invoice is wrong'")
+@click.argument("entry", type=click.IntRange(1))
+@click.argument("subject", default="")
+def split(
+    number: int, entry: int, subject: str, *, email: str | None, data: Path, as_json: bool
+) -> None:
+    """Start a new case with an entry that the customer wrote; `case show --json` has its id."""
+    by = _who(data, number, email)
+    from merpati.desk import case_relations  # noqa: PLC0415 - needs Django set up
+
+    _show(case_relations.split(number, entry, subject, by=by, now=now()), as_json)
+
+
 @_act("escalate", "7 'Blocked for two days.'")
 @click.argument("reason")
 def escalate(number: int, reason: str, email: str | None, data: Path, as_json: bool) -> None:

@@ -6,6 +6,7 @@ by which way the desk's people came.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -14,13 +15,12 @@ from django.utils.translation import override
 from merpati.desk.calendars import find_calendar, service_hours
 from merpati.desk.case_actions import progress_of
 from merpati.desk.case_clocks import Age, ClockName, age, due_of
+from merpati.desk.case_search import related_cases
 from merpati.desk.case_states import CLOSED, Act, Side, Status, Step
 from merpati.desk.hours_document import account_document, minutes
 from merpati.desk.hours_words import account_in_words
-from merpati.desk.models import Case, CaseLink, CaseUpdate, ResolutionRecord
+from merpati.desk.models import CallBack, Case, CaseLink, CaseUpdate, ResolutionRecord
 from merpati.desk.service_hours import ServiceHours
-
-_NO_STEPS = {CaseUpdate.OPENED, CaseUpdate.RECOUNT}
 
 
 def summary(case: Case) -> dict[str, Any]:
@@ -55,26 +55,31 @@ def summary(case: Case) -> dict[str, Any]:
 def for_customer(case: Case, now: datetime) -> dict[str, Any]:
     """Return a whole case as the customer may read it, explained in the case's language.
 
-    Seven queries, however long the case.
+    Ten queries, however long the case.
     """
     updates = list(case.updates.order_by("id"))
     with override(case.language):
         whole = _whole(case, updates, now)
+    whole["related"] = [
+        _related(other) for other in related_cases(case) if other.account_id == case.account_id
+    ]
     return whole | {"timeline": [_shown(update) for update in updates if not update.is_internal]}
 
 
 def for_desk(case: Case, now: datetime) -> dict[str, Any]:
     """Return a whole case with its internal notes, and by which way everybody came."""
     updates = list(case.updates.order_by("id"))
-    return {"account": {"id": case.account_id, "name": case.account.name}} | (
-        _whole(case, updates, now)
-        | {
-            "timeline": [
-                _shown(update) | {"internal": update.is_internal, "via": update.via}
-                for update in updates
-            ]
-        }
-    )
+    return {
+        "account": {"id": case.account_id, "name": case.account.name},
+        **_whole(case, updates, now),
+        "related": [
+            _related(other) | {"account": other.account_id} for other in related_cases(case)
+        ],
+        "timeline": [
+            _shown(update) | {"id": update.pk, "internal": update.is_internal, "via": update.via}
+            for update in updates
+        ],
+    }
 
 
 def with_record(document: dict[str, Any], case: Case) -> dict[str, Any]:
@@ -91,6 +96,7 @@ def _whole(case: Case, updates: list[CaseUpdate], now: datetime) -> dict[str, An
         "service_time_zone": case.account.service_time_zone,
         "watchers": [{"name": w.name, "email": w.email} for w in case.watchers.order_by("pk")],
         "links": [_link(link) for link in case.links.order_by("id")],
+        "call_backs": [_call_back(row) for row in case.call_backs.select_related("person")],
         "clocks": clocks(case, updates, now),
     }
 
@@ -99,7 +105,7 @@ def clocks(case: Case, updates: list[CaseUpdate], now: datetime) -> dict[str, An
     """Return each clock of a case with its account. Raises BeyondCalendar, NothingWithin."""
     calendar = find_calendar(case.account.service_time_zone)
     hours = service_hours(calendar)
-    steps = [Step(Act(u.kind), Side(u.side), u.at) for u in updates if u.kind not in _NO_STEPS]
+    steps = steps_of(updates)
     closed_at = case.resolved_at or case.merged_at
     counted = age(hours, case.opened_at, steps, closed_at or max(now, case.opened_at))
     return {
@@ -114,6 +120,12 @@ def clocks(case: Case, updates: list[CaseUpdate], now: datetime) -> dict[str, An
             "explanation": account_in_words(counted.whole.account, hours.zone),
         },
     }
+
+
+def steps_of(updates: Iterable[CaseUpdate]) -> list[Step]:
+    """Return the acts of a history in order: all its entries but those that nobody did."""
+    without = {CaseUpdate.OPENED, CaseUpdate.RECOUNT}
+    return [Step(Act(u.kind), Side(u.side), u.at) for u in updates if u.kind not in without]
 
 
 def _first_answer(
@@ -175,6 +187,21 @@ def _waiting(counted: Age, hours: ServiceHours) -> dict[str, Any]:
             }
             for wait in counted.waits
         ],
+    }
+
+
+def _related(case: Case) -> dict[str, Any]:
+    return {"number": case.pk, "subject": case.subject, "status": case.status}
+
+
+def _call_back(call_back: CallBack) -> dict[str, Any]:
+    return {
+        "id": call_back.pk,
+        "person": call_back.person.name,
+        "phone": call_back.phone,
+        "topic": call_back.topic,
+        "starts_at": call_back.starts_at,
+        "cancelled_at": call_back.cancelled_at,
     }
 
 

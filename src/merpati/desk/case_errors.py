@@ -136,6 +136,43 @@ class InvalidCase(DeskError):
     """A field of a case or of an update cannot be used."""
 
 
+class InvalidAnswer(DeskError):
+    """A canned answer cannot be kept or filled in."""
+
+
+class AnswerNotFound(DeskError):
+    """There is no such canned answer."""
+
+    def __init__(self, answer_id: int) -> None:
+        super().__init__(f"There is no canned answer {answer_id} any more.", "answer")
+
+
+class InvalidCall(DeskError):
+    """A field of a call or a call-back cannot be used."""
+
+
+class SlotNotFree(DeskError):
+    """At that moment the person cannot call: it is not in their hours, or taken by now."""
+
+    def __init__(self, person: str) -> None:
+        super().__init__(
+            f"{person} cannot call then: the time was taken meanwhile, or is not among those "
+            "offered. Choose another one.",
+            "starts_at",
+        )
+
+
+class CallBackNotFound(DeskError):
+    """There is no such call-back, or it was cancelled, or it is over."""
+
+    def __init__(self, call_back_id: int) -> None:
+        super().__init__(
+            f"There is no call-back {call_back_id} that can be changed: it was cancelled, or its "
+            "time has come.",
+            "call_back",
+        )
+
+
 class CaseNotFound(DeskError):
     """The account has no such case."""
 

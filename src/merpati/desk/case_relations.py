@@ -9,7 +9,6 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q
 
 from merpati.desk.case_actions import find_case, perform
 from merpati.desk.case_errors import InvalidCase
@@ -83,13 +82,6 @@ def link(number: int, other: int, *, by: Party, now: datetime) -> Case:
             detail = {"case": related.pk, "subject": related.subject}
             perform(case.pk, Act.LINK, by, now, detail=detail, is_internal=is_internal)
     return find_case(number)
-
-
-def related_cases(case: Case) -> list[Case]:
-    """Return the cases that are related to one, the oldest first. One query."""
-    pairs = RelatedCase.objects.filter(Q(first=case) | Q(second=case))
-    numbers = Q(pk__in=pairs.values("first")) | Q(pk__in=pairs.values("second"))
-    return list(Case.objects.filter(numbers).exclude(pk=case.pk).order_by("number"))
 
 
 def _relate(one: Case, other: Case, by: Party, now: datetime) -> bool:

@@ -12,7 +12,7 @@ from merpati.desk import case_index
 from merpati.desk.case_errors import CaseNotFound, NotResolved
 from merpati.desk.case_states import GOES_ON, Status
 from merpati.desk.case_words import VISIBLE, Asked, account_word, asked_in
-from merpati.desk.models import Case, ResolutionRecord
+from merpati.desk.models import Case, RelatedCase, ResolutionRecord
 
 MOST_A_PAGE = 500
 
@@ -33,6 +33,17 @@ def resolution_record(case: Case) -> ResolutionRecord:
     if record is None:
         raise NotResolved(case.pk)
     return record
+
+
+def related_cases(case: Case) -> list[Case]:
+    """Return what belongs to a case: those related to it and those merged into it, oldest first.
+
+    One query.
+    """
+    pairs = RelatedCase.objects.filter(Q(first=case) | Q(second=case))
+    related = Q(pk__in=pairs.values("first")) | Q(pk__in=pairs.values("second"))
+    found = Case.objects.filter(related | Q(merged_into=case)).exclude(pk=case.pk)
+    return list(found.order_by("number"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from merpati.desk.errors import DeskError
 from merpati.sending.address import envelope_address
 
 TEXT_LENGTH = 50_000
+PHONE = re.compile(r"\+[0-9][0-9 ()-]{5,27}[0-9]")
 _LINE_CONTROLS = str.maketrans("", "", "\n\t")
 
 Refusal = type[DeskError]

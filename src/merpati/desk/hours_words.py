@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
@@ -53,6 +53,12 @@ def day_name(on: date, with_date: bool) -> str:
         "day": on.day,
         "month": str(MONTHS_3[on.month]).capitalize(),
     }
+
+
+def moment_in_words(moment: datetime, zone: ZoneInfo) -> str:
+    """Return "Fri 6 Mar 14:10 (GMT)", by the wall clock of a zone."""
+    local = moment.astimezone(zone)
+    return f"{day_name(local.date(), True)} {local:%H:%M} ({local:%Z})"
 
 
 def windows_in_words(windows: tuple[Window, ...]) -> str:

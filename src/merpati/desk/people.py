@@ -4,7 +4,6 @@ entry; `by` is the actor as the audit trail shows it, `now` is aware.
 
 from __future__ import annotations
 
-import re
 from datetime import date, datetime
 
 from django.db import IntegrityError, transaction
@@ -18,10 +17,8 @@ from merpati.desk.case_errors import (
     PersonExists,
     PersonNotFound,
 )
-from merpati.desk.checks import checked_choice, checked_email, checked_line
+from merpati.desk.checks import PHONE, checked_choice, checked_email, checked_line
 from merpati.desk.models import Absence, Language, Onboarding, Person, StaffRole, TamAssignment
-
-_PHONE = re.compile(r"\+[0-9][0-9 ()-]{5,27}[0-9]")
 
 
 def find_person(email: str) -> Person:
@@ -134,7 +131,7 @@ def _checked_phone(phone: str, role: str) -> str:
     phone = phone.strip()
     if not phone and role != StaffRole.TAM:
         return ""
-    if not _PHONE.fullmatch(phone):
+    if not PHONE.fullmatch(phone):
         raise InvalidPerson(
             "Write the phone number with its country, as +44 20 7946 0000; a TAM needs one.",
             "phone",

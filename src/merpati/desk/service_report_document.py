@@ -1,0 +1,158 @@
+"""The service report of an account's month, read from its cases: as plain data and as a table."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.db.models import Q
+
+from merpati.accounts.models import Account
+from merpati.desk.calendars import find_calendar, service_hours
+from merpati.desk.case_clocks import ClockName
+from merpati.desk.case_document import steps_of
+from merpati.desk.case_errors import InvalidCase
+from merpati.desk.case_states import ANSWERS, Side
+from merpati.desk.hours_document import minutes
+from merpati.desk.models import Case, CaseUpdate
+from merpati.desk.service_report import (
+    EndedClock,
+    History,
+    Kept,
+    Line,
+    ServiceReport,
+    month_span,
+    service_report,
+)
+
+_COLUMNS = (
+    *("case", "subject", "kind", "severity", "opened_at", "first_answered_at", "first_answer"),
+    *("updates_on_time", "updates_late", "resolved_at", "minutes_of_the_desk"),
+    "minutes_waiting_for_customer",
+)
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def checked_month(text: str) -> date:
+    """Return the first day of a month written as 2026-11. Raises InvalidCase."""
+    try:
+        return datetime.strptime(text.strip(), "%Y-%m").date()  # noqa: DTZ007 - a month, no moment
+    except ValueError:
+        raise InvalidCase(f"{text[:20]!r} is no month; write 2026-11.", "month") from None
+
+
+def report_of(account: Account, month: date, now: datetime) -> ServiceReport:
+    """Return an account's report of a month that has begun.
+
+    month: its first day. Six queries, however many cases. Raises InvalidCase, BeyondCalendar.
+    """
+    hours = service_hours(find_calendar(account.service_time_zone))
+    span = month_span(month, hours.zone)
+    if span.starts_at > now:
+        raise InvalidCase(f"{month:%Y-%m} has not begun yet: name an earlier month.", "month")
+    return service_report(hours, span, _histories(account, span.starts_at, span.ends_at), now)
+
+
+def report_document(account: Account, month: date, report: ServiceReport) -> dict[str, Any]:
+    """Return a report as plain data; times in UTC, lengths in minutes of business time."""
+    median = report.median_to_resolution
+    return {
+        "account": {"id": account.pk, "name": account.name},
+        "month": f"{month:%Y-%m}",
+        "service_time_zone": account.service_time_zone,
+        "starts_at": report.span.starts_at,
+        "ends_at": report.span.ends_at,
+        "opened": report.opened,
+        "resolved": report.resolved,
+        "open_at_end": report.open_at_end,
+        "overdue": report.overdue,
+        "first_answers": _kept(report.first_answers),
+        "updates": _kept(report.updates),
+        "median_minutes_to_resolution": None if median is None else minutes(median),
+        "cases": [_line(line) for line in report.lines],
+    }
+
+
+def report_csv(report: ServiceReport) -> str:
+    """Return the lines of a report as CSV with a head; no cell of it is read as a formula."""
+    written = io.StringIO()
+    rows = csv.DictWriter(written, _COLUMNS)
+    rows.writeheader()
+    for line in report.lines:
+        rows.writerow({name: _cell(value) for name, value in _line(line).items()})
+    return written.getvalue()
+
+
+def _line(line: Line) -> dict[str, Any]:
+    history, late = line.history, line.first_answer_late
+    return {
+        "case": history.number,
+        "subject": history.subject,
+        "kind": history.kind,
+        "severity": history.severity,
+        "opened_at": history.opened_at,
+        "first_answered_at": history.first_answered_at,
+        "first_answer": None if late is None else "late" if late else "on_time",
+        "updates_on_time": line.updates.on_time,
+        "updates_late": line.updates.late,
+        "resolved_at": history.resolved_at if line.is_resolved else None,
+        "minutes_of_the_desk": _minutes(line.age.of_the_desk if line.age else None),
+        "minutes_waiting_for_customer": _minutes(line.age.waited if line.age else None),
+    }
+
+
+def _kept(kept: Kept) -> dict[str, Any]:
+    return {"on_time": kept.on_time, "late": kept.late, "share_on_time": kept.share}
+
+
+def _minutes(length: timedelta | None) -> int | float | None:
+    return None if length is None else minutes(length)
+
+
+def _cell(value: Any) -> Any:
+    match value:
+        case datetime():
+            return value.isoformat(timespec="seconds")
+        case str() if value.startswith(_FORMULA):
+            return f"'{value}"
+        case _:
+            return value
+
+
+def _histories(account: Account, start: datetime, end: datetime) -> list[History]:
+    went_on = (
+        Q(resolved_at=None, merged_at=None) | Q(resolved_at__gte=start) | Q(merged_at__gte=start)
+    )
+    cases = Case.objects.filter(went_on, account=account, opened_at__lt=end)
+    return [_history(case) for case in cases.prefetch_related("updates")]
+
+
+def _history(case: Case) -> History:
+    updates = sorted(case.updates.all(), key=lambda update: update.pk)
+    clocks = [_ended(update) for update in updates if "clock" in update.detail]
+    return History(
+        number=case.pk,
+        subject=case.subject,
+        kind=case.kind,
+        severity=case.severity,
+        opened_at=case.opened_at,
+        first_answered_at=case.first_answered_at,
+        due_at=case.due_at,
+        resolved_at=case.resolved_at,
+        merged_at=case.merged_at,
+        steps=tuple(steps_of(updates)),
+        clocks=tuple(clocks),
+    )
+
+
+def _ended(update: CaseUpdate) -> EndedClock:
+    clock = update.detail["clock"]
+    return EndedClock(
+        name=ClockName(clock["name"]),
+        is_answer=update.side == Side.DESK and update.kind in ANSWERS,
+        due_at=datetime.fromisoformat(clock["due_at"]),
+        at=update.at,
+        is_late=clock["is_late"],
+    )
