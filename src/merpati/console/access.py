@@ -16,13 +16,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
 
-from merpati.accounts.models import Account
+from merpati.accounts.models import Account, User
+from merpati.accounts.roles import Act, member_may
 from merpati.desk.models import Person
 from merpati.desk.parties import Party, customer_party, desk_party
 
 SIGN_IN = "/sign-in"
 ACCOUNT_KEY = "account"  # in the session: which of several accounts is looked at
-_MAY_WRITE = frozenset({"owner", "developer"})
 
 Page = Callable[..., HttpResponseBase]
 
@@ -79,7 +79,7 @@ class Viewer:
 
     def may_write_in(self, account_id: int) -> bool:
         """Return whether they may open and answer cases of an account: owners and developers."""
-        return self.part_in(account_id).role in _MAY_WRITE
+        return member_may(self.part_in(account_id).role, Act.WORK_ON_CASES)
 
     def as_customer(self, account_id: int) -> Party:
         """Return them as the customer's side of a case. Raises Http404, PermissionDenied."""
@@ -169,8 +169,8 @@ def zone_named(name: str) -> ZoneInfo | None:
 
 
 def _read(request: HttpRequest) -> Viewer | None:
-    user: Any = getattr(request, "user", None)
-    if user is None or not user.is_authenticated:
+    user = getattr(request, "user", None)  # none where the request did not get so far
+    if not isinstance(user, User):
         return None
     memberships = user.memberships.select_related("account").order_by("account__name")
     return Viewer(

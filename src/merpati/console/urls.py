@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from collections.abc import Callable
+from typing import Any
 
-from merpati.console.views import home, preferences
+from django.urls import URLPattern, path
+
+from merpati.console.views import case_pages, cases, home, preferences
 
 handler403 = "merpati.console.views.errors.forbidden"
 handler404 = "merpati.console.views.errors.not_found"
 handler500 = "merpati.console.views.errors.failed"
 
+
+def case_urls(base: str, name: str, given_to: Callable[..., Any]) -> list[URLPattern]:
+    """Return the pages of one case below `base`; given_to: wraps each for those who may see it."""
+    return [
+        path(base, given_to(case_pages.show), name=name),
+        path(f"{base}/files/<int:file_id>", given_to(case_pages.file)),
+        path(f"{base}/mail/<int:mail_id>", given_to(case_pages.mail)),
+        path(f"{base}/mail/<int:mail_id>/html", given_to(case_pages.mail_html)),
+        path(f"{base}/export.json", given_to(case_pages.export)),
+        path(f"{base}/record", given_to(case_pages.record)),
+        path(f"{base}/record.json", given_to(case_pages.record_json)),
+        path(f"{base}/<slug:name>", given_to(case_pages.act)),
+    ]
+
+
 urlpatterns = [
     path("", home.show, name="home"),
+    *case_urls("cases/<int:number>", "case", cases.for_members),
     path("language", preferences.language, name="language"),
     path("theme", preferences.theme, name="theme"),
 ]

@@ -29,6 +29,10 @@ document.addEventListener("click", async (event) => {
   setTimeout(() => { label.textContent = before; }, 2000);
 });
 
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-print]")) window.print();
+});
+
 // A form is sent once: the second click of an impatient hand does nothing.
 document.addEventListener("submit", (event) => {
   const form = event.target;

@@ -1,0 +1,89 @@
+"""The desk's values in words, in the language that is active: one place for pages of both sides."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy, ngettext
+
+from merpati.accounts.models import ServiceTimeZone
+from merpati.accounts.roles import Role, StaffRole
+from merpati.desk.case_states import Act, Side, Status
+from merpati.desk.models import CaseKind, CaseUpdate, LinkKind, Severity
+
+STATUS = {
+    Status.OPEN: gettext_lazy("Open"),
+    Status.WAITING: gettext_lazy("Waiting for the customer"),
+    Status.PROPOSED: gettext_lazy("Resolution proposed"),
+    Status.RESOLVED: gettext_lazy("Resolved"),
+    Status.MERGED: gettext_lazy("Merged"),
+}
+KIND = {
+    CaseKind.PROBLEM: gettext_lazy("Platform problem"),
+    CaseKind.CONFIGURATION: gettext_lazy("Configuration request"),
+    CaseKind.INFORMATION: gettext_lazy("Information request"),
+}
+SEVERITY = {
+    Severity.URGENT: gettext_lazy("Urgent"),
+    Severity.HIGH: gettext_lazy("High"),
+    Severity.NORMAL: gettext_lazy("Normal"),
+    Severity.LOW: gettext_lazy("Low"),
+}
+LINK = {
+    LinkKind.DOMAIN: gettext_lazy("Domain"),
+    LinkKind.SENDING_IP: gettext_lazy("Sending IP"),
+    LinkKind.CAMPAIGN: gettext_lazy("Campaign"),
+    LinkKind.MESSAGE: gettext_lazy("Message"),
+}
+SIDE = {Side.CUSTOMER: gettext_lazy("Customer"), Side.DESK: gettext_lazy("Support")}
+ZONE = {
+    ServiceTimeZone.US_EASTERN: gettext_lazy("US Eastern"),
+    ServiceTimeZone.US_PACIFIC: gettext_lazy("US Pacific"),
+    ServiceTimeZone.UK: gettext_lazy("UK"),
+}
+ROLE = {
+    Role.OWNER: gettext_lazy("Owner"),
+    Role.DEVELOPER: gettext_lazy("Developer"),
+    Role.VIEWER: gettext_lazy("Viewer"),
+    StaffRole.TAM: gettext_lazy("Technical Account Manager"),
+    StaffRole.REPRESENTATIVE: gettext_lazy("Representative"),
+    StaffRole.ADMINISTRATOR: gettext_lazy("Administrator"),
+}
+# What an entry of a case's history is, and the icon that stands beside the words.
+ENTRY = {
+    CaseUpdate.OPENED: (gettext_lazy("opened the case"), "flag"),
+    CaseUpdate.RECOUNT: (gettext_lazy("counted the clock anew: the calendar changed"), "calendar"),
+    Act.MESSAGE: (gettext_lazy("wrote"), "message"),
+    Act.NOTE: (gettext_lazy("noted, for the desk alone"), "notes"),
+    Act.ASK: (gettext_lazy("asked for information"), "message-2-question"),
+    Act.PROGRESS: (gettext_lazy("reported progress"), "progress"),
+    Act.OUT_OF_SCOPE: (gettext_lazy("answered that this is out of scope"), "info-circle"),
+    Act.ASSIGN: (gettext_lazy("made somebody responsible"), "user"),
+    Act.ESCALATE: (gettext_lazy("escalated the case"), "arrow-up-right"),
+    Act.PROPOSE: (gettext_lazy("proposed that the case is resolved"), "scale"),
+    Act.WITHDRAW: (gettext_lazy("withdrew the proposal"), "arrow-back-up"),
+    Act.AGREE: (gettext_lazy("agreed: the case is resolved"), "circle-check"),
+    Act.DISPUTE: (gettext_lazy("disputed the proposal"), "circle-x"),
+    Act.CALL: (gettext_lazy("spoke on the telephone"), "phone"),
+    Act.MERGE: (gettext_lazy("merged this case into another"), "arrow-merge"),
+    Act.TAKE_IN: (gettext_lazy("took another case in"), "arrow-merge"),
+    Act.SPLIT: (gettext_lazy("started a new case from an entry"), "git-fork"),
+    Act.LINK: (gettext_lazy("linked another case"), "link"),
+}
+STATUS_LOOK = {
+    Status.OPEN: "accent",
+    Status.WAITING: "warn",
+    Status.PROPOSED: "warn",
+    Status.RESOLVED: "good",
+    Status.MERGED: "",
+}
+SEVERITY_LOOK = {Severity.URGENT: "bad", Severity.HIGH: "warn"}
+
+
+def working_time(minutes: float) -> str:
+    """Return "3 hours 20 minutes" of business time; nothing is "0 minutes"."""
+    hours, rest = divmod(round(minutes), 60)
+    words = []
+    if hours:
+        words.append(ngettext("%(count)d hour", "%(count)d hours", hours) % {"count": hours})
+    if rest or not hours:
+        words.append(ngettext("%(count)d minute", "%(count)d minutes", rest) % {"count": rest})
+    return " ".join(words)
