@@ -27,6 +27,7 @@ demo: setup ## Send signed mail from two IPs to a receiver that verifies it, wit
 test: setup system ## Lint, types, architecture and all tests (under 10 minutes)
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
+	$(BIN)/python -m tests.support.postgres $(BIN)/pytest -q -n $(WORKERS) --dist loadgroup
 
 lint: setup ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

@@ -2,15 +2,53 @@
 
 Skips for missing programs are counted where nobody overlooks them; no property test is judged by
 its time, since tests share the machine.
+
+`make test` runs the tests that use the control database a second time, on PostgreSQL
+(`tests/support/postgres.py`): where `MERPATI_DATABASE__URL` names one, all others are left out.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+
 import hypothesis
 import pytest
 
+from tests.support.postgres import CannotStart, Server, running
+
 hypothesis.settings.register_profile("merpati", deadline=None)
 hypothesis.settings.load_profile("merpati")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if "MERPATI_DATABASE__URL" not in os.environ:
+        return
+    kept = [item for item in items if _uses_control_database(item)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
+
+
+def _uses_control_database(item: pytest.Item) -> bool:
+    if item.get_closest_marker("sqlite") is not None:
+        return False
+    fixtures = getattr(item, "fixturenames", ())
+    return (
+        item.get_closest_marker("django_db") is not None
+        or item.get_closest_marker("control_database") is not None
+        or "db" in fixtures
+        or "transactional_db" in fixtures
+    )
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A server of PostgreSQL for tests that name one themselves."""
+    try:
+        with running() as server:
+            yield server
+    except CannotStart as error:
+        pytest.skip(str(error))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,8 +1,9 @@
 """Django's settings: control data of one instance, under the data folder named by `MERPATI_DATA`.
 
-Without that variable the database lives in memory and the secret key lasts as long as the process:
-enough for tests and for tools that only import models. What an operator may set is not here but in
-`merpati.settings`; `runtime/` and `cli/` name the data folder before Django is set up.
+Without that variable the database lives in memory (or where `MERPATI_DATABASE__URL` says) and the
+secret key lasts as long as the process: enough for tests and for tools that only import models.
+What an operator may set is not here but in `merpati.settings`; `runtime/` and `cli/` name the data
+folder before Django is set up.
 """
 
 from __future__ import annotations
@@ -10,38 +11,21 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
-from typing import Any
 
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from merpati.adapters.secret_key import derive, ensure_secret_key
-from merpati.settings import load
+from merpati.control.django_database import django_database, sqlite_database
+from merpati.control.place import SQLITE_FILE, parse_url
+from merpati.settings import control_place, load
 
 _folder = os.environ.get("MERPATI_DATA")
 DATA_DIR: Path | None = Path(_folder) if _folder else None
 
 
-def _sqlite(name: str) -> dict[str, Any]:
-    """Return the default database: SQLite in WAL mode.
-
-    A transaction takes the write lock when it begins (IMMEDIATE): one that upgrades a read to a
-    write half-way cannot wait for the lock and fails with "database is locked".
-    """
-    return {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": name,
-        "CONN_MAX_AGE": None,  # per thread: opening one costs more than all else of an API call
-        "OPTIONS": {
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 20,  # seconds to wait for another writer
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-        },
-    }
-
-
-def _secret_key(data_dir: Path, database: Path) -> str:
-    key_file = data_dir / "secret.key"
+def _secret_key(data_dir: Path) -> str:
+    key_file, database = data_dir / "secret.key", data_dir / SQLITE_FILE
     if database.exists() and not key_file.exists():
         raise ImproperlyConfigured(
             f"{key_file} is missing, but {database} exists: the DKIM keys in it cannot be opened "
@@ -52,10 +36,13 @@ def _secret_key(data_dir: Path, database: Path) -> str:
 
 if DATA_DIR is None:
     SECRET_KEY = secrets.token_hex()
-    DATABASES = {"default": _sqlite(":memory:")}
+    _url = os.environ.get("MERPATI_DATABASE__URL", "")
+    DATABASES = {
+        "default": django_database(parse_url(_url)) if _url else sqlite_database(":memory:")
+    }
 else:
-    SECRET_KEY = _secret_key(DATA_DIR, DATA_DIR / "control.sqlite3")
-    DATABASES = {"default": _sqlite(str(DATA_DIR / "control.sqlite3"))}
+    SECRET_KEY = _secret_key(DATA_DIR)
+    DATABASES = {"default": django_database(control_place(DATA_DIR))}
 
 INSTALLED_APPS = [
     "merpati.accounts",

@@ -22,10 +22,11 @@ from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
 
 import msgspec
 
+from merpati.control.place import ControlPlace, parse_url, place_of
+
 FILE_NAME = "merpati.toml"
 PREFIX = "MERPATI_"
 MOST_WORKERS = 16  # one shard each
-SECRETS = frozenset({"metrics.token"})  # `merpati config show` says only that they are set
 NOT_SETTINGS = frozenset({"MERPATI_DATA", "MERPATI_DEBUG", "MERPATI_FAULTS", "MERPATI_FAULTS_FILE"})
 
 _DOMAIN = re.compile(
@@ -125,6 +126,11 @@ def _check_support_address(text: str) -> None:
 def _check_url(text: str) -> None:
     if text and not _ORIGIN.fullmatch(text):
         raise ValueError(f"{text!r} must be an address such as https://mail.kirim.example, no path")
+
+
+def _check_database(text: str) -> None:
+    if text:
+        parse_url(text)
 
 
 def _one_of(*choices: str) -> Callable[[str], None]:
@@ -283,6 +289,21 @@ class SpoolSettings(msgspec.Struct, frozen=True):
     ] = 256
 
 
+class DatabaseSettings(msgspec.Struct, frozen=True):
+    """Where accounts, domains, cases and all other control data are kept."""
+
+    url: Annotated[
+        str,
+        _about(
+            "PostgreSQL database, postgresql://USER@HOST:PORT/NAME; empty: a SQLite file in DIR",
+            _check_database,
+        ),
+    ] = ""
+    url_file: Annotated[
+        str, _about("file that holds database.url, for a URL with a password; mode 0600")
+    ] = ""
+
+
 class LogSettings(msgspec.Struct, frozen=True):
     """What is logged, on stderr."""
 
@@ -325,6 +346,7 @@ class Settings(msgspec.Struct, frozen=True):
     desk: DeskSettings
     safety: SafetySettings
     spool: SpoolSettings
+    database: DatabaseSettings
     tls: TlsSettings
     metrics: MetricsSettings
     log: LogSettings
@@ -341,6 +363,11 @@ class Settings(msgspec.Struct, frozen=True):
             return self.console.url
         listen = self.listen
         return f"https://{listen.https}" if listen.https else f"http://{listen.http}"
+
+
+def control_place(data_dir: Path, environ: Mapping[str, str] = os.environ) -> ControlPlace:
+    """Return where the control data of a data folder are. Raises SettingsError."""
+    return place_of(data_dir, load(data_dir, environ).database.url)
 
 
 class Setting(NamedTuple):
@@ -415,7 +442,15 @@ def origins(
     for given in _given(data_dir, environ, overrides or {}, fields):
         found[given.name] = Origin(given.name, _checked(fields[given.name], given), given.origin)
     _derive_names(found)
+    _read_url_file(found)
     return list(found.values())
+
+
+def shown(row: Origin) -> Any:
+    """Return a setting's value as a person or a log may see it: without secrets."""
+    if row.name == "database.url" and row.value:
+        return str(parse_url(row.value))
+    return "(set)" if row.name == "metrics.token" and row.value else row.value
 
 
 def settings_reference() -> list[Setting]:
@@ -525,6 +560,26 @@ def _derive_names(found: dict[str, Origin]) -> None:
         found["mail.bounce_domain"] = Origin(
             "mail.bounce_domain", f"bounces.{host.value}", bounces.origin
         )
+
+
+def _read_url_file(found: dict[str, Origin]) -> None:
+    """Take database.url from the file that database.url_file names."""
+    file, url = found["database.url_file"], found["database.url"]
+    if not file.value:
+        return
+    where = f"setting {file.name} ({file.origin})"
+    if url.value:
+        raise SettingsError(f"{where}: database.url is set as well ({url.origin}); keep one")
+    try:
+        text = Path(file.value).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise SettingsError(f"{where}: {file.value} cannot be read: {reason}") from None
+    try:
+        parse_url(text)
+    except ValueError as error:
+        raise SettingsError(f"{where}: in {file.value}, {error}") from None
+    found["database.url"] = Origin(url.name, text, file.value)
 
 
 def _build(values: Mapping[str, Any]) -> Settings:

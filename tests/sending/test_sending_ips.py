@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -29,7 +28,7 @@ from merpati.sending.sending_ips import (
     sending_ips_of,
     update_sending_ip,
 )
-from tests.support.control import BY, NOW, make_account, start_script
+from tests.support.control import BY, NOW, make_account, run_script, start_script
 
 pytestmark = pytest.mark.django_db
 
@@ -70,9 +69,9 @@ def test_the_database_itself_refuses_the_seventh(slot: int) -> None:
     ):
         cursor.execute(
             "INSERT INTO sending_sendingip (account_id, pool_id, address, hostname, slot,"
-            " auto_warmup_enabled, created_at) VALUES (%s, %s, '192.0.2.7', 'x.example', %s, 0,"
+            " auto_warmup_enabled, created_at) VALUES (%s, %s, '192.0.2.7', 'x.example', %s, %s,"
             " '2026-02-03')",
-            [account.pk, ips[0].pool_id, slot],
+            [account.pk, ips[0].pool_id, slot, False],
         )
     assert SendingIp.objects.count() == 6
 
@@ -132,9 +131,8 @@ def test_a_race_for_the_places_leaves_six(tmp_path: Path) -> None:
     slots = [slot for racer in racers for slot in json.loads(racer.communicate("go\n", 60)[0])]
     assert sorted(slot for slot in slots if slot) == [1, 2, 3, 4, 5, 6]
     assert slots.count(None) == 6
-    database = sqlite3.connect(data / "control.sqlite3")
-    assert database.execute("SELECT count(*) FROM sending_sendingip").fetchone() == (6,)
-    database.close()
+    count = "from merpati.sending.models import SendingIp; print(SendingIp.objects.count())"
+    assert run_script(data, count) == "6\n"
 
 
 def test_an_address_serves_one_account_alone() -> None:

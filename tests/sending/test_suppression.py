@@ -72,6 +72,7 @@ def test_what_is_no_address_is_refused(address: str) -> None:
         suppress(make_account().pk, address, BOTH, BOUNCE, by=BY, now=NOW)
 
 
+@pytest.mark.sqlite
 def test_ten_thousand_addresses_cost_one_query(django_assert_num_queries) -> None:
     account = make_account()
     suppress(account.pk, "u7777@example.com", BOTH, BOUNCE, by=BY, now=NOW)
@@ -85,6 +86,7 @@ def test_ten_thousand_addresses_cost_one_query(django_assert_num_queries) -> Non
     ]
 
 
+@pytest.mark.sqlite
 def test_one_address_is_searched_by_the_index() -> None:
     make_account()
     statements: list[str] = []
@@ -98,6 +100,7 @@ def test_one_address_is_searched_by_the_index() -> None:
     ]
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("addresses", [["a@b.example"], ["a@b.example", "b@b.example"]])
 def test_trouble_with_the_database_is_told_as_djangos(addresses: list[str]) -> None:
     connection.ensure_connection()

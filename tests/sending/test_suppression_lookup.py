@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from merpati.contracts.suppressions import SuppressionsUnreadable
+from merpati.control.place import SqlitePlace
 from merpati.sending.models import SuppressionType
 from merpati.sending.suppression_lookup import SuppressionReader, kind_of
 from tests.support.control import run_script
 
 FILL = """
 from tests.support.control import make_account
+from merpati.control.place import SqlitePlace
 from merpati.sending.models import SuppressionSource, SuppressionType
 from merpati.sending.suppression import suppress
 account = make_account("Kirim")
@@ -27,7 +29,7 @@ print(account.pk)
 
 
 def test_the_reader_finds_what_the_service_stored(tmp_path: Path) -> None:
-    reader = SuppressionReader(tmp_path / "control.sqlite3")
+    reader = SuppressionReader(SqlitePlace(tmp_path / "control.sqlite3"))
     with pytest.raises(SuppressionsUnreadable, match="unable to open"):
         reader.among(1, ["ani@x.example"], True)
     account_id = int(run_script(tmp_path, FILL))

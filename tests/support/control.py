@@ -9,9 +9,10 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from merpati.accounts.models import Account
+from tests.support.postgres import database_for
 
 NOW = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
 BY = "test:somebody"
@@ -61,12 +62,24 @@ def make_domain(account_id: int, name: str, now: datetime = NOW) -> None:
         policy.bump()
 
 
+def everything_stored() -> str:
+    """Return all rows of the control database as text, bytes in hexadecimal."""
+    rows: list[str] = []
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f'SELECT * FROM "{table}"')
+            for row in cursor.fetchall():
+                values = [bytes(v).hex() if isinstance(v, bytes | memoryview) else v for v in row]
+                rows.append(f"{table}: {values}")
+    return "\n".join(rows)
+
+
 def start_script(data: Path, code: str, *arguments: str) -> subprocess.Popen[str]:
     """Start Python code with Django set up for a data folder, in a process of its own."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("MERPATI_", "DJANGO_"))}
     return subprocess.Popen(
         [sys.executable, "-c", PREAMBLE + code, *arguments],
-        env=environment | {"MERPATI_DATA": str(data)},
+        env=environment | {"MERPATI_DATA": str(data)} | database_for(data),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

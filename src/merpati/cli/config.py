@@ -30,7 +30,7 @@ def config() -> None:
 @click.option("--origin", "with_origin", is_flag=True, help="Say where each value comes from.")
 def show_settings(data: Path, as_json: bool, with_origin: bool) -> None:
     """Show the settings in force: environment, DIR/merpati.toml, defaults."""
-    found = [_masked(row) for row in settings.origins(data)]
+    found = [replace(row, value=settings.shown(row)) for row in settings.origins(data)]
     document: dict[str, Any] = {
         row.name: {"value": row.value, "origin": row.origin} if with_origin else row.value
         for row in found
@@ -63,11 +63,6 @@ def check(data: Path, as_json: bool) -> int:
     lines = [fault["text"] for fault in faults] or ["The settings can be used."]
     show({"faults": faults}, "\n".join(lines), as_json)
     return 1 if faults else 0
-
-
-def _masked(row: settings.Origin) -> settings.Origin:
-    is_secret = row.name in settings.SECRETS and row.value
-    return replace(row, value="(set)") if is_secret else row
 
 
 def _text(value: Any) -> str:

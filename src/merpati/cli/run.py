@@ -12,6 +12,7 @@ import click
 
 from merpati import settings
 from merpati.cli.output import Command, data_option
+from merpati.control.claim import claimed
 from merpati.runtime.addresses import Addresses, resolve
 from merpati.runtime.process import set_up_log
 from merpati.runtime.setup import setup
@@ -50,7 +51,7 @@ def run(data: Path, workers: int | None, **listen: str | None) -> None:
     overrides["delivery.workers"] = workers
     current = settings.load(data, overrides=overrides)
     folder = setup(data)
-    with lock_folder(folder) as lock:
+    with lock_folder(folder) as lock, claimed(settings.control_place(data)):
         addresses = resolve(current.listen)
         names = [current.mail.hostname, *(at.host for at in addresses.named().values())]
         ensure_certificate(folder.tls, current.tls, names, datetime.now(UTC))

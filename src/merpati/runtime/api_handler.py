@@ -12,9 +12,10 @@ from typing import Any, cast
 from django.core.handlers.base import BaseHandler
 from django.core.handlers.exception import convert_exception_to_response
 from django.core.handlers.wsgi import WSGIRequest
-from django.db import DEFAULT_DB_ALIAS, connections
 from django.http import HttpRequest, HttpResponse
 from django.urls import ResolverMatch, get_resolver
+
+from merpati.control.thread_connection import look_after_connection
 
 URLS = "merpati.api.urls"
 
@@ -36,7 +37,7 @@ class ApiHandler(BaseHandler):
         response = self.get_response(WSGIRequest(environ))
         status = f"{response.status_code} {response.reason_phrase}"
         start_response(status, list(response.items()))
-        _look_after_connection()
+        look_after_connection()
         return [response.content]
 
     def resolve_request(self, request: HttpRequest) -> ResolverMatch:
@@ -47,13 +48,3 @@ class ApiHandler(BaseHandler):
     def get_response(self, request: HttpRequest) -> HttpResponse:
         """Answer, without the log line that Django writes for each 4xx: customers make those."""
         return cast(HttpResponse, self._middleware_chain(request))
-
-
-def _look_after_connection() -> None:
-    """Close this thread's database connection after trouble, or when its time is up.
-
-    What `close_old_connections` does at Django's signals, for the one database there is.
-    """
-    connection = connections[DEFAULT_DB_ALIAS]
-    if connection.errors_occurred or connection.close_at is not None:
-        connection.close_if_unusable_or_obsolete()

@@ -138,9 +138,21 @@ async def clock(folder: DataFolder, settings: Settings) -> None:
 
 async def _every(seconds: float, duty: Callable[[], None]) -> None:
     """Do something again and again, in a thread; what fails is logged and tried again."""
+    from django.db import DatabaseError  # noqa: PLC0415 - needs Django set up
+
+    from merpati.control.thread_connection import look_after_connection  # noqa: PLC0415
+
+    def done() -> None:
+        try:
+            duty()
+        finally:
+            look_after_connection()
+
     while True:
         try:
-            await asyncio.to_thread(duty)
+            await asyncio.to_thread(done)
+        except DatabaseError as error:  # the database's trouble, not a defect of ours
+            log.error("duty_failed error=%s", f"{type(error).__name__}: {error}")  # noqa: TRY400
         except Exception:
             log.exception("duty_failed")
         await asyncio.sleep(seconds)

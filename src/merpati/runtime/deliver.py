@@ -32,7 +32,7 @@ from merpati.runtime.hold import HoldFollower
 from merpati.runtime.paths import DataFolder
 from merpati.runtime.process import loop_runner, set_up_log, stop_event
 from merpati.sending.suppression_lookup import SuppressionReader
-from merpati.settings import Settings, load, parse_host_port
+from merpati.settings import Settings, control_place, load, parse_host_port
 from merpati.spool.errors import SpoolUnavailable
 from merpati.spool.files import SHARDS
 from merpati.spool.server import handlers
@@ -96,7 +96,7 @@ async def deliver(folder: DataFolder, settings: Settings, worker: int, workers: 
         )
         for number in numbers
     ]
-    suppressions = SuppressionReader(folder.control)
+    suppressions = SuppressionReader(control_place(folder.root))
     engine = Engine(
         shards,
         clock,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from merpati.adapters.file_store import FOLDER
+from merpati.control.place import SQLITE_FILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,8 @@ class DataFolder:
 
     @property
     def control(self) -> Path:
-        """Django's database."""
-        return self.root / "control.sqlite3"
+        """The control database, unless `database.url` names another."""
+        return self.root / SQLITE_FILE
 
     @property
     def events(self) -> Path:

@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from merpati.adapters.secret_key import ensure_secret_key
+from merpati.control.opening import is_made
 from merpati.runtime.paths import DataFolder
+from merpati.settings import control_place
 
 PRIVATE_UMASK = 0o077  # the folder holds keys and mail: nobody else reads what we make
 
@@ -29,7 +31,7 @@ class SetupError(Exception):
 def setup(data_dir: Path) -> DataFolder:
     """Return the data folder, complete and migrated, with Django set up for it in this process.
 
-    Raises SetupError when it cannot be made or used.
+    Raises SetupError when it cannot be made or used, SettingsError, DatabaseUnusable.
     """
     os.umask(PRIVATE_UMASK)
     folder = DataFolder(data_dir.absolute())
@@ -56,10 +58,11 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _check_key(folder: DataFolder) -> None:
-    if folder.control.exists() and not folder.secret_key.exists():
+    place = control_place(folder.root)
+    if is_made(place) and not folder.secret_key.exists():
         raise SetupError(
-            f"{folder.secret_key} is missing, but {folder.control} exists: the keys in it cannot "
-            "be opened without that file. Restore it from your backup."
+            f"{folder.secret_key} is missing, but {place} exists: the keys in it cannot be opened "
+            "without that file. Restore it from your backup."
         )
     try:
         ensure_secret_key(folder.secret_key)

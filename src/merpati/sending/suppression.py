@@ -33,7 +33,15 @@ from merpati.sending.models import (
     SuppressionSource,
     SuppressionType,
 )
-from merpati.sending.suppression_lookup import AMONG_ON_SQLITE, by_address, kind_of, normal
+from merpati.sending.suppression_lookup import by_address, kind_of, normal
+from merpati.sending.suppression_sql import (
+    AMONG,
+    INSERT,
+    ONE_ON_SQLITE,
+    STAYS,
+    TAKES_THE_NEW,
+    for_django,
+)
 
 ADDRESS_CHARACTERS = 320
 DESCRIPTION_CHARACTERS = 500  # of a provider's reply
@@ -42,24 +50,6 @@ AUDITED_RECIPIENTS = 100  # of one call by name; the entries themselves tell the
 
 _BREAKS_AN_ADDRESS = re.compile(r"[\s\x00-\x1f\x7f]")
 _LIST_ID = re.compile(r"(?=.{1,255}\Z)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")  # RFC 2919 section 2
-
-_AMONG = {
-    "sqlite": AMONG_ON_SQLITE.replace("?", "%s"),
-    "postgresql": """
-        SELECT s.recipient, s.source
-        FROM sending_suppression AS s
-        WHERE s.recipient = ANY(SELECT json_array_elements_text(%s::json))
-          AND s.account_id = %s AND s.type = %s AND s.list_id = ''
-    """,
-}
-
-
-# For one address on SQLite, by far the most frequent question: asked of the driver itself, since
-# Django's cursor takes twice as long as the answer.
-_ONE_ON_SQLITE = """
-    SELECT source FROM sending_suppression
-    WHERE account_id = ? AND recipient = ? AND type = ? AND list_id = ''
-"""
 
 
 def suppressed_among(
@@ -80,34 +70,11 @@ def _sources(account_id: int, matched: Sequence[str], kind: str) -> dict[str, st
         database.ensure_connection()
         with database.wrap_database_errors:
             wanted = (account_id, address, kind)
-            row = database.connection.execute(_ONE_ON_SQLITE, wanted).fetchone()
+            row = database.connection.execute(ONE_ON_SQLITE, wanted).fetchone()
         return {address: row[0]} if row else {}
     with database.cursor() as cursor:
-        cursor.execute(_AMONG[database.vendor], [json_text(matched), account_id, kind])
+        cursor.execute(for_django(AMONG, database.vendor), [json_text(matched), account_id, kind])
         return dict(cursor.fetchall())
-
-
-# The values go in as one JSON text, as in `_AMONG`.
-_INTO = """
-    INSERT INTO sending_suppression (account_id, created_at, updated_at,
-      recipient, type, list_id, source, description)
-    SELECT %s, %s, %s,
-"""
-_INSERT = {
-    "sqlite": _INTO
-    + ", ".join(f"json_extract(value, '$[{place}]')" for place in range(5))
-    + " FROM json_each(%s) WHERE true",
-    "postgresql": _INTO
-    + ", ".join(f"value->>{place}" for place in range(5))
-    + " FROM json_array_elements(%s::json)",
-}
-_TAKES_THE_NEW = """
-    ON CONFLICT (account_id, recipient, type, list_id) DO UPDATE
-    SET source = excluded.source, description = excluded.description,
-      updated_at = excluded.updated_at
-    WHERE sending_suppression.source <> 'Compliance'
-"""
-_STAYS = " ON CONFLICT (account_id, recipient, type, list_id) DO NOTHING"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +142,7 @@ def suppress_all(
     if not rows:
         return
     with transaction.atomic():
-        _write(rows, _TAKES_THE_NEW)
+        _write(rows, TAKES_THE_NEW)
         _audit("suppress", account_id, rows, by=by, now=now, source=source)
 
 
@@ -252,7 +219,7 @@ def _suppress_new(account_id: int, bounced: Sequence[BouncedRecipient], now: dat
     )
     rows = [row for row in rows if (row.recipient, row.type) not in there]
     if rows:
-        _write(rows, _STAYS)
+        _write(rows, STAYS)
         source = SuppressionSource.BOUNCE_RULE
         _audit("suppress", account_id, rows, by=BOUNCE_RULE_ACTOR, now=now, source=source)
     return len(rows)
@@ -296,7 +263,7 @@ def _write(rows: Sequence[Suppression], on_conflict: str) -> None:
     now = database.ops.adapt_datetimefield_value(rows[0].created_at)
     with database.cursor() as cursor:
         cursor.execute(
-            _INSERT[database.vendor] + on_conflict,
+            INSERT[database.vendor] + on_conflict,
             [rows[0].account_id, now, now, json_text(values)],
         )
 

@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError
 
 from merpati.accounts.keys import KeyIdentity
 from merpati.accounts.trusted_networks import TrustedNetworks
 from merpati.adapters.clock import Clock
 from merpati.contracts.batch import Mailbox, Recipient
+from merpati.control.thread_connection import look_after_connection
 from merpati.message.header import NamedAddress
 from merpati.message.submitted import MessageRefused, finished, read_submitted
 from merpati.sending.address import envelope_address
@@ -74,7 +75,7 @@ class Submission:
         if name != USER or (subaccount and not subaccount.startswith(_SUBACCOUNT)):
             return SORRY
         try:
-            close_old_connections()
+            look_after_connection()
             identity = self.directory.identity(password)
         except DatabaseError:
             log.exception("authentication_failed")
@@ -88,7 +89,7 @@ class Submission:
     def trusted_networks(self) -> TrustedNetworks | None:
         """Return whose clients need no password; None when that cannot be read just now."""
         try:
-            close_old_connections()
+            look_after_connection()
             return self.directory.trusted_networks()
         except DatabaseError:
             log.exception("trusted_networks_unreadable effect=as_before")
@@ -96,7 +97,7 @@ class Submission:
 
     def judge(self, messages: Sequence[Incoming]) -> list[Prepared | str]:
         """Return messages made ready to be stored, or the replies that refuse them."""
-        close_old_connections()
+        look_after_connection()
         return [self._judged(*message) for message in messages]
 
     async def store(self, judged: Sequence[Prepared | str]) -> list[str]:

@@ -1,0 +1,169 @@
+"""Debian's PostgreSQL, on a free port in a folder that goes with it.
+
+`python -m tests.support.postgres COMMAND …` runs a command with `MERPATI_DATABASE__URL` set to a
+database of such a server, or says that it could not and runs nothing. Nothing of it outlives the
+program that started it; what it stores it does not sync, since it is thrown away.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from merpati.runtime.process import die_with_parent
+
+USER = "merpati"
+GUARDED = "guarded"  # a role that needs a password, once somebody makes it
+START_SECONDS = 30.0
+FAST = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "autovacuum": "off",
+    "max_connections": "100",  # as Debian's own
+}
+
+
+class CannotStart(Exception):
+    """There is no server here, and why."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server that trusts local clients."""
+
+    port: int
+
+    def url(self, name: str) -> str:
+        return f"postgresql://{USER}@127.0.0.1:{self.port}/{name}"
+
+    def connect(self, name: str = "postgres") -> psycopg.Connection[Any]:
+        return psycopg.connect(self.url(name), autocommit=True)
+
+    def make(self, name: str) -> str:
+        """Make an empty database unless it is there, and return its URL."""
+        with self.connect() as db, suppress(psycopg.errors.DuplicateDatabase):
+            db.execute(f'CREATE DATABASE "{name}"')
+        return self.url(name)
+
+
+def database_for(data: Path) -> dict[str, str]:
+    """Return what the environment says of a data folder's database in this run: a URL, or nothing.
+
+    Each folder has a database of its own.
+    """
+    given = os.environ.get("MERPATI_DATABASE__URL")
+    if given is None:
+        return {}
+    port = psycopg.conninfo.conninfo_to_dict(given)["port"]
+    name = "folder_" + hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:16]
+    return {"MERPATI_DATABASE__URL": Server(int(str(port))).make(name)}
+
+
+@contextmanager
+def running() -> Iterator[Server]:
+    """Run a server. Raises CannotStart."""
+    programs = _programs()
+    owner = _owner()
+    with tempfile.TemporaryDirectory(prefix="merpati-postgres-", dir="/tmp") as folder:
+        place = Path(folder)
+        place.chmod(0o755)
+        data = place / "data"
+        data.mkdir(mode=0o700)
+        if owner:
+            shutil.chown(data, owner)
+        arguments = ["-D", str(data), "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]
+        made = subprocess.run(
+            [programs / "initdb", *arguments, "--no-sync", "--no-instructions"],
+            user=owner,
+            cwd="/",
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        if made.returncode:
+            raise CannotStart(f"initdb: {made.stderr.strip()}")
+        (data / "pg_hba.conf").write_text(
+            f"host all {GUARDED} all scram-sha-256\nhost all all 127.0.0.1/32 trust\n"
+        )
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        ours = os.getpid()
+        settings = [f"-c{name}={value}" for name, value in FAST.items()]
+        where = ["-p", str(port), "-clisten_addresses=127.0.0.1", "-cunix_socket_directories="]
+        with (place / "log").open("w") as log:
+            process = subprocess.Popen(
+                [programs / "postgres", "-D", str(data), *where, *settings],
+                user=owner,
+                cwd="/",
+                stdout=log,
+                stderr=log,
+                preexec_fn=lambda: die_with_parent(ours),  # noqa: PLW1509 - no thread is started yet
+            )
+        try:
+            _wait(Server(port), process, place / "log")
+            yield Server(port)
+        finally:
+            process.send_signal(signal.SIGQUIT)  # at once: nothing is kept
+            process.wait(10)
+
+
+def _programs() -> Path:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=_version)
+    if found:
+        return found[-1].parent
+    if (elsewhere := shutil.which("postgres")) is not None:
+        return Path(elsewhere).resolve().parent
+    raise CannotStart("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+
+
+def _version(program: Path) -> int:
+    name = program.parent.parent.name
+    return int(name) if name.isdigit() else 0
+
+
+def _owner() -> str | None:
+    """Return as whom the server runs: it refuses root."""
+    return "nobody" if os.geteuid() == 0 else None
+
+
+def _wait(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            server.connect().close()
+            return
+        except psycopg.OperationalError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise CannotStart(f"postgres: {log.read_text().strip()}") from None
+            time.sleep(0.05)
+
+
+def main() -> int:
+    """Run a command beside a server."""
+    try:
+        with running() as server:
+            environment = os.environ | {"MERPATI_DATABASE__URL": server.make("merpati")}
+            return subprocess.run(sys.argv[1:], check=False, env=environment).returncode
+    except CannotStart as error:
+        print(f"NOT TESTED HERE: the service on PostgreSQL: {error}", file=sys.stderr)
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
