@@ -11,6 +11,7 @@ import msgspec
 
 from merpati.cli.actor import actor, now
 from merpati.cli.output import Command, common_options, say, show
+from merpati.runtime.paths import DataFolder
 from merpati.runtime.setup import SetupError, setup
 from merpati.upkeep.backup import back_up
 from merpati.upkeep.manifest import Manifest, Progress
@@ -32,7 +33,7 @@ def backup(target: Path, data: Path, as_json: bool) -> int:
     as the original. Ends with 1 when the balance of the copy does not hold, as then the original's
     does not.
     """
-    if not (data / "control.sqlite3").exists():
+    if not DataFolder(data).secret_key.exists():
         raise SetupError(f"{data} holds no Merpati data")
     folder = setup(data)
     manifest = back_up(folder, target, now(), _progress())

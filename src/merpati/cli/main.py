@@ -55,6 +55,9 @@ COMMANDS = {
     "restore": Entry(
         "backup", "restore", "Make a new data folder from a backup; it sends nothing."
     ),
+    "migrate-db": Entry(
+        "migrate_db", "migrate_db", "Move the control data to another database, and check it."
+    ),
     "hold": Entry("hold", "hold", "Keep all delivery still; mail is still accepted."),
     "resume": Entry("hold", "resume", "Let delivery go on after a hold or a restore."),
     "doctor": Entry("doctor", "doctor", "Find what keeps mail from flowing, and the remedy."),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
+
+from django.db.models import Manager, QuerySet
 
 from merpati.desk import case_index
 from merpati.desk.case_words import VISIBLE, account_word, number_word, words_of
@@ -41,6 +43,18 @@ def write_entry(
     )
     remember_words(case, entry, also)
     return entry
+
+
+def remember_all(updates: QuerySet[Any], links: Manager[Any]) -> Iterator[int]:
+    """Fill the index of words from what is kept, yielding after each entry how many are done.
+
+    updates, links: those of a history, and what their cases name; a migration has its own.
+    """
+    told = updates.filter(text__gt="").select_related("case__account", "case__opened_by")
+    for done, update in enumerate(told.order_by("pk").iterator(500), 1):
+        named = links.filter(case=update.case) if update.kind == CaseUpdate.OPENED else links.none()
+        remember_words(update.case, update, named.values_list("value", flat=True))
+        yield done
 
 
 def remember_words(case: Case, entry: CaseUpdate, also: Iterable[str] = ()) -> None:

@@ -11,7 +11,9 @@ The files are copied one after the other, each at a moment of its own, so their 
    the store would be ahead of the shards: mail that it calls delivered would wait, and new
    records would have numbers that it takes for old ones.
 4. **The control database**, so that every account and every policy version that a shard names
-   exists in it, and suppressions are the newest; then the files of the desk that it names.
+   exists in it, and suppressions are the newest; then the files of the desk that it names. From
+   PostgreSQL it is read at one moment, row by row, into the same file as it would be on SQLite, and
+   checked: no dump that only some version of some program reads, and the copy starts anywhere.
 
 Big bodies are files beside a shard, removed once their mail is gone. So the shard's moment is
 pinned, then the bodies it names get a second name (a hard link, at once), then all is copied. A
@@ -31,12 +33,23 @@ from datetime import datetime
 from pathlib import Path
 
 from merpati import __version__
+from merpati.control.place import SqlitePlace
 from merpati.events.balance import BalanceUnsteady, balance
 from merpati.runtime.paths import DataFolder
+from merpati.settings import control_place
 from merpati.spool.files import SHARDS, shard_path
-from merpati.upkeep.copying import copy_file, copy_pinned, is_free, pinned, sync, sync_folders
+from merpati.upkeep.copying import (
+    copy_file,
+    copy_pinned,
+    is_free,
+    pinned,
+    settle,
+    sync,
+    sync_folders,
+)
 from merpati.upkeep.errors import BackupFailed, TargetInUse
 from merpati.upkeep.manifest import LAYOUT, Manifest, Progress, list_files, write
+from merpati.upkeep.transfer import transfer
 
 MOMENTS = 50  # tried for a shard whose bodies go away; each takes milliseconds
 PARTIAL = ".partial"
@@ -92,7 +105,7 @@ def _copy(folder: DataFolder, draft: Path, progress: Progress) -> None:
     (draft / folder.spool.name).mkdir(mode=0o700)
     for number in range(SHARDS):
         _copy_shard(folder, draft / folder.spool.name, number, progress)
-    _copy_database(folder.control, draft / folder.control.name, progress)
+    _copy_control(folder, draft / folder.control.name, progress)
     for path in (folder.secret_key, folder.settings_file, folder.policy, folder.hold):
         if path.exists():
             copy_file(path, draft / path.name)
@@ -101,6 +114,20 @@ def _copy(folder: DataFolder, draft: Path, progress: Progress) -> None:
         copy_file(path, draft / folder.files.name / path.parent.name / path.name)
     for path in sorted(folder.tls.glob("*")):
         copy_file(path, draft / folder.tls.name / path.name)
+
+
+def _copy_control(folder: DataFolder, target: Path, progress: Progress) -> None:
+    """Copy the control data into a file, wherever they are: a backup is the same on both."""
+    place = control_place(folder.root)
+    if isinstance(place, SqlitePlace):
+        _copy_database(place.path, target, progress)
+        return
+
+    def told(step: str, done: int, total: int) -> None:
+        progress(f"{step} {done:,} of {total:,}")
+
+    transfer(place, SqlitePlace(target), told, holding_writers=False)
+    settle(target)
 
 
 def _copy_database(source: Path, target: Path, progress: Progress) -> None:

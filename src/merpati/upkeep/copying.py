@@ -47,7 +47,16 @@ def copy_pinned(
 
     with closing(sqlite3.connect(target, isolation_level=None)) as copy:
         db.backup(copy, pages=PAGES, progress=told, sleep=SLEEP_SECONDS)
-        copy.execute("PRAGMA journal_mode = DELETE").fetchone()
+    settle(target)
+
+
+def settle(target: Path) -> None:
+    """Make a database that nobody has open one durable file, without a log; for our own eyes.
+
+    Raises sqlite3.Error, OSError.
+    """
+    with closing(sqlite3.connect(target, isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode = DELETE").fetchone()
     target.chmod(0o600)
     sync(target)
 

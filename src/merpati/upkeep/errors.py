@@ -21,3 +21,11 @@ class BackupDamaged(UpkeepError):
 
 class TargetInUse(UpkeepError):
     """There is something already where a backup or a restored copy is to be."""
+
+
+class SettingNotChanged(UpkeepError):
+    """A settings file was left as it is, since it would not have come to what was wanted."""
+
+
+class TransferFailed(UpkeepError):
+    """Control data were not copied to another database; the target is as it was."""

@@ -2,11 +2,13 @@
 
 New identity: each shard gets a new nonce, so that Message-IDs of what is accepted from now on are
 not those the original gave after the backup was made. The event store's cursors follow, since by
-the nonce they know their shard. The hold is in the folder before it has its name.
+the nonce they know their shard. The hold is in the folder before it has its name. Its control data
+are in its own file, also where the original's are in PostgreSQL.
 """
 
 from __future__ import annotations
 
+import os
 import secrets
 import sqlite3
 from contextlib import closing
@@ -19,6 +21,7 @@ from merpati.runtime.paths import DataFolder
 from merpati.runtime.setup import setup
 from merpati.spool.files import SHARDS, shard_path
 from merpati.upkeep.copying import copy_file, is_free, sync, sync_folders
+from merpati.upkeep.database_setting import set_database
 from merpati.upkeep.errors import BackupDamaged, TargetInUse
 from merpati.upkeep.manifest import Manifest, Progress, read_checked
 
@@ -28,7 +31,8 @@ PARTIAL = ".restoring"
 def restore(backup: Path, target: Path, *, by: str, now: datetime, progress: Progress) -> Manifest:
     """Make the data folder `target` from a backup; return the backup's list.
 
-    Raises BackupDamaged, TargetInUse, OSError. Nothing has the target's name until all is done.
+    Raises BackupDamaged, TargetInUse, SettingNotChanged, OSError. Nothing has the target's name
+    until all is done.
     """
     target, backup = target.absolute(), backup.absolute()
     draft = target.with_name(target.name + PARTIAL)
@@ -36,6 +40,12 @@ def restore(backup: Path, target: Path, *, by: str, now: datetime, progress: Pro
         raise TargetInUse(f"{target} is not empty; a backup is restored into a folder of its own")
     if draft.exists():
         raise TargetInUse(f"{draft} is left of a restore that was cut off; remove it first")
+    for name in ("MERPATI_DATABASE__URL", "MERPATI_DATABASE__URL_FILE"):
+        if os.environ.get(name):
+            raise TargetInUse(
+                f"{name} is set, and names the original's database: unset it. A restored copy has "
+                "its control data in a file; merpati migrate-db moves them to another database"
+            )
     manifest = read_checked(backup, progress)
     draft.mkdir(mode=0o700, parents=True)
     folder = DataFolder(draft)
@@ -45,6 +55,8 @@ def restore(backup: Path, target: Path, *, by: str, now: datetime, progress: Pro
         if name != folder.hold.name:
             progress(f"copies {name}")
             copy_file(backup / name, draft / name)
+    if folder.settings_file.exists():
+        set_database(folder.settings_file, "")  # it names the original's
     try:
         newest = _take_new_identity(folder)
     except sqlite3.Error as error:

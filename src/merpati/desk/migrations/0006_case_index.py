@@ -5,16 +5,14 @@ from typing import Any
 from django.db import migrations
 
 from merpati.desk import case_index
-from merpati.desk.case_entries import remember_words
+from merpati.desk.case_entries import remember_all
 
 
 def make(apps: Any, schema_editor: Any) -> None:
     case_index.create(schema_editor.connection)
-    updates = apps.get_model("desk", "CaseUpdate").objects.filter(text__gt="")
-    links = apps.get_model("desk", "CaseLink").objects
-    for update in updates.select_related("case__account", "case__opened_by").iterator(500):
-        named = links.filter(case=update.case) if update.kind == "opened" else links.none()
-        remember_words(update.case, update, named.values_list("value", flat=True))
+    updates = apps.get_model("desk", "CaseUpdate").objects.all()
+    for _ in remember_all(updates, apps.get_model("desk", "CaseLink").objects):
+        pass
 
 
 def drop(apps: Any, schema_editor: Any) -> None:
