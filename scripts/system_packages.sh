@@ -3,7 +3,7 @@
 # Otherwise names them: the tests that need them are skipped visibly and counted at the end.
 set -u
 missing=""
-for pair in postfix:postfix opendkim:opendkim swaks:swaks wrk:wrk; do
+for pair in postfix:postfix opendkim:opendkim swaks:swaks wrk:wrk chromium:chromium; do
   command -v "${pair%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%:*}" ] || missing="$missing ${pair##*:}"
 done
 # Its programs are on no PATH.

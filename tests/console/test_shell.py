@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import tomllib
+from pathlib import Path
 
 import pytest
 from django.test import Client
+
+from merpati import console
 
 NOT_FOUND = {"en": "There is no such page", "id": "Halaman ini tidak ada"}
 
@@ -89,3 +94,19 @@ def test_a_form_without_its_token_changes_nothing(db: None) -> None:
 
 def test_who_is_not_signed_in_is_led_there_and_back(client: Client) -> None:
     assert client.get("/?tab=1")["Location"] == "/sign-in?next=%2F%3Ftab%3D1"
+
+
+def test_comments_of_templates_are_not_shown() -> None:
+    """One over several lines would be text; those are written with `comment`."""
+    templates = list(Path(console.__file__).parent.rglob("*.html"))
+    assert len(templates) > 10
+    assert [file for file in templates if re.search(r"{#[^#]*\n", file.read_text())] == []
+
+
+def test_files_of_others_are_as_they_were_published() -> None:
+    folder = Path(console.__file__).parent / "static" / "console"
+    listed = tomllib.loads((folder / "VENDORED.toml").read_text())["file"]
+    assert len(listed) == 2
+    for file in listed:
+        digest = hashlib.sha256((folder / file["name"]).read_bytes()).hexdigest()
+        assert digest == file["sha256"], file["name"]

@@ -18,6 +18,7 @@ from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedi
 
 from merpati.accounts.models import Account, User
 from merpati.accounts.roles import Act, member_may
+from merpati.accounts.users import actor
 from merpati.desk.models import Person
 from merpati.desk.parties import Party, customer_party, desk_party
 
@@ -49,6 +50,7 @@ class Viewer:
     zone: ZoneInfo
     staff_role: str
     parts: tuple[Part, ...]
+    actor: str  # as the audit trail names them
     chosen: int | None = None  # id of the account that is looked at
 
     @property
@@ -93,11 +95,6 @@ class Viewer:
         if person is None:
             raise PermissionDenied
         return desk_party(person, self.actor)
-
-    @property
-    def actor(self) -> str:
-        """Who this is in the audit trail."""
-        return f"user:{self.email}"
 
 
 def viewer_of(request: HttpRequest) -> Viewer | None:
@@ -181,5 +178,6 @@ def _read(request: HttpRequest) -> Viewer | None:
         zone=zone_named(user.time_zone) or ZoneInfo("UTC"),
         staff_role=user.staff_role,
         parts=tuple(Part(member.account, member.role) for member in memberships),
+        actor=actor(user),
         chosen=request.session.get(ACCOUNT_KEY),
     )

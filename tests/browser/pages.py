@@ -1,0 +1,31 @@
+"""Every page that the walk looks at: whoever adds a page adds its line here.
+
+A path may hold names of the seed (`seed.py`): "/cases/{busy}". Each is looked at in both languages,
+light and dark, wide and as wide as a telephone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """name: of its picture; who: a role of the seed, or "" for somebody who is not signed in."""
+
+    name: str
+    path: str
+    who: str = ""
+    status: int = 200
+    has_picture: bool = False  # one for the documentation
+
+
+PAGES = [
+    Page("not-found", "/nothing", status=404),
+    Page("case-busy", "/cases/{busy}", "owner", has_picture=True),
+    Page("case-asked", "/cases/{asked}", "owner"),
+    Page("case-proposed", "/cases/{proposed}", "owner", has_picture=True),
+    Page("case-resolved", "/cases/{resolved}", "owner"),
+    Page("case-for-a-viewer", "/cases/{proposed}", "viewer"),
+    Page("record", "/cases/{resolved}/record", "owner"),
+]

@@ -1,0 +1,141 @@
+"""Fills a data folder for the browser: a desk, two accounts, cases in every state, sessions.
+
+Run as a process of its own, since Django is set up for one folder. Prints JSON: `cookies`, the
+session of each person by name ("owner-en", "owner-id"); `names`, numbers by name for the paths of
+`pages.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from merpati.runtime.setup import setup
+
+ROLES = {
+    "owner": ("Sari", "Putri"),
+    "viewer": ("Citra", "Dewi"),
+    "representative": ("Budi", "Bayu"),
+    "tam": ("Tina", "Tuti"),
+    "administrator": ("Agus", "Ayu"),
+}
+BY = "test:seed"
+
+
+def fill(folder: Path) -> dict[str, Any]:
+    """Make everything; moments are relative to now, as the real process's clock has it."""
+    from django.conf import settings  # noqa: PLC0415 - only after setup
+
+    from merpati.accounts.actions import create_account  # noqa: PLC0415
+    from merpati.desk import people  # noqa: PLC0415
+
+    settings.DATA_DIR = folder
+    now = datetime.now(UTC).replace(microsecond=0)
+    before = now - timedelta(days=3)
+    account = create_account("Kirim Cepat", "premium", "uk", by=BY, now=before).account
+    create_account("Others", "premium", "us-eastern", by=BY, now=before)
+    cookies = {
+        f"{role}-{language}": _session(_user(account, role, name, language, before))
+        for role, names in ROLES.items()
+        for name, language in zip(names, ("en", "id"), strict=True)
+    }
+    people.assign_tam(account.pk, "tina@desk.example", "tuti@desk.example", by=BY, now=before)
+    people.complete_onboarding(account.pk, by=BY, now=before)
+    return {"cookies": cookies, "names": {"account": account.pk, **_cases(folder, account, before)}}
+
+
+def _user(account: Any, role: str, name: str, language: str, now: datetime) -> Any:
+    from merpati.accounts.models import Membership, User  # noqa: PLC0415
+    from merpati.desk import people  # noqa: PLC0415
+
+    is_staff = role not in {"owner", "viewer"}
+    user = User.objects.create(
+        email=f"{name.lower()}@{'desk' if is_staff else 'kirim'}.example",
+        name=name,
+        language=language,
+        time_zone="Asia/Jakarta" if language == "id" else "Europe/London",
+        staff_role=role if is_staff else "",
+        created_at=now,
+    )
+    if not is_staff:
+        Membership.objects.create(user=user, account=account, role=role, created_at=now)
+    elif role != "administrator":
+        phone = "+44 20 7946 0000"
+        people.add_person(
+            *(name, user.email), role=role, language=language, phone=phone, by=BY, now=now
+        )
+    return user
+
+
+def _session(user: Any) -> str:
+    """Sign a user in, and return the session's key."""
+    from django.conf import settings  # noqa: PLC0415
+    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY  # noqa: PLC0415
+
+    store = import_module(settings.SESSION_ENGINE).SessionStore()
+    store[SESSION_KEY] = str(user.pk)
+    store[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[-1]
+    store[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    store.create()
+    return str(store.session_key)
+
+
+def _cases(folder: Path, account: Any, now: datetime) -> dict[str, int]:
+    """Open a case for each thing that a page can show; return their numbers."""
+    from merpati.adapters.crypto import SecretBox  # noqa: PLC0415
+    from merpati.adapters.record_signing import LABEL, RecordSigner  # noqa: PLC0415
+    from merpati.desk import case_actions  # noqa: PLC0415
+    from merpati.desk.attachments import NewFile  # noqa: PLC0415
+    from merpati.desk.case_opening import NewCase, NewContact, open_case  # noqa: PLC0415
+    from merpati.desk.evidence import Sources  # noqa: PLC0415
+    from merpati.desk.models import Person  # noqa: PLC0415
+    from merpati.desk.parties import customer_party, desk_party  # noqa: PLC0415
+
+    sari = customer_party("user:sari@kirim.example", "Sari", "sari@kirim.example")
+    budi = desk_party(Person.objects.get(email="budi@desk.example"), "user:budi@desk.example")
+    sources = Sources(folder / "events.sqlite3", folder / "spool")
+
+    def opened(subject: str, **fields: Any) -> int:
+        given = {"kind": "platform_problem", "text": "Since this morning mail to Penerima waits."}
+        wanted = NewCase(
+            subject=subject,
+            contact=NewContact("Sari", "sari@kirim.example"),
+            watchers=[NewContact("Citra", "citra@kirim.example")],
+            links=[("domain", "kirim.example")],
+            **(given | fields),
+        )
+        return open_case(account.pk, wanted, via=BY, sources=sources, now=now).pk
+
+    busy = opened("Mail to Penerima waits", severity="high")
+    case_actions.note(busy, "Their queue grows since six.", by=budi, now=now)
+    case_actions.write(busy, "We look at the queue.\n\n> Since this morning", by=budi, now=now)
+    log = [NewFile("answers.txt", b"451 4.7.1 later")]
+    case_actions.write(busy, "The answers are attached.", log, by=sari, now=now)
+    case_actions.report_progress(busy, "The provider accepts again.", by=budi, now=now)
+    asked = opened("Which domain signs?", kind="information_request", severity="low")
+    case_actions.ask(asked, "Which domain do you mean?", by=budi, now=now)
+    proposed = opened("A new sending IP", kind="configuration_request")
+    case_actions.propose(proposed, "192.0.2.10 is in your pool.", by=budi, now=now)
+    resolved = opened("Bounces of last week")
+    case_actions.propose(resolved, "The list is cleaned.", by=budi, now=now)
+    signer = RecordSigner(SecretBox(folder / "secret.key").derive(LABEL))
+    case_actions.agree(resolved, "Thank you.", by=sari, signer=signer, now=now)
+    case_actions.escalate(busy, "It takes too long.", by=sari, now=now)
+    return {
+        "busy": busy,
+        "asked": asked,
+        "proposed": proposed,
+        "resolved": resolved,
+        "disputed_on": opened("For the journey of a dispute"),
+        "agreed_on": opened("For the journey of an agreement"),
+    }
+
+
+if __name__ == "__main__":
+    data = Path(sys.argv[1])
+    setup(data)
+    json.dump(fill(data), sys.stdout)
