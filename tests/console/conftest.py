@@ -109,3 +109,21 @@ def colleague(desk: Desk) -> Browser:
 @pytest.fixture
 def stranger(desk: Desk) -> Browser:
     return Browser(add_user("Wayan", make_account()))
+
+
+@pytest.fixture
+def budi(desk: Desk) -> Browser:
+    """The representative who is responsible for the desk's cases."""
+    return Browser(add_user("Budi", staff_role="representative", time_zone="Europe/London"))
+
+
+@pytest.fixture
+def tina(desk: Desk) -> Browser:
+    """The account's TAM."""
+    return Browser(add_user("Tina", staff_role="tam", time_zone="Europe/London"))
+
+
+@pytest.fixture
+def boss(desk: Desk) -> Browser:
+    """An administrator who is no person of the desk."""
+    return Browser(add_user("Putu", staff_role="administrator"))

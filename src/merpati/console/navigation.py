@@ -35,7 +35,19 @@ class Link:
     is_current: bool
 
 
-ENTRIES = (Entry("/", gettext_lazy("Home"), "home", _customers),)
+def _staff(viewer: Viewer) -> bool:
+    return viewer.is_staff
+
+
+ENTRIES = (
+    Entry("/", gettext_lazy("Home"), "home", _customers),
+    Entry("/desk", gettext_lazy("Queue"), "inbox", _staff),
+    Entry("/desk/cases", gettext_lazy("All cases"), "list", _staff),
+    Entry("/desk/accounts", gettext_lazy("Accounts"), "building", _staff),
+    Entry("/desk/people", gettext_lazy("People of the desk"), "users", _staff),
+    Entry("/desk/answers", gettext_lazy("Canned answers"), "notes", _staff),
+    Entry("/desk/reports/service", gettext_lazy("Service report"), "report", _staff),
+)
 
 
 def links(viewer: Viewer | None, path: str) -> list[Link]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.urls import URLPattern, path
 
+from merpati.console.desk import urls as desk_urls
 from merpati.console.views import case_pages, cases, home, preferences
 
 handler403 = "merpati.console.views.errors.forbidden"
@@ -31,6 +32,7 @@ def case_urls(base: str, name: str, given_to: Callable[..., Any]) -> list[URLPat
 urlpatterns = [
     path("", home.show, name="home"),
     *case_urls("cases/<int:number>", "case", cases.for_members),
+    *desk_urls.urlpatterns,
     path("language", preferences.language, name="language"),
     path("theme", preferences.theme, name="theme"),
 ]

@@ -7,7 +7,8 @@ from django.utils.translation import gettext_lazy, ngettext
 from merpati.accounts.models import ServiceTimeZone
 from merpati.accounts.roles import Role, StaffRole
 from merpati.desk.case_states import Act, Side, Status
-from merpati.desk.models import CaseKind, CaseUpdate, LinkKind, Severity
+from merpati.desk.models import CaseKind, CaseUpdate, Language, LinkKind, Severity
+from merpati.desk.scope import OutOfScope
 
 STATUS = {
     Status.OPEN: gettext_lazy("Open"),
@@ -67,6 +68,40 @@ ENTRY = {
     Act.TAKE_IN: (gettext_lazy("took another case in"), "arrow-merge"),
     Act.SPLIT: (gettext_lazy("started a new case from an entry"), "git-fork"),
     Act.LINK: (gettext_lazy("linked another case"), "link"),
+}
+# What the desk writes, as it chooses what a text is.
+WRITE = {
+    Act.MESSAGE: gettext_lazy("Reply"),
+    Act.ASK: gettext_lazy("Ask for information"),
+    Act.PROGRESS: gettext_lazy("Progress update"),
+    Act.PROPOSE: gettext_lazy("Propose resolution"),
+    Act.NOTE: gettext_lazy("Internal note"),
+}
+SCOPE = {
+    OutOfScope.TEMPLATES: gettext_lazy("Creating or translating templates"),
+    OutOfScope.INTERNAL_PROJECTS: gettext_lazy("Managing internal projects"),
+    OutOfScope.STRATEGY: gettext_lazy("Deliverability strategy"),
+    OutOfScope.TIER_2: gettext_lazy("Bespoke (Tier 2) mediation"),
+}
+# Of the queue, in the order in which they stand.
+QUEUE_GROUP = {
+    "late": gettext_lazy("Late"),
+    "window": gettext_lazy("Due before the desk closes next"),
+    "later": gettext_lazy("Due later"),
+    "standing": gettext_lazy("The clock stands"),
+}
+LANGUAGE = {
+    Language.ENGLISH: gettext_lazy("English"),
+    Language.INDONESIAN: gettext_lazy("Indonesian"),
+}
+# What is filled in where a canned answer names it.
+ANSWER_NAMES = {
+    "account": gettext_lazy("the account's name"),
+    "customer": gettext_lazy("the name of who opened the case"),
+    "due": gettext_lazy("when the desk's next word is due; none while the clock stands"),
+    "me": gettext_lazy("your name"),
+    "number": gettext_lazy("the case's number"),
+    "subject": gettext_lazy("the case's subject"),
 }
 STATUS_LOOK = {
     Status.OPEN: "accent",

@@ -110,6 +110,10 @@ class Wanted:
         first = list(running[:limit])
         return [*first, *standing[: limit - len(first)]]
 
+    def count(self) -> int:
+        """Return how many there are, whatever the words. One query."""
+        return self._found().count()
+
     def _own_words(self) -> list[Asked]:
         """Return what the index knows of these filters, so that it reads fewer rows."""
         words = [] if self.account_id is None else [Asked(account_word(self.account_id))]

@@ -29,6 +29,8 @@ _TABLES: dict[str, dict[Any, Any]] = {
     "side": words.SIDE,
     "zone": words.ZONE,
     "role": words.ROLE,
+    "queue_group": words.QUEUE_GROUP,
+    "language": words.LANGUAGE,
     "status_look": words.STATUS_LOOK,
     "severity_look": words.SEVERITY_LOOK,
 }

@@ -1,0 +1,1 @@
+"""What the desk's pages show: the queue, lists of cases, a case, accounts, people, calendars."""
