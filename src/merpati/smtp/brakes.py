@@ -14,6 +14,7 @@ import ipaddress
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable
+from functools import lru_cache
 
 FORGOTTEN_SECONDS = 600.0
 FAILURES_TO_CUT = 20
@@ -94,6 +95,7 @@ class _Failures:
         return count
 
 
+@lru_cache(maxsize=MOST_ENTRIES)
 def network_of(address: str) -> str:
     """Return what is one client to us: an IPv4 address, or an IPv6 network of 64 bits."""
     try:

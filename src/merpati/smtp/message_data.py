@@ -11,6 +11,7 @@ from __future__ import annotations
 
 LONGEST_LINE = 998  # RFC 5322 2.1.1, without CRLF
 _END = b"\r\n.\r\n"
+_HARMLESS = bytes(set(range(256)) - set(b"\r\n\0"))
 
 
 class DataReader:
@@ -55,11 +56,21 @@ class DataReader:
 
 def fault_of(data: bytes) -> str | None:
     """Return the refusal of a message whose bytes cannot be taken, or None."""
-    ends = data.count(b"\r\n")
-    if data.count(b"\r") != ends or data.count(b"\n") != ends:
+    # All CR, LF and NUL together are twice as many as the CRLF: none of them stands alone.
+    if len(data.translate(None, _HARMLESS)) != 2 * data.count(b"\r\n"):
+        if b"\0" in data:
+            return "550 5.6.0 NUL in the message"
         return "550 5.6.0 Bare CR or LF in the message: lines must end with CRLF"
-    if b"\0" in data:
-        return "550 5.6.0 NUL in the message"
-    if max(map(len, data.split(b"\r\n"))) > LONGEST_LINE:
+    if _has_long_line(data):
         return f"550 5.6.0 Line longer than {LONGEST_LINE} octets"
     return None
+
+
+def _has_long_line(data: bytes) -> bool:
+    begin = 0
+    while len(data) - begin > LONGEST_LINE:
+        end = data.rfind(b"\r\n", begin, begin + LONGEST_LINE + 2)  # skips all lines that fit
+        if end < 0:
+            return True
+        begin = end + 2
+    return False

@@ -30,6 +30,7 @@ BACKLOG = 256
 STOP_SECONDS = 4.0  # the supervisor waits 5
 NO_AUTH = "502 5.5.1 AUTH is not offered"
 HANG_UP_SECONDS = 5.0  # for the last reply to leave
+SWEEP_SECONDS = 1.0  # at most between two looks at who takes too long
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class Port:
     is_stopping: bool = False
     emptied: asyncio.Event | None = None  # set while stopping, once no connection is left
     takers: Takers = field(init=False)
+    _sweep: asyncio.TimerHandle | None = None  # one for all connections, while there are any
 
     def __post_init__(self) -> None:
         """Make the takers."""
@@ -93,6 +95,34 @@ class Port:
             ssl_handshake_timeout=self.limits.handshake if tls else None,
             backlog=BACKLOG,
         )
+
+    def admit(self, connection: Connection) -> None:
+        """Count a connection in."""
+        self.connections.add(connection)
+        self.by_network[connection.network] += 1
+        if self._sweep is None:
+            self._look_later()
+
+    def leave(self, connection: Connection) -> None:
+        """Count a connection out."""
+        self.connections.discard(connection)
+        self.by_network[connection.network] -= 1
+        if not self.by_network[connection.network]:
+            del self.by_network[connection.network]
+        if self.emptied is not None and not self.connections:
+            self.emptied.set()
+
+    def _look(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for connection in list(self.connections):
+            connection.look(now)
+        self._sweep = None
+        if self.connections:
+            self._look_later()
+
+    def _look_later(self) -> None:
+        seconds = min(SWEEP_SECONDS, self.limits.idle / 2)
+        self._sweep = asyncio.get_running_loop().call_later(seconds, self._look)
 
     async def stop(self) -> None:
         """End all connections with 421; messages being stored get their answer first."""
@@ -116,13 +146,13 @@ class Connection(asyncio.Protocol):
         self._session = Session(port.door, is_secure)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._peer = self._network = ""
+        self._peer = self.network = ""
         self._asked: Ask | None = None
         self._held_bytes = 0
         self._is_choked = False  # the client does not read our replies
-        self._is_handed_over = False
+        self._is_paused = False
+        self._abort_at: float | None = None  # once the last reply is on its way
         self._task: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self._heard_at = self._message_at = self._loop.time()
 
     # What the transport tells.
@@ -132,19 +162,17 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         name = transport.get_extra_info("peername") or ("",)
         self._peer = str(name[0])
-        self._network = network_of(self._peer)
+        self.network = network_of(self._peer)
         port, limits = self._port, self._port.limits
-        port.connections.add(self)
-        port.by_network[self._network] += 1
-        self._timer = self._loop.call_later(limits.idle, self._look)
+        port.admit(self)
         if port.is_stopping:
             self._session.end(f"421 4.3.2 {port.door.hostname} is stopping")
         elif (
             len(port.connections) > limits.connections
-            or port.by_network[self._network] > limits.connections_of_network
+            or port.by_network[self.network] > limits.connections_of_network
         ):
             self._session.end(f"421 4.7.0 {port.door.hostname} Too many connections")
-        elif port.rate is not None and port.rate.is_spent(self._network):
+        elif port.rate is not None and port.rate.is_spent(self.network):
             self._session.end(self._too_many_messages())
         else:
             self._session.greet(port.trusted.identity(self._peer))
@@ -154,6 +182,8 @@ class Connection(asyncio.Protocol):
         """Feed the session."""
         self._heard_at = self._loop.time()
         self._session.receive(data)
+        if self._asked is not None:  # no more than this is kept for later
+            self._set_reading()
         self._go_on()
 
     def eof_received(self) -> bool:
@@ -173,14 +203,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the client; a message that is being stored stays."""
         self._transport = None
-        if self._timer is not None:
-            self._timer.cancel()
-        self._port.connections.discard(self)
-        if self._port.emptied is not None and not self._port.connections:
-            self._port.emptied.set()
-        self._port.by_network[self._network] -= 1
-        if not self._port.by_network[self._network]:
-            del self._port.by_network[self._network]
+        self._port.leave(self)
         self._account_for(0)
 
     # What the port does.
@@ -198,29 +221,40 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def look(self, now: float) -> None:
+        """Hang up on who says nothing, or takes too long for one message."""
+        limits = self._port.limits
+        if self._abort_at is not None:
+            if now >= self._abort_at:
+                self.abort()
+        elif self._asked is None and (  # what is asked for has limits of its own
+            now >= self._heard_at + limits.idle or now >= self._message_at + limits.message
+        ):
+            self._session.end(f"421 4.4.2 {self._port.door.hostname} Timeout")
+            self._go_on()
+
     # Between session and world.
 
     def _go_on(self) -> None:
         """Send what there is to say, and begin what the session asks for."""
-        if self._transport is None:
+        transport, session = self._transport, self._session
+        if transport is None:
             return
-        session = self._session
-        self._account_for(session.held_bytes)
-        asked, starts = session.ask, session.ask is not None and self._asked is None
-        if starts:
-            self._asked = asked
-            self._set_reading()
+        if (held_bytes := session.held_bytes) != self._held_bytes:
+            self._account_for(held_bytes)
         if session.out:
-            self._transport.write(bytes(session.out))
+            transport.write(bytes(session.out))
             session.out.clear()
-        if starts:
-            self._begin(asked)
+        if session.ask is not None and self._asked is None:
+            self._asked = session.ask
+            self._begin(session.ask)
         elif session.is_closing:
-            self._hang_up()
+            self._hang_up(transport)
 
-    def _begin(self, asked: Ask | None) -> None:
+    def _begin(self, asked: Ask) -> None:
         match asked:
             case StartTls():
+                self._set_reading()
                 self._task = self._loop.create_task(self._start_tls())
             case Authenticate():
                 self._authenticate(asked)
@@ -230,10 +264,10 @@ class Connection(asyncio.Protocol):
     def _take(self, envelope: Envelope) -> None:
         port = self._port
         if port.rate is not None:
-            if port.rate.is_spent(self._network):
+            if port.rate.is_spent(self.network):
                 self._answered_message(self._too_many_messages())
                 return
-            port.rate.count(self._network)
+            port.rate.count(self.network)
         port.takers.take(Incoming(envelope, self._peer), self._answered_message)
 
     def _too_many_messages(self) -> str:
@@ -294,7 +328,7 @@ class Connection(asyncio.Protocol):
             return
         if self._transport is None or secured is None:
             return
-        self._transport = secured
+        self._transport, self._is_paused = secured, False
         self._asked = None
         self._session.secured()
         self._answered()
@@ -304,23 +338,10 @@ class Connection(asyncio.Protocol):
             self._session.end(f"421 4.3.2 {self._port.door.hostname} is stopping")
         self._heard_at = self._loop.time()
         self._go_on()
-        self._set_reading()
+        if self._is_paused:
+            self._set_reading()
 
     # Limits.
-
-    def _look(self) -> None:
-        """Hang up on who says nothing, or takes too long for one message."""
-        now, limits = self._loop.time(), self._port.limits
-        if self._asked is None:
-            idle_at, late_at = self._heard_at + limits.idle, self._message_at + limits.message
-            if now >= min(idle_at, late_at):
-                self._session.end(f"421 4.4.2 {self._port.door.hostname} Timeout")
-                self._go_on()
-                return
-            wait = min(idle_at, late_at) - now
-        else:
-            wait = limits.idle  # what is asked for has limits of its own
-        self._timer = self._loop.call_later(wait, self._look)
 
     def _account_for(self, held_bytes: int) -> None:
         port = self._port
@@ -336,20 +357,20 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        if self._is_choked or self._asked is not None:
+        wants_pause = self._is_choked or self._asked is not None
+        if wants_pause and not self._is_paused:
             transport.pause_reading()
-        else:
+        elif self._is_paused and not wants_pause:
             transport.resume_reading()
+        self._is_paused = wants_pause
 
-    def _hang_up(self) -> None:
-        if self._transport is None or self._is_handed_over:
+    def _hang_up(self, transport: asyncio.Transport) -> None:
+        if self._abort_at is not None:
             return
-        self._is_handed_over = True
-        self._transport.resume_reading()  # TLS ends only once the client's own end is read
-        self._transport.close()
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_later(HANG_UP_SECONDS, self.abort)
+        self._abort_at = self._loop.time() + HANG_UP_SECONDS
+        if self._is_paused:
+            transport.resume_reading()  # TLS ends only once the client's own end is read
+        transport.close()
 
 
 def _result(done: asyncio.Future[T], otherwise: T) -> T:
