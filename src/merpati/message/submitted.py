@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from merpati.message.errors import MessageError
@@ -36,6 +37,7 @@ from merpati.message.header import (
 
 HEADER_BYTES = 256 * 1024
 MOST_RECEIVED = 100  # RFC 5321 6.3
+_REMEMBERED = 320  # characters of a From header, so that memory stays small
 
 OPTIONS_HEADER = "x-msys-api"
 _REMOVED = frozenset(
@@ -46,7 +48,7 @@ _ONCE = frozenset(
     | {"mime-version", "content-type", "content-transfer-encoding"}
 )
 _OF_ADDRESSES = frozenset({"from", "sender", "reply-to", "to", "cc"})
-_FIELD = re.compile(rb"([!-9;-~]{1,76}):(.*)", re.DOTALL)
+_FIELD = re.compile(rb"([!-9;-~]{1,76}):[^\r\n]*(?:\r\n[ \t][^\r\n]*)*\r\n")
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _FOLD = re.compile(r"\r\n[ \t]+")
 # What is not closed is taken to its end, once: else each quotation mark behind would be tried.
@@ -74,8 +76,8 @@ class RawField(NamedTuple):
     @property
     def value(self) -> str:
         """Return the unfolded value; UTF-8, since `read_submitted` let nothing else pass."""
-        text = self.wire.partition(b":")[2].decode("utf-8", "replace")
-        return _FOLD.sub(" ", text).strip()
+        text = self.wire.partition(b":")[2].decode("utf-8", "replace").strip()
+        return _FOLD.sub(" ", text) if "\n" in text else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class SubmittedMessage:
 
     def has(self, name: str) -> bool:
         """Return whether there is a field of this lower-case name."""
-        return any(field.name == name for field in self.fields)
+        return name in [field.name for field in self.fields]
 
 
 def read_submitted(data: bytes) -> SubmittedMessage:
@@ -106,13 +108,15 @@ def read_submitted(data: bytes) -> SubmittedMessage:
     named = {field.name: field for field in fields}
     if "from" not in named:
         raise MessageRefused("the message has no From header")
-    kept = [_in_ascii(field) for field in fields if field.name not in _REMOVED]
+    kept = [field for field in fields if field.name not in _REMOVED]
+    if not head.isascii():
+        kept = [_in_ascii(field) for field in kept]
     options = named.get(OPTIONS_HEADER)
     subject = named.get("subject")
     return SubmittedMessage(
         fields=kept,
         body=body,
-        sender=_sender(named["from"].value),
+        sender=_sender_of(named["from"].value),
         subject=_decoded(subject.value) if subject else "",
         options=_decoded_words(options.value) if options else None,
     )
@@ -132,9 +136,8 @@ def finished(
     brackets; injected_at: milliseconds since the epoch; cc: shown besides those it names itself.
     """
     added = [f"Received: {received}\r\n".encode("ascii", "replace")]
-    date = datetime.fromtimestamp(injected_at // 1000, UTC)
     if not message.has("date"):
-        added.append(f"Date: {format_datetime(date)}\r\n".encode())
+        added.append(f"Date: {date_text(injected_at // 1000)}\r\n".encode())
     if not message.has("message-id"):
         added.append(f"Message-ID: <{message_id}>\r\n".encode())
     fields = list(message.fields)
@@ -148,6 +151,12 @@ def finished(
     return b"".join([*added, *[field.wire for field in fields], b"\r\n", message.body])
 
 
+@lru_cache(maxsize=4)
+def date_text(seconds: int) -> str:
+    """Return a moment as header fields write it; seconds: since the epoch."""
+    return format_datetime(datetime.fromtimestamp(seconds, UTC))
+
+
 def split_message(data: bytes) -> tuple[bytes, bytes]:
     """Return (header with its line ends, body without the empty line between them)."""
     if data.startswith(b"\r\n"):
@@ -159,25 +168,24 @@ def split_message(data: bytes) -> tuple[bytes, bytes]:
 def read_fields(head: bytes) -> list[RawField]:
     """Return a header's fields in order. Raises MessageRefused for lines that are none."""
     fields: list[RawField] = []
-    starts: list[bytes] = []
-    for line in head.split(b"\r\n")[:-1]:
-        if line[:1] in {b" ", b"\t"} and starts:
-            starts[-1] += line + b"\r\n"
-        else:
-            starts.append(line + b"\r\n")
-    for number, wire in enumerate(starts, 1):
-        found = _FIELD.fullmatch(wire)
+    end = 0
+    while end < len(head):
+        found = _FIELD.match(head, end)
         if found is None:
+            number = len(fields) + 1
             raise MessageRefused(f"header field {number} is none: a name and a colon are missing")
-        name = found[1].decode("ascii").lower()
-        if _CONTROL.search(wire):
-            raise MessageRefused(f"the header {name} holds control characters")
-        fields.append(RawField(name, wire))
+        fields.append(RawField(found[1].decode("ascii").lower(), found[0]))
+        end = found.end()
+    if _CONTROL.search(head):
+        name = next(field.name for field in fields if _CONTROL.search(field.wire))
+        raise MessageRefused(f"the header {name} holds control characters")
     return fields
 
 
 def _check_occurrences(fields: Sequence[RawField]) -> None:
     names = [field.name for field in fields]
+    if len(set(names)) == len(names):
+        return
     for name in _ONCE:
         if names.count(name) > 1:
             raise MessageRefused(f"the header {name} occurs {names.count(name)} times")
@@ -203,6 +211,12 @@ def _in_ascii(field: RawField) -> RawField:
     return RawField(field.name, encoded.wire.encode("ascii") if encoded else b"")
 
 
+def _sender_of(value: str) -> NamedAddress:
+    # A stream of mail comes from few senders.
+    return _sender(value) if len(value) <= _REMEMBERED else _sender.__wrapped__(value)
+
+
+@lru_cache(maxsize=1_024)
 def _sender(value: str) -> NamedAddress:
     """Return the one address of From; what readers could take for another is refused."""
     addresses = split_addresses(value)
@@ -216,7 +230,9 @@ def _sender(value: str) -> NamedAddress:
 
 def _decoded(value: str) -> str:
     text = _decoded_words(value)
-    return clean("".join(char if char.isprintable() else " " for char in text))
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else " " for char in text)
+    return clean(text)
 
 
 def _decoded_words(value: str) -> str:

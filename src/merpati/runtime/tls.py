@@ -49,6 +49,7 @@ class Certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(self.chain, self.key)
+        context.num_tickets = 1  # one is enough to resume; each takes time of every handshake
         return context
 
 

@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -145,6 +145,29 @@ class LoopSpool(Protocol):
         """Return what `Spool.append` would have of each. Raises SpoolError for all of them."""
 
 
+class _Addressee(NamedTuple):
+    recipient: Recipient
+    packed: bytes
+    domain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """A transmission that nothing stands in the way of; who is suppressed is not known yet."""
+
+    request: TransmissionRequest
+    account: SendingAccount
+    transmission_id: str
+    injected_at: int
+    starts_at: int
+    pool: PoolEntry
+    sender: Mailbox
+    sending_domain: str
+    addressees: Sequence[_Addressee]
+    content: bytes
+    answer: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A transmission that nothing stands in the way of: what the spool is to store, and where.
@@ -169,13 +192,6 @@ class Prepared:
         return accepted.reply if accepted.repeated else self.answer
 
 
-@dataclass(frozen=True, slots=True)
-class _Addressee:
-    recipient: Recipient
-    packed: bytes
-    domain: str
-
-
 def inject(
     request: TransmissionRequest,
     account: SendingAccount,
@@ -193,7 +209,7 @@ def inject(
     Raises InjectionRefused when nothing was accepted, and SpoolError (SpoolUnavailable: try again;
     IdempotencyConflict) when it could not be stored.
     """
-    prepared = prepare(
+    validated = validate(
         request,
         account,
         transmission_id=transmission_id,
@@ -201,6 +217,7 @@ def inject(
         reply=reply,
         schedule_ahead=schedule_ahead,
     )
+    (prepared,) = prepare_all([validated])
     return prepared.answered(spool.append(prepared.shard, prepared.batch))
 
 
@@ -224,7 +241,7 @@ async def inject_all(
     ]
 
 
-def prepare(
+def validate(
     request: TransmissionRequest,
     account: SendingAccount,
     *,
@@ -232,8 +249,8 @@ def prepare(
     now: datetime,
     reply: Callable[[TransmissionAccepted], bytes],
     schedule_ahead: timedelta = SCHEDULE_AHEAD,
-) -> Prepared:
-    """Judge a transmission and make it ready to be stored, as `inject` does. Raises as it."""
+) -> Validated:
+    """Judge a transmission, as `inject` does. Raises as it."""
     if account.is_suspended:
         raise AccountSuspended
     _check_headers(request)
@@ -243,15 +260,16 @@ def prepare(
     injected_at = _milliseconds(now)
     starts_at = _starts_at(request, now, schedule_ahead)
     addressees, rejected = _addressees(request, account)
-    suppressed = _suppressed(request, account, addressees)
-    answer = reply(TransmissionAccepted(transmission_id, len(addressees), rejected))
-    batch = Batch(
-        account_id=account.account_id,
+    return Validated(
+        request=request,
+        account=account,
         transmission_id=transmission_id,
-        pool_id=pool.pool_id,
-        policy_version=account.policy_version,
         injected_at=injected_at,
-        size=len(addressees),
+        starts_at=starts_at,
+        pool=pool,
+        sender=sender,
+        sending_domain=sending_domain,
+        addressees=addressees,
         content=_content(
             request,
             account,
@@ -261,32 +279,70 @@ def prepare(
             sender=sender,
             sending_domain=sending_domain,
         ),
-        messages=_rows(addressees, suppressed, starts_at or injected_at),
+        answer=reply(TransmissionAccepted(transmission_id, len(addressees), rejected)),
+    )
+
+
+def prepare_all(validated: Sequence[Validated]) -> list[Prepared]:
+    """Make transmissions ready to be stored; one query tells who of an account is suppressed."""
+    wanted: dict[tuple[int, bool], list[str]] = {}
+    for one in validated:
+        if not one.request.skip_suppression:
+            addresses = wanted.setdefault((one.account.account_id, one.request.transactional), [])
+            addresses += [addressee.recipient.rcpt_to for addressee in one.addressees]
+    sources = {
+        (account_id, transactional): suppressed_among(account_id, addresses, transactional)
+        for (account_id, transactional), addresses in wanted.items()
+    }
+    return [
+        _prepared(
+            one,
+            {}
+            if one.request.skip_suppression
+            else sources[one.account.account_id, one.request.transactional],
+        )
+        for one in validated
+    ]
+
+
+def _prepared(one: Validated, sources: Mapping[str, str]) -> Prepared:
+    """sources: of the suppression that stops an address, for those that one does."""
+    request, account, addressees = one.request, one.account, one.addressees
+    suppressed = [sources.get(addressee.recipient.rcpt_to) for addressee in addressees]
+    batch = Batch(
+        account_id=account.account_id,
+        transmission_id=one.transmission_id,
+        pool_id=one.pool.pool_id,
+        policy_version=account.policy_version,
+        injected_at=one.injected_at,
+        size=len(addressees),
+        content=one.content,
+        messages=_rows(addressees, suppressed, one.starts_at or one.injected_at),
         injection=codec.pack(
             Injection(
                 account_id=account.account_id,
-                transmission_id=transmission_id,
-                injected_at=injected_at,
-                ip_pool=pool.slug,
-                friendly_from=sender.email,
-                sending_domain=sending_domain,
+                transmission_id=one.transmission_id,
+                injected_at=one.injected_at,
+                ip_pool=one.pool.slug,
+                friendly_from=one.sender.email,
+                sending_domain=one.sending_domain,
                 subject=request.subject,
                 recipients=_injected(addressees, suppressed),
                 campaign_id=request.campaign_id,
                 transactional=request.transactional,
                 metadata=request.metadata,
                 recv_method=request.recv_method,
-                starts_at=starts_at,
+                starts_at=one.starts_at,
                 description=request.description,
             )
         ),
         idempotency_key=request.idempotency_key,
         fingerprint=request.fingerprint,
-        reply=answer if request.idempotency_key is not None else b"",
+        reply=one.answer if request.idempotency_key is not None else b"",
         campaign_id=request.campaign_id or "",
-        starts_at=starts_at,
+        starts_at=one.starts_at,
     )
-    return Prepared(account.shard, batch, answer)
+    return Prepared(account.shard, batch, one.answer)
 
 
 def _check_headers(request: TransmissionRequest) -> None:
@@ -503,17 +559,6 @@ def _too_large(recipient: Recipient, packed_bytes: int) -> str | None:
     if _json_size(recipient.substitution_data) > SUBSTITUTION_DATA_BYTES:
         return "substitution_data of a recipient must be at most 100 KB of JSON"
     return None
-
-
-def _suppressed(
-    request: TransmissionRequest, account: SendingAccount, addressees: Sequence[_Addressee]
-) -> list[str | None]:
-    """Return for each addressee the source of the suppression that stops it, or None."""
-    if request.skip_suppression:
-        return [None] * len(addressees)
-    addresses = [addressee.recipient.rcpt_to for addressee in addressees]
-    sources = suppressed_among(account.account_id, addresses, request.transactional)
-    return [sources.get(address) for address in addresses] if sources else [None] * len(addresses)
 
 
 def _rows(

@@ -15,7 +15,6 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import format_datetime
 
 from django.db import DatabaseError
 
@@ -25,7 +24,7 @@ from merpati.adapters.clock import Clock
 from merpati.contracts.batch import Mailbox, Recipient
 from merpati.control.thread_connection import look_after_connection
 from merpati.message.header import NamedAddress
-from merpati.message.submitted import MessageRefused, finished, read_submitted
+from merpati.message.submitted import MessageRefused, date_text, finished, read_submitted
 from merpati.sending.address import envelope_address
 from merpati.sending.directory import Directory
 from merpati.sending.injection import (
@@ -33,8 +32,10 @@ from merpati.sending.injection import (
     Prepared,
     TransmissionAccepted,
     TransmissionRequest,
+    Validated,
     inject_all,
-    prepare,
+    prepare_all,
+    validate,
 )
 from merpati.sending.injection_errors import (
     AccountSuspended,
@@ -98,7 +99,9 @@ class Submission:
     def judge(self, messages: Sequence[Incoming]) -> list[Prepared | str]:
         """Return messages made ready to be stored, or the replies that refuse them."""
         look_after_connection()
-        return [self._judged(*message) for message in messages]
+        validated = [self._judged(*message) for message in messages]
+        prepared = iter(prepare_all([one for one in validated if isinstance(one, Validated)]))
+        return [one if isinstance(one, str) else next(prepared) for one in validated]
 
     async def store(self, judged: Sequence[Prepared | str]) -> list[str]:
         """Store what is ready durably, each for itself; return the replies.
@@ -110,11 +113,11 @@ class Submission:
         )
         return [one if isinstance(one, str) else self._reply(one, next(stored)) for one in judged]
 
-    def _judged(self, envelope: Envelope, peer: str) -> Prepared | str:
-        """Return a message made ready to be stored, or the reply that refuses it."""
+    def _judged(self, envelope: Envelope, peer: str) -> Validated | str:
+        """Return a message that can be taken, or the reply that refuses it."""
         transmission_id = self.transmission_ids.next()
         try:
-            return self._prepared(envelope, peer, transmission_id)
+            return self._validated(envelope, peer, transmission_id)
         except (OptionsRefused, MessageRefused, InjectionRefused) as refused:
             return _reply_to(refused)
         except Exception:  # one that we cannot handle must not cost the others of its group
@@ -129,7 +132,7 @@ class Submission:
             return "452 4.3.1 No room to store the message: try again later"
         return f"421 4.3.0 {self.hostname} The message could not be stored: try again later"
 
-    def _prepared(self, envelope: Envelope, peer: str, transmission_id: str) -> Prepared:
+    def _validated(self, envelope: Envelope, peer: str, transmission_id: str) -> Validated:
         assert envelope.identity is not None  # noqa: S101 - the session demands AUTH
         account = self.directory.account(envelope.identity.account_id)
         message = read_submitted(envelope.data)
@@ -137,12 +140,12 @@ class Submission:
         sender = envelope_address(message.sender.address)
         if sender is None:
             raise MessageRefused("From must hold exactly one address")
-        now = datetime.fromtimestamp(self.clock.now() / 1000, UTC)
+        now = self.clock.now()
         raw = finished(
             message,
-            received=_received(envelope, peer, self.hostname, transmission_id, now),
+            received=_received(envelope, peer, self.hostname, transmission_id, now // 1000),
             message_id=f"{transmission_id}@{sender[1]}",
-            injected_at=self.clock.now(),
+            injected_at=now,
             cc=_each_once(options.cc),
         )
         request = TransmissionRequest(
@@ -157,7 +160,13 @@ class Submission:
             raw=raw,
             recv_method="esmtp",
         )
-        return prepare(request, account, transmission_id=transmission_id, now=now, reply=_accepted)
+        return validate(
+            request,
+            account,
+            transmission_id=transmission_id,
+            now=datetime.fromtimestamp(now / 1000, UTC),
+            reply=_accepted,
+        )
 
 
 def _accepted(accepted: TransmissionAccepted) -> bytes:
@@ -196,13 +205,13 @@ def _matched(address: str) -> str:
 
 
 def _received(
-    envelope: Envelope, peer: str, hostname: str, transmission_id: str, now: datetime
+    envelope: Envelope, peer: str, hostname: str, transmission_id: str, seconds: int
 ) -> str:
     """Return the trace field of RFC 5321 4.4; no `for`, which would show other recipients."""
     literal = f"IPv6:{peer}" if ":" in peer else peer
     return (
         f"from {envelope.helo} ([{literal}])\r\n by {hostname} with {envelope.protocol}"
-        f" id {transmission_id};\r\n {format_datetime(now.replace(microsecond=0))}"
+        f" id {transmission_id};\r\n {date_text(seconds)}"
     )
 
 
