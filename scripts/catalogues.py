@@ -52,12 +52,16 @@ def read(text: str) -> dict[str, str]:
 
 
 def catalogue(folder: Path) -> dict[str, str]:
-    """Return all messages of a language's folder. Raises ValueError for one that is there twice."""
+    """Return all messages of a language's folder; two rooms may both have one, with one meaning.
+
+    Raises ValueError for a message that two catalogues translate differently.
+    """
     found: dict[str, str] = {}
     for file in sorted(folder.glob("*.po")):
         messages = read(file.read_text())
-        if twice := sorted(found.keys() & messages.keys()):
-            raise ValueError(f"{file.name}: another catalogue has it too: {twice[0]!r}")
+        for message in sorted(found.keys() & messages.keys()):
+            if found[message] != messages[message]:
+                raise ValueError(f"{file.name}: another catalogue says otherwise: {message!r}")
         found |= messages
     return found
 

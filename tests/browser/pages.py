@@ -22,6 +22,17 @@ class Page:
 
 PAGES = [
     Page("not-found", "/nothing", status=404),
+    Page("parts", "/parts", has_picture=True),
+    Page("calendar", "/calendar/uk"),
+    Page("home", "/", "owner", has_picture=True),
+    Page("home-of-a-viewer", "/", "viewer"),
+    Page("cases", "/cases", "owner", has_picture=True),
+    Page("cases-without-match", "/cases?q=nonesuch", "owner"),
+    Page("case-new", "/cases/new", "owner", has_picture=True),
+    Page("contact", "/contact", "owner", has_picture=True),
+    Page("search", "/search?q=penerima", "owner"),
+    Page("shortcuts", "/shortcuts", "owner"),
+    Page("not-allowed", "/cases/new", "viewer", status=403),
     Page("case-busy", "/cases/{busy}", "owner", has_picture=True),
     Page("case-asked", "/cases/{asked}", "owner"),
     Page("case-proposed", "/cases/{proposed}", "owner", has_picture=True),

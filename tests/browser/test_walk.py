@@ -43,6 +43,8 @@ def test_a_page_is_accessible_fits_and_keeps_to_its_policy(
         assert seen.locator("html").get_attribute("lang") == language
         seen.evaluate(AXE.axe_script)
         for scheme, rules in SCHEMES.items():
+            if scheme == "dark" and language != "en" and PICTURES is None:
+                continue  # the same colours
             seen.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
             found = AxeResults(seen.evaluate("options => axe.run(document, options)", rules))
             assert found.violations_count == 0, f"{scheme}\n{found.generate_report()}"

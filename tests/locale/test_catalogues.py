@@ -119,9 +119,11 @@ def test_plural_forms_are_read() -> None:
     assert read(text) == {"%(n)s case\0%(n)s cases": "%(n)s kasus"}
 
 
-def test_a_message_stands_in_one_catalogue(tmp_path: Path) -> None:
-    for name in ("a.po", "b.po"):
-        (tmp_path / name).write_text('msgid "Home"\nmsgstr "Beranda"\n')
+def test_a_message_has_one_translation_in_all_catalogues(tmp_path: Path) -> None:
+    for name, text in {"a.po": "Beranda", "b.po": "Beranda"}.items():
+        (tmp_path / name).write_text(f'msgid "Home"\nmsgstr "{text}"\n')
+    assert catalogue(tmp_path) == {"Home": "Beranda"}
+    (tmp_path / "b.po").write_text('msgid "Home"\nmsgstr "Rumah"\n')
     with pytest.raises(ValueError, match=r"b\.po.*Home"):
         catalogue(tmp_path)
 

@@ -6,10 +6,11 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils import timezone
 
 from merpati import __version__
 from merpati.console.access import viewer_of
-from merpati.console.middleware import theme_of
+from merpati.console.middleware import SHORTCUTS_COOKIE, theme_of
 from merpati.console.navigation import links
 
 
@@ -23,5 +24,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "theme": theme_of(request),
         "here": request.get_full_path(),
         "request_id": getattr(request, "request_id", ""),
+        "has_shortcuts": request.COOKIES.get(SHORTCUTS_COOKIE) != "off",
         "version": __version__,
+        "zone_name": timezone.get_current_timezone_name(),
     }

@@ -21,6 +21,7 @@ from merpati.desk.errors import ZoneNotFound
 LANGUAGE_COOKIE = "merpati_language"
 ZONE_COOKIE = "merpati_zone"
 THEME_COOKIE = "merpati_theme"
+SHORTCUTS_COOKIE = "merpati_shortcuts"
 THEMES = ("light", "dark", "system")
 
 log = logging.getLogger(__name__)

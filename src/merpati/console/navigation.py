@@ -41,6 +41,8 @@ def _staff(viewer: Viewer) -> bool:
 
 ENTRIES = (
     Entry("/", gettext_lazy("Home"), "home", _customers),
+    Entry("/cases", gettext_lazy("Cases"), "inbox", _customers),
+    Entry("/contact", gettext_lazy("Contact"), "phone", _customers),
     Entry("/desk", gettext_lazy("Queue"), "inbox", _staff),
     Entry("/desk/cases", gettext_lazy("All cases"), "list", _staff),
     Entry("/desk/accounts", gettext_lazy("Accounts"), "building", _staff),

@@ -8,7 +8,18 @@ from typing import Any
 from django.urls import URLPattern, path
 
 from merpati.console.desk import urls as desk_urls
-from merpati.console.views import case_pages, cases, home, preferences
+from merpati.console.views import (
+    calendar,
+    case_list,
+    case_new,
+    case_pages,
+    cases,
+    contact,
+    home,
+    parts,
+    preferences,
+    search,
+)
 
 handler403 = "merpati.console.views.errors.forbidden"
 handler404 = "merpati.console.views.errors.not_found"
@@ -31,8 +42,18 @@ def case_urls(base: str, name: str, given_to: Callable[..., Any]) -> list[URLPat
 
 urlpatterns = [
     path("", home.show, name="home"),
+    path("account", home.choose_account, name="account"),
+    path("cases", case_list.show, name="cases"),
+    path("cases.csv", case_list.as_csv, name="cases-csv"),
+    path("cases/new", case_new.show, name="case-new"),
     *case_urls("cases/<int:number>", "case", cases.for_members),
     *desk_urls.urlpatterns,
+    path("contact", contact.show, name="contact"),
+    path("calendar/<slug:zone>", calendar.show, name="calendar"),
+    path("search", search.show, name="search"),
+    path("shortcuts", search.shortcuts, name="shortcuts"),
+    path("shortcuts/switch", search.switch_shortcuts, name="switch-shortcuts"),
+    path("parts", parts.show, name="parts"),
     path("language", preferences.language, name="language"),
     path("theme", preferences.theme, name="theme"),
 ]

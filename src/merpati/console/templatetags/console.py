@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import template
+from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -44,6 +46,13 @@ def icon(name: str) -> SafeString:
         static("console/icons.svg"),
         name,
     )
+
+
+@register.simple_tag(takes_context=True)
+def include_with(context: template.Context, name: str, given: dict[str, Any]) -> SafeString:
+    """Render a template with what a page computed for it, for pages that list templates."""
+    shared = {key: context[key] for key in ("csrf_token", "here") if key in context}
+    return render_to_string(name, shared | given)
 
 
 @register.filter
@@ -87,6 +96,12 @@ def moment(at: datetime | None, form: str = "both") -> SafeString | str:
         _offset(local),
         text,
     )
+
+
+@register.simple_tag
+def clock_of(at: datetime, zone: ZoneInfo) -> str:
+    """Return a moment by another clock than the viewer's, which it names."""
+    return f"{date_format(at.astimezone(zone), MOMENT)} {zone.key}"
 
 
 @register.simple_tag

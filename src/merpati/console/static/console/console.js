@@ -45,5 +45,26 @@ window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 
+// "/" searches, "?" lists the keys, Ctrl-K or Command-K opens the palette. Single keys can be turned
+// off, and never act while somebody types.
+const palette = document.getElementById("palette");
+document.addEventListener("keydown", (event) => {
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k" && palette) {
+    event.preventDefault();
+    palette.showModal();
+    palette.querySelector("input").dispatchEvent(new Event("palette-opened"));
+    return;
+  }
+  const isTyping = event.target.closest("input, textarea, select, [contenteditable]");
+  if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (!("shortcuts" in document.documentElement.dataset)) return;
+  if (event.key === "/") {
+    event.preventDefault();
+    document.getElementById("search")?.focus();
+  } else if (event.key === "?") {
+    document.getElementById("shortcuts")?.showModal();
+  }
+});
+
 // After a refused form the focus goes to the list of what is wrong.
 document.querySelector(".error-summary")?.focus();
