@@ -176,7 +176,10 @@ class ListenSettings(msgspec.Struct, frozen=True):
         str, _about("SMTP submission, TLS first, HOST:PORT; empty: off", _check_optional_listen)
     ] = ""
     inbound: Annotated[
-        str, _about("SMTP for bounces and reports from outside, HOST:PORT", _check_listen)
+        str,
+        _about(
+            "SMTP for bounces, reports and the desk's mail from outside, HOST:PORT", _check_listen
+        ),
     ] = "127.0.0.1:2525"
 
 

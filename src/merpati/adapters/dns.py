@@ -136,15 +136,44 @@ def txt_records(
 
     Raises DnsError.
     """
+    return records(name, "TXT", servers, deadline_seconds)
+
+
+def records(
+    name: str,
+    record_type: str,
+    servers: Sequence[str] = (),
+    deadline_seconds: float = DEADLINE_SECONDS,
+) -> list[str]:
+    """Return a name's TXT, A, AAAA, MX (hosts, best first) or PTR records as texts. Blocking.
+
+    For PTR the name is an address. Raises DnsError.
+    """
     try:
         resolver = dns.resolver.Resolver(configure=not servers)
         if servers:
             resolver.nameservers = [_nameserver(server) for server in servers]
         resolver.lifetime = deadline_seconds
-        answer = resolver.resolve(name.rstrip(".") + ".", "TXT")
+        if record_type == "PTR":
+            name = dns.reversename.from_address(name).to_text()
+        found = list(resolver.resolve(name.rstrip(".") + ".", record_type))
     except (dns.exception.DNSException, OSError, ValueError) as error:
-        raise _translated(name, "TXT", error) from error
-    return [_text(rr) for rr in answer]
+        raise _translated(name, record_type, error) from error
+    if record_type == "MX":
+        found.sort(key=lambda record: record.preference)
+    return [_as_text(record, record_type) for record in found]
+
+
+def _as_text(record: Any, record_type: str) -> str:
+    match record_type:
+        case "TXT":
+            return _text(record)
+        case "MX":
+            return _name(record.exchange)
+        case "PTR":
+            return _name(record.target)
+        case _:
+            return str(record.address)
 
 
 def _translated(name: str, record_type: str, error: Exception) -> DnsError:

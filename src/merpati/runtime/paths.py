@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from merpati.adapters.file_store import FOLDER
+from merpati.adapters import file_store, mail_drop
 from merpati.control.place import SQLITE_FILE
 
 
@@ -43,7 +43,12 @@ class DataFolder:
     @property
     def files(self) -> Path:
         """Attachments of cases and the mail that came in for the desk, by digest."""
-        return self.root / FOLDER
+        return self.root / file_store.FOLDER
+
+    @property
+    def incoming(self) -> Path:
+        """Mail for the desk that nobody has read yet."""
+        return self.root / mail_drop.FOLDER
 
     @property
     def policy(self) -> Path:

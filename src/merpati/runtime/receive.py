@@ -88,10 +88,13 @@ def _ports(
     """Return who takes customers' mail, and the submission and the inbound port."""
     from merpati.adapters.clock import SystemClock  # noqa: PLC0415 - after Django is set up
     from merpati.adapters.crypto import SecretBox  # noqa: PLC0415
+    from merpati.adapters.mail_drop import MailDrop  # noqa: PLC0415
+    from merpati.desk.contact_links import LABEL  # noqa: PLC0415
     from merpati.sending.directory import Directory  # noqa: PLC0415
     from merpati.sending.transmission_id import TransmissionIds  # noqa: PLC0415
     from merpati.smtp import inbound, submission  # noqa: PLC0415
     from merpati.smtp.brakes import Brakes, Rate  # noqa: PLC0415
+    from merpati.smtp.desk_door import DeskDoor  # noqa: PLC0415
     from merpati.smtp.server import Port, Services  # noqa: PLC0415
     from merpati.smtp.session import Door  # noqa: PLC0415
     from merpati.spool.client import LoopSpoolClient  # noqa: PLC0415
@@ -106,13 +109,23 @@ def _ports(
         clock=clock,
         hostname=hostname,
     )
+    box = SecretBox(folder.secret_key)
     reports = inbound.Inbound(
         journal=spool,
         clock=clock,
         hostname=hostname,
         bounce_domain=settings.mail.bounce_domain.lower(),
         reports=Rate(clock.elapsed, inbound.REPORTS_AN_HOUR, 3_600),
-        key=SecretBox(folder.secret_key).derive("return-path"),
+        key=box.derive("return-path"),
+        desk=DeskDoor(
+            MailDrop(folder.incoming),
+            folder.root,
+            clock,
+            settings.desk.support_address,
+            _own_domains(settings),
+            box.derive(LABEL),
+            settings.spool.reserve_mb << 20,
+        ),
     )
     brakes = Brakes(clock.elapsed)
     return (
@@ -132,6 +145,14 @@ def _ports(
             Services(reports),
             rate=Rate(clock.elapsed, INBOUND_MESSAGES_A_MINUTE, 60),
         ),
+    )
+
+
+def _own_domains(settings: Settings) -> frozenset[str]:
+    """Return the names that mail servers know us by, and the desk's."""
+    mail, support = settings.mail, settings.desk.support_address
+    return frozenset(
+        {mail.hostname.lower(), mail.bounce_domain.lower(), support.rpartition("@")[2]} - {""}
     )
 
 

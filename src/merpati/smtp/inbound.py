@@ -1,9 +1,10 @@
-"""The inbound door: reports to our return paths go into the journal; it takes nothing else.
+"""The inbound door: reports to our return paths go into the journal, the desk's mail into its drop.
 
-It relays nothing: an address that is not a return path signed by this instance gets 550. What is
-signed may stand in any domain, since a transmission may name one of its account's (`return_path`).
-Reports come from anybody with any sender (a DSN has none, a complaint has one), so what they say
-counts only for the message whose return path they name; they are kept unread here.
+It relays nothing: an address that is neither a return path signed by this instance nor the desk's
+(`desk_door.py`) gets 550. What is signed may stand in any domain, since a transmission may name one
+of its account's (`return_path`). Reports come from anybody with any sender (a DSN has none, a
+complaint has one), so what they say counts only for the message whose return path they name; they
+are kept unread here.
 
 A message takes one return path: which shard keeps it is then one question with one answer, and 250
 means that it did. Test cases D5, R1.
@@ -25,6 +26,7 @@ from merpati.contracts.inbound import KEPT_BYTES, InboundMail
 from merpati.message import return_path
 from merpati.message.submitted import MOST_RECEIVED, split_message
 from merpati.smtp.brakes import Rate
+from merpati.smtp.desk_door import DeskDoor
 from merpati.smtp.session import Envelope
 from merpati.smtp.takers import Incoming
 from merpati.spool.errors import SpoolError, SpoolFull
@@ -65,11 +67,16 @@ class Inbound:
     bounce_domain: str
     key: bytes
     reports: Rate
+    desk: DeskDoor | None = None
 
     def recipient_refusal(self, address: str) -> str | None:
-        """Return the refusal of an address, None for a return path of ours (at RCPT)."""
+        """Return the refusal of an address, None for a return path or the desk (at RCPT)."""
+        if self.desk is not None and self.desk.takes(address):
+            return None
         path = return_path.read(self.key, address)
         if path is None:
+            if self.desk is not None and (refusal := self.desk.refusal(address)):
+                return refusal
             is_ours = address.rpartition("@")[2].lower() == self.bounce_domain
             return "550 5.1.1 No such return path here" if is_ours else "550 5.7.1 Relaying denied"
         if self.reports.is_spent(str(path)):
@@ -86,11 +93,13 @@ class Inbound:
 
     def _judged(self, envelope: Envelope, peer: str) -> Report | str:
         (rcpt_to,) = envelope.recipients
+        if len(_RECEIVED.findall(split_message(envelope.data)[0])) > MOST_RECEIVED:
+            return "554 5.4.6 Too many hops: this message goes round in circles"
+        if self.desk is not None and self.desk.takes(rcpt_to):
+            return self.desk.take(envelope, peer)
         path = return_path.read(self.key, rcpt_to)
         if path is None:
             return "550 5.1.1 No such return path here"
-        if len(_RECEIVED.findall(split_message(envelope.data)[0])) > MOST_RECEIVED:
-            return "554 5.4.6 Too many hops: this message goes round in circles"
         mail = InboundMail(
             account_id=path.account_id,
             message_id=path.message_id,

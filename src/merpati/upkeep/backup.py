@@ -10,10 +10,10 @@ The files are copied one after the other, each at a moment of its own, so their 
    message waits or has its outcome in the journal, by the same transaction. The other way round
    the store would be ahead of the shards: mail that it calls delivered would wait, and new
    records would have numbers that it takes for old ones.
-4. **The control database**, so that every account and every policy version that a shard names
-   exists in it, and suppressions are the newest; then the files of the desk that it names. From
-   PostgreSQL it is read at one moment, row by row, into the same file as it would be on SQLite, and
-   checked: no dump that only some version of some program reads, and the copy starts anywhere.
+4. **The desk's unread mail**, then the **control database**, so that every account and every policy
+   version that a shard names exists in it, and suppressions are the newest; then the files of the
+   desk that it names. From PostgreSQL it is read at one moment, row by row, into the same file as it
+   would be on SQLite, and checked: no dump that only some version of some program reads, and the copy starts anywhere.
 
 Big bodies are files beside a shard, removed once their mail is gone. So the shard's moment is
 pinned, then the bodies it names get a second name (a hard link, at once), then all is copied. A
@@ -105,6 +105,10 @@ def _copy(folder: DataFolder, draft: Path, progress: Progress) -> None:
     (draft / folder.spool.name).mkdir(mode=0o700)
     for number in range(SHARDS):
         _copy_shard(folder, draft / folder.spool.name, number, progress)
+    # Before the database: what is read meanwhile is in both then, and known by its name.
+    for path in sorted(folder.incoming.glob("*.mail")):
+        with contextlib.suppress(FileNotFoundError):  # read since: then its row is in the database
+            copy_file(path, draft / folder.incoming.name / path.name)
     _copy_control(folder, draft / folder.control.name, progress)
     for path in (folder.secret_key, folder.settings_file, folder.policy, folder.hold):
         if path.exists():
