@@ -76,6 +76,8 @@ _KINDS: dict[type[Exception], _Kind] = {
     cases.InvalidCase: _Kind(422, "1300"),
     cases.CaseNotFound: _Kind(404, "1600", "", "not-found"),
     cases.AttachmentNotFound: _Kind(404, "1600", "", "not-found"),
+    cases.MailNotFound: _Kind(404, "1600", "", "not-found"),
+    cases.MailSorted: _Kind(409, "1602", "", "conflict"),
     cases.NotResolved: _Kind(404, "1600", "", "not-found"),
     cases.NoTam: _Kind(404, "1600", "", "not-found"),
     cases.CaseResolved: _Kind(409, "1602", "", "case-resolved"),

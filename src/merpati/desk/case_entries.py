@@ -10,7 +10,7 @@ from django.db.models import Manager, QuerySet
 
 from merpati.desk import case_index
 from merpati.desk.case_words import VISIBLE, account_word, number_word, words_of
-from merpati.desk.models import Case, CaseUpdate
+from merpati.desk.models import Case, CaseUpdate, Notice
 from merpati.desk.parties import Party
 
 
@@ -42,6 +42,8 @@ def write_entry(
         detail=detail or {},
     )
     remember_words(case, entry, also)
+    if not is_internal:
+        Notice.objects.create(update=entry)  # `mail/notices.py` tells whom it concerns
     return entry
 
 

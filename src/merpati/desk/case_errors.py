@@ -187,6 +187,21 @@ class AttachmentNotFound(DeskError):
         super().__init__(f"Case {number} has no file {attachment_id}.", "attachment")
 
 
+class MailNotFound(DeskError):
+    """There is no such mail that came in."""
+
+    def __init__(self, mail_id: int) -> None:
+        super().__init__(f"There is no mail {mail_id}: merpati case mail list shows them.", "mail")
+
+
+class MailSorted(DeskError):
+    """Somebody, or the desk itself, found a place for the mail already."""
+
+    def __init__(self, mail_id: int, state: str, by: str) -> None:
+        who = f" by {by}" if by else ""
+        super().__init__(f"Mail {mail_id} is sorted already{who}: {state.lower()}.", "mail")
+
+
 class NotResolved(DeskError):
     """There is no resolution record, since the sides have not agreed."""
 

@@ -113,7 +113,7 @@ def _store(
     due = case_clocks.first_answer_due(hours, wanted.severity, now)
     progress = case_clocks.Progress(Side.DESK, now, None)
     with transaction.atomic():
-        contact = _contact(account.pk, wanted.contact, now)
+        contact = contact_of(account.pk, wanted.contact, now)
         case = Case.objects.create(
             account=account,
             kind=wanted.kind,
@@ -129,7 +129,7 @@ def _store(
             due_at=due.at,
             remind_at=case_clocks.remind_at(hours, wanted.severity, progress, now),
         )
-        case.watchers.set(_contact(account.pk, watcher, now) for watcher in wanted.watchers)
+        case.watchers.set(contact_of(account.pk, watcher, now) for watcher in wanted.watchers)
         CaseLink.objects.bulk_create(
             CaseLink(case=case, kind=link.kind, value=link.value, evidence=taken)
             for link, taken in snapshots
@@ -211,7 +211,8 @@ def _checked_links(links: Sequence[tuple[str, str]]) -> list[Link]:
     return list(dict.fromkeys(checked))
 
 
-def _contact(account_id: int, wanted: NewContact, now: datetime) -> Contact:
+def contact_of(account_id: int, wanted: NewContact, now: datetime) -> Contact:
+    """Return an account's contact by the address; made where there is none."""
     contact, _ = Contact.objects.get_or_create(
         account_id=account_id,
         email=wanted.email,

@@ -1,7 +1,8 @@
 """The clock process: the recorder, and what is due by time.
 
 That is publishing the sending policy, suppressing whom new bounces name, looking for the DNS
-records of DKIM keys that wait for them, and sending Merpati's own mail.
+records of DKIM keys that wait for them, and the desk's mail: reading what came in, telling of what
+happened in cases, reminding, and sending all that is Merpati's own.
 
 `python -m merpati.runtime.clock --data DIR`. It runs at nice 10, behind accepting and delivering.
 At SIGTERM it stores what the workers wrote last, for they are stopped before it.
@@ -41,6 +42,7 @@ POLICY_SECONDS = 1.0
 BOUNCE_RULE_SECONDS = 1.0
 DKIM_KEYS_SECONDS = 300.0
 OUTBOX_SECONDS = 1.0
+DESK_SECONDS = 1.0
 FORGET_SECONDS = 3_600.0
 STOP_SECONDS = 5.0  # for storing what is left
 
@@ -127,6 +129,7 @@ async def clock(folder: DataFolder, settings: Settings) -> None:
         asyncio.create_task(_every(DKIM_KEYS_SECONDS, lambda: _follow_keys(settings.dns.servers))),
         asyncio.create_task(_every(OUTBOX_SECONDS, _outbox(folder, settings))),
         asyncio.create_task(_every(FORGET_SECONDS, _forget_old_mail)),
+        *(asyncio.create_task(_every(DESK_SECONDS, duty)) for duty in _desk_mail(folder, settings)),
     ]
     await stop.wait()
     for duty in duties:
@@ -136,7 +139,7 @@ async def clock(folder: DataFolder, settings: Settings) -> None:
     log.info("stopped recorded=%d", recorder.recorded)
 
 
-async def _every(seconds: float, duty: Callable[[], None]) -> None:
+async def _every(seconds: float, duty: Callable[[], object]) -> None:
     """Do something again and again, in a thread; what fails is logged and tried again."""
     from django.db import DatabaseError  # noqa: PLC0415 - needs Django set up
 
@@ -207,6 +210,32 @@ def _outbox(folder: DataFolder, settings: Settings) -> Callable[[], None]:
         outbox.step()
 
     return send
+
+
+def _desk_mail(folder: DataFolder, settings: Settings) -> list[Callable[[], object]]:
+    """Return the desk's duties: reading its mail, telling of what happened, reminding."""
+    from merpati.adapters.crypto import SecretBox  # noqa: PLC0415 - needs Django set up
+    from merpati.desk.contact_links import LABEL  # noqa: PLC0415
+    from merpati.desk.evidence import Sources  # noqa: PLC0415
+    from merpati.desk.mail.drop import MailDrop  # noqa: PLC0415
+    from merpati.desk.mail.intake import Intake  # noqa: PLC0415
+    from merpati.desk.mail.notices import Teller  # noqa: PLC0415
+    from merpati.desk.mail.place import Place  # noqa: PLC0415
+    from merpati.desk.mail.reminders import remind  # noqa: PLC0415
+
+    place = Place(
+        settings.desk.support_address,
+        SecretBox(folder.secret_key).derive(LABEL),
+        settings.console_url,
+        Sources(folder.events, folder.spool),
+        settings.dns.servers,
+    )
+    intake, teller = Intake(place, MailDrop(folder.incoming)), Teller(place)
+    return [
+        lambda: intake.step(datetime.now(UTC)),
+        lambda: teller.step(datetime.now(UTC)),
+        lambda: remind(place, datetime.now(UTC)),
+    ]
 
 
 def _forget_old_mail() -> None:

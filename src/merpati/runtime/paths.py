@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from merpati.adapters import file_store, mail_drop
+from merpati.adapters import file_store
 from merpati.control.place import SQLITE_FILE
+from merpati.desk.mail import drop
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class DataFolder:
     @property
     def incoming(self) -> Path:
         """Mail for the desk that nobody has read yet."""
-        return self.root / mail_drop.FOLDER
+        return self.root / drop.FOLDER
 
     @property
     def policy(self) -> Path:

@@ -88,8 +88,8 @@ def _ports(
     """Return who takes customers' mail, and the submission and the inbound port."""
     from merpati.adapters.clock import SystemClock  # noqa: PLC0415 - after Django is set up
     from merpati.adapters.crypto import SecretBox  # noqa: PLC0415
-    from merpati.adapters.mail_drop import MailDrop  # noqa: PLC0415
     from merpati.desk.contact_links import LABEL  # noqa: PLC0415
+    from merpati.desk.mail.drop import MailDrop  # noqa: PLC0415
     from merpati.sending.directory import Directory  # noqa: PLC0415
     from merpati.sending.transmission_id import TransmissionIds  # noqa: PLC0415
     from merpati.smtp import inbound, submission  # noqa: PLC0415

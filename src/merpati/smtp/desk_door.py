@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from merpati.adapters.clock import Clock
-from merpati.adapters.mail_drop import MailDrop
 from merpati.contracts.desk_mail import DeskMail
 from merpati.desk.contact_links import read_reply_address
+from merpati.desk.mail.drop import MailDrop
 from merpati.message.submitted import HEADER_BYTES, split_message
 from merpati.smtp.session import Envelope
 

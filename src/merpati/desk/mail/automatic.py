@@ -50,3 +50,12 @@ def why_automatic(mail: ParsedMail, msg_from: str, support_address: str) -> str:
         "its subject says so": _SUBJECTS.match(mail.subject) is not None,
     } | {name: name in mail.headers for name in _PRESENCE}
     return next((why for why, holds in signs.items() if holds), "")
+
+
+def automatic_headers(support_address: str) -> dict[str, str]:
+    """Return the headers of mail that a program of ours sends by itself."""
+    return {
+        LOOP_HEADER: support_address,
+        "Auto-Submitted": "auto-replied",
+        "X-Auto-Response-Suppress": "All",
+    }
