@@ -101,8 +101,8 @@ def _holds(data: bytes, number: int, domain: str, servers: Sequence[str]) -> boo
             return None
         return found[0].encode("utf-8", "replace") if found else None
 
-    verifier = dkim.DKIM(data, minkey=LEAST_KEY_BITS)
     try:
+        verifier = dkim.DKIM(data, minkey=LEAST_KEY_BITS)
         if not verifier.verify(number, dnsfunc=lookup):
             return False
     except NotKnownYet:

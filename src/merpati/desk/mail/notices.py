@@ -217,12 +217,15 @@ def _headers(
         pk__lte=about.pk,
     ).exclude(pk=about.pk if is_first else 0)
     ours = {u.pk: u for u in (*told.order_by("pk")[:1], *told.order_by("-pk")[:2])}.values()
-    sent = [(u.at, f"{message_key(case_id, u.pk, recipient, u.at)}@{place.domain}") for u in ours]
+    sent = [
+        (u.at, 1, f"{message_key(case_id, u.pk, recipient, u.at)}@{place.domain}") for u in ours
+    ]
     mails = about.case.mails.filter(
         state__in=(MailState.OPENED, MailState.ADDED), received_at__lte=about.at
     ).exclude(message_id="")
-    came = [(m.received_at, m.message_id) for m in mails.order_by("-pk")[:3]]
-    thread = [id_ for _, id_ in sorted([*sent, *came])][-REFERENCES:]
+    came = [(m.received_at, 0, m.message_id) for m in mails.order_by("-pk")[:3]]
+    # What came in at the same moment came first: ours is the answer to it.
+    thread = [id_ for _, _, id_ in sorted([*sent, *came])][-REFERENCES:]
     headers = _loop_headers(place, is_automatic)
     if thread:
         headers |= {

@@ -59,7 +59,7 @@ def _opened(case: Case, update: CaseUpdate, hours: ServiceHours) -> list[str]:
     if "split_from" in update.detail:
         known["other"] = update.detail["split_from"]
         first = (
-            gettext("We made case #%(number)s of a part of case #%(other)s: %(subject)s") % known
+            gettext("Case #%(number)s is new, of a part of case #%(other)s: %(subject)s") % known
         )
     else:
         first = gettext("Thank you. Your request is case #%(number)s: %(subject)s") % known
