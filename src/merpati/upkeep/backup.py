@@ -12,8 +12,9 @@ The files are copied one after the other, each at a moment of its own, so their 
    records would have numbers that it takes for old ones.
 4. **The desk's unread mail**, then the **control database**, so that every account and every policy
    version that a shard names exists in it, and suppressions are the newest; then the files of the
-   desk that it names. From PostgreSQL it is read at one moment, row by row, into the same file as it
-   would be on SQLite, and checked: no dump that only some version of some program reads, and the copy starts anywhere.
+   desk that it names. From PostgreSQL it is read at one moment, row by row, into the same file as
+   it would be on SQLite, and checked: no dump that only some version of some program reads, and the
+   copy starts anywhere.
 
 Big bodies are files beside a shard, removed once their mail is gone. So the shard's moment is
 pinned, then the bodies it names get a second name (a hard link, at once), then all is copied. A
