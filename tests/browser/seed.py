@@ -45,7 +45,8 @@ def fill(folder: Path) -> dict[str, Any]:
     }
     people.assign_tam(account.pk, "tina@desk.example", "tuti@desk.example", by=BY, now=before)
     people.complete_onboarding(account.pk, by=BY, now=before)
-    return {"cookies": cookies, "names": {"account": account.pk, **_cases(folder, account, before)}}
+    names = {"account": account.pk, **_cases(folder, account, before)}
+    return {"cookies": cookies, "names": names | _tools(account, names["busy"], now)}
 
 
 def _user(account: Any, role: str, name: str, language: str, now: datetime) -> Any:
@@ -133,6 +134,30 @@ def _cases(folder: Path, account: Any, now: datetime) -> dict[str, int]:
         "disputed_on": opened("For the journey of a dispute"),
         "agreed_on": opened("For the journey of an agreement"),
     }
+
+
+def _tools(account: Any, case: int, now: datetime) -> dict[str, int]:
+    """Make what helps the desk: an answer, a view, a call, one to come, a day kept otherwise."""
+    from merpati.desk import calendar_changes, call_back_booking  # noqa: PLC0415
+    from merpati.desk.calls import log_call  # noqa: PLC0415
+    from merpati.desk.canned_answers import save_answer  # noqa: PLC0415
+    from merpati.desk.models import Contact, Person  # noqa: PLC0415
+    from merpati.desk.saved_views import save_view  # noqa: PLC0415
+
+    budi, sari = Person.objects.get(name="Budi"), Contact.objects.get(name="Sari")
+    save_answer("Next update", "You hear from us by {{due}}.", "Kabar: {{due}}.", by=BY, now=now)
+    save_view("Late", {"due": "late"}, by=budi, is_shared=True, via=BY, now=now)
+    began_at = now - timedelta(hours=1)
+    said = {"spoke_with": "Sari", "began_at": began_at, "minutes": 12, "text": "About the warm-up."}
+    log_call(account.pk, person=budi, via=BY, now=now, **said)
+    slot = call_back_booking.slots_of(budi, account, now)[3]
+    wanted = call_back_booking.WantedCall(
+        budi, sari, "+62 21 5550 100", "Mail to Penerima waits", slot.starts_at, case
+    )
+    call_back = call_back_booking.book(account, wanted, by=BY, now=now)
+    day = (now + timedelta(days=20)).date()
+    calendar_changes.add_override("uk", day, ["09:00-12:00"], "Office move", by=BY, now=now)
+    return {"call_back": call_back.pk}
 
 
 if __name__ == "__main__":

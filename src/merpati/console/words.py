@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from merpati.accounts.models import ServiceTimeZone
 from merpati.accounts.roles import Role, StaffRole
 from merpati.desk.case_states import Act, Side, Status
-from merpati.desk.models import CaseKind, CaseUpdate, Language, LinkKind, Severity
+from merpati.desk.models import CaseKind, CaseUpdate, Language, LinkKind, Proof, Severity
 from merpati.desk.scope import OutOfScope
 
 STATUS = {
@@ -102,6 +102,12 @@ ANSWER_NAMES = {
     "me": gettext_lazy("your name"),
     "number": gettext_lazy("the case's number"),
     "subject": gettext_lazy("the case's subject"),
+}
+# By what the sender of a mail is known to be who they say.
+PROOF = {
+    Proof.DKIM: gettext_lazy("DKIM signature of their domain"),
+    Proof.SPF: gettext_lazy("sent by their domain's servers (SPF)"),
+    Proof.TOKEN: gettext_lazy("signed address of a case"),
 }
 STATUS_LOOK = {
     Status.OPEN: "accent",

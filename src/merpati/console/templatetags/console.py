@@ -33,6 +33,7 @@ _TABLES: dict[str, dict[Any, Any]] = {
     "role": words.ROLE,
     "queue_group": words.QUEUE_GROUP,
     "language": words.LANGUAGE,
+    "proof": words.PROOF,
     "status_look": words.STATUS_LOOK,
     "severity_look": words.SEVERITY_LOOK,
 }
