@@ -12,6 +12,7 @@ from merpati.desk.case_errors import (
     InvalidCall,
     InvalidCase,
     InvalidPerson,
+    MailSorted,
     OnboardingComplete,
     PersonNotFound,
     SlotNotFree,
@@ -33,6 +34,8 @@ def in_words(error: DeskError) -> str:  # noqa: PLR0911, PLR0912 - one for each 
             return words
         case InvalidCall():
             return _call_field(error.field)
+        case MailSorted():
+            return gettext("Somebody found a place for this mail meanwhile.")
         case SlotNotFree():
             return gettext(
                 "This time is not free any more: somebody took it, or it is not within the hours. "
@@ -83,6 +86,11 @@ def _case_field(field: str) -> str:  # noqa: PLR0911 - one for each field
             return gettext("Choose one of those offered.")
         case "case":
             return gettext("Tick the cases first.")
+        case "mail":
+            return gettext(
+                "This mail names no single author, so it can be nobody's message: set it aside, "
+                "and write a note."
+            )
         case "name" | "view":
             return gettext("Give the view a name of 1 to 200 characters; there are 50 at most.")
         case "account":

@@ -21,6 +21,7 @@ _CASE = "desk/cases/<int:number>"
 _ACCOUNT = "desk/accounts/<int:account_id>"
 _ZONE = "desk/calendars/<slug:zone_id>"
 _ANSWER = "desk/answers/<int:answer_id>"
+_MAIL = "desk/mail/<int:mail_id>"
 _CALL_BACK = "desk/call-backs/<int:call_back_id>"
 
 urlpatterns = [
@@ -46,6 +47,9 @@ urlpatterns = [
     path(f"{_CALL_BACK}/move", call_backs.move),
     path(f"{_CALL_BACK}/cancel", call_backs.cancel),
     path("desk/mail", mail.show, name="desk-mail"),
+    path(f"{_MAIL}/attach", mail.attach),
+    path(f"{_MAIL}/open", mail.open_case),
+    path(f"{_MAIL}/reject", mail.reject),
     path("desk/people", people.show, name="desk-people"),
     path("desk/people/absences", people.add_absence),
     path(_ZONE, calendars.show, name="desk-calendar"),

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
+from django.views.decorators.http import require_POST
 
-from merpati.accounts.models import AuditEntry
+from merpati.accounts.models import Account, AuditEntry
 from merpati.console.access import Viewer, staff_page
-from merpati.console.desk.paging import number_in
+from merpati.console.desk.forms import Refused, answered, number_in
+from merpati.console.desk.paging import number_in as number_or_none
+from merpati.console.services import services
+from merpati.desk.case_errors import InvalidCase
+from merpati.desk.contact_links import LABEL
+from merpati.desk.mail import sorting
+from merpati.desk.mail.place import Place
 from merpati.desk.models import MailState, ReceivedMail
 
+PATH = "/desk/mail"
 PER_PAGE = 25
 STORMS = 10
 STORM = "mail_storm"  # as the audit trail names it
@@ -24,11 +34,70 @@ def show(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     return _page(request)
 
 
-def _page(request: HttpRequest) -> HttpResponse:
+@staff_page
+@require_POST
+def attach(request: HttpRequest, viewer: Viewer, mail_id: int) -> HttpResponse:
+    """Add a mail to a case as its author's message."""
+    by = viewer.as_desk()
+
+    def act() -> str:
+        number = number_in(request, "number", InvalidCase)
+        sorting.attach_mail(mail_id, number, by=by, now=services().now)
+        return gettext("Added to case %(number)d.") % {"number": number}
+
+    return _answered(request, mail_id, act)
+
+
+@staff_page
+@require_POST
+def open_case(request: HttpRequest, viewer: Viewer, mail_id: int) -> HttpResponse:
+    """Open a case of an account with a mail."""
+    by = viewer.as_desk()
+
+    def act() -> str:
+        account = Account.objects.filter(pk=number_in(request, "account", InvalidCase)).first()
+        if account is None:
+            raise InvalidCase("There is no such account.", "account")
+        place, now = _place(), services().now
+        case = sorting.open_from_mail(mail_id, account, place=place, by=by, now=now)
+        return gettext("Opened case %(number)d.") % {"number": case.pk}
+
+    return _answered(request, mail_id, act)
+
+
+@staff_page
+@require_POST
+def reject(request: HttpRequest, viewer: Viewer, mail_id: int) -> HttpResponse:
+    """Set a mail aside for good."""
+    by = viewer.as_desk()
+
+    def act() -> str:
+        reason = request.POST.get("reason", "")
+        sorting.reject_mail(mail_id, reason, by=by, now=services().now)
+        return gettext("Set aside; the mail is kept.")
+
+    return _answered(request, mail_id, act)
+
+
+def _answered(request: HttpRequest, mail_id: int, act: Callable[[], str]) -> HttpResponse:
+    if not ReceivedMail.objects.filter(pk=mail_id).exists():
+        raise Http404
+    return answered(request, act, to=PATH, page=lambda refused: _page(request, refused, mail_id))
+
+
+def _place() -> Place:
+    """Return what opening a case asks of this instance: where evidence is read."""
+    link_key = services().secret_box.derive(LABEL)
+    return Place("", link_key, "", services().evidence)
+
+
+def _page(
+    request: HttpRequest, refused: Refused | None = None, mail_id: int | None = None
+) -> HttpResponse:
     state = request.GET.get("state", "")
     state = state if state in _STATES else "waiting"
     found = ReceivedMail.objects.filter(state=_STATES[state]).order_by("-id")
-    if (before := number_in(request.GET.get("before", ""))) is not None:
+    if (before := number_or_none(request.GET.get("before", ""))) is not None:
         found = found.filter(pk__lt=before)
     mails = list(found[: PER_PAGE + 1])
     context: dict[str, Any] = {
@@ -36,5 +105,8 @@ def _page(request: HttpRequest) -> HttpResponse:
         "mails": mails[:PER_PAGE],
         "next": mails[PER_PAGE - 1].pk if len(mails) > PER_PAGE else None,
         "storms": list(AuditEntry.objects.filter(action=STORM).order_by("-id")[:STORMS]),
+        "accounts": list(Account.objects.filter(closed_at=None).order_by("name")),
+        "refused": refused,
+        "refused_mail": mail_id,
     }
     return render(request, "console/desk/mail.html", context)
