@@ -56,7 +56,7 @@ class Console:
 
     address: str
     cookies: dict[str, str]
-    names: dict[str, int]
+    names: dict[str, Any]
     browser: Browser
     contexts: dict[tuple[Any, ...], BrowserContext] = field(default_factory=dict)
 
@@ -74,11 +74,15 @@ class Console:
                 viewport=WIDE,
                 reduced_motion="reduce",
             )
+            cookies = {"merpati_language": language}
             if who:
-                value = self.cookies[f"{who}-{language}"]
-                context.add_cookies(
-                    [{"name": "merpati_session", "value": value, "url": self.address}]
-                )
+                cookies["merpati_session"] = self.cookies[f"{who}-{language}"]
+            context.add_cookies(
+                [
+                    {"name": name, "value": value, "url": self.address}
+                    for name, value in cookies.items()
+                ]
+            )
             context.add_init_script(LISTENING)
             self.contexts[key] = context
         return self.contexts[key]

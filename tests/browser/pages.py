@@ -38,6 +38,8 @@ PAGES = [
     Page("case-proposed", "/cases/{proposed}", "owner", has_picture=True),
     Page("case-resolved", "/cases/{resolved}", "owner"),
     Page("case-for-a-viewer", "/cases/{proposed}", "viewer"),
+    Page("case-by-link", "/c/{link}"),
+    Page("link-over", "/c/nonsense", status=404),
     Page("record", "/cases/{resolved}/record", "owner"),
     Page("desk-queue", "/desk", "representative", has_picture=True),
     Page("desk-cases", "/desk/cases?q=penerima", "representative", has_picture=True),

@@ -85,7 +85,7 @@ def _session(user: Any) -> str:
     return str(store.session_key)
 
 
-def _cases(folder: Path, account: Any, now: datetime) -> dict[str, int]:
+def _cases(folder: Path, account: Any, now: datetime) -> dict[str, Any]:
     """Open a case for each thing that a page can show; return their numbers."""
     from merpati.adapters.crypto import SecretBox  # noqa: PLC0415
     from merpati.adapters.record_signing import LABEL, RecordSigner  # noqa: PLC0415
@@ -111,6 +111,11 @@ def _cases(folder: Path, account: Any, now: datetime) -> dict[str, int]:
         )
         return open_case(account.pk, wanted, via=BY, sources=sources, now=now).pk
 
+    def suggested(subject: str) -> int:
+        number = opened(subject)
+        case_actions.propose(number, "It works again.", by=budi, now=now)
+        return number
+
     busy = opened("Mail to Penerima waits", severity="high")
     case_actions.note(busy, "Their queue grows since six.", by=budi, now=now)
     case_actions.write(busy, "We look at the queue.\n\n> Since this morning", by=budi, now=now)
@@ -131,8 +136,9 @@ def _cases(folder: Path, account: Any, now: datetime) -> dict[str, int]:
         "asked": asked,
         "proposed": proposed,
         "resolved": resolved,
-        "disputed_on": opened("For the journey of a dispute"),
-        "agreed_on": opened("For the journey of an agreement"),
+        "disputed_on": suggested("For the journey of a dispute"),
+        "agreed_on": suggested("For the journey of an agreement"),
+        "link": _link(folder, asked),
     }
 
 
@@ -158,6 +164,17 @@ def _tools(account: Any, case: int, now: datetime) -> dict[str, int]:
     day = (now + timedelta(days=20)).date()
     calendar_changes.add_override("uk", day, ["09:00-12:00"], "Office move", by=BY, now=now)
     return {"call_back": call_back.pk}
+
+
+def _link(folder: Path, number: int) -> str:
+    """Return the token by which whoever opened a case reaches it."""
+    from merpati.adapters.crypto import SecretBox  # noqa: PLC0415
+    from merpati.desk.contact_links import LABEL, ContactLink, page_token  # noqa: PLC0415
+    from merpati.desk.models import Case  # noqa: PLC0415
+
+    key = SecretBox(folder / "secret.key").derive(LABEL)
+    contact = Case.objects.get(pk=number).opened_by_id
+    return page_token(key, ContactLink(number, contact), datetime.now(UTC))
 
 
 if __name__ == "__main__":
