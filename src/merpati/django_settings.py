@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from datetime import timedelta
 from pathlib import Path
 
 from csp.constants import NONE, SELF
@@ -57,6 +58,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.usersessions",
     "axes",
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -82,8 +84,10 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "axes.middleware.AxesMiddleware",
     "merpati.console.middleware.Personal",
+    "axes.middleware.AxesMiddleware",
+    "merpati.console.sign_in.sessions.LastUse",
+    "merpati.console.sign_in.gates.gates",
 ]
 TEMPLATES = [
     {
@@ -125,10 +129,12 @@ CSRF_FAILURE_VIEW = "merpati.console.views.errors.form_expired"
 CSRF_COOKIE_NAME = "merpati_csrf"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
-_console_url = load(DATA_DIR).console_url if DATA_DIR else ""
+_settings = load(DATA_DIR) if DATA_DIR else None
+CONSOLE_URL = _settings.console_url if _settings else ""
+CONSOLE_SECOND_FACTOR = _settings.console.second_factor if _settings else "staff"
 # Behind a proxy that ends TLS only this setting knows that people come by https.
-CSRF_TRUSTED_ORIGINS = [_console_url] if _console_url else []
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _console_url.startswith("https:")
+CSRF_TRUSTED_ORIGINS = [CONSOLE_URL] if CONSOLE_URL else []
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = CONSOLE_URL.startswith("https:")
 SECURE_HSTS_SECONDS = 365 * 86_400 if SESSION_COOKIE_SECURE else 0
 
 LOGGING_CONFIG = None  # each process sets up its own logging
@@ -156,19 +162,35 @@ SESSION_COOKIE_NAME = "merpati_session"
 SESSION_COOKIE_AGE = 14 * 86_400
 CSRF_COOKIE_HTTPONLY = True
 
+ACCOUNT_ADAPTER = "merpati.console.sign_in.adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"  # accepting an invitation shows whose the address is
-ACCOUNT_RATE_LIMITS = False  # axes brakes, across processes and restarts
+ACCOUNT_EMAIL_NOTIFICATIONS = True  # also of what somebody else changed
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # we write to nobody who has no part here
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL
+ACCOUNT_RATE_LIMITS = {"login": None}  # axes brakes; a proxy in front is one address
+PASSWORD_RESET_TIMEOUT = 3_600
 
+MFA_ADAPTER = "merpati.console.sign_in.adapter.MfaAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "Merpati"
 MFA_TOTP_TOLERANCE = 1  # a clock half a minute off
 MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_WEBAUTHN_USER_VERIFICATION = "required"  # a passkey alone signs in: the device asks who it is
+MFA_RECOVERY_CODES_SHOW_ONCE = True
 
+# The brake on guessed passwords (`sign_in/brake.py`), in the database.
 AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_USERNAME_CALLABLE = "merpati.console.sign_in.brake.address_tried"
+AXES_LOCKOUT_CALLABLE = "merpati.console.sign_in.brake.paused"
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_DISABLE_ACCESS_LOG = True  # the audit trail and the list of sessions say it
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False

@@ -202,6 +202,13 @@ class ConsoleSettings(msgspec.Struct, frozen=True):
         str,
         _about("where people reach the console, as links in mail say; empty: here", _check_url),
     ] = ""
+    second_factor: Annotated[
+        str,
+        _about(
+            "who must sign in with a second factor: staff, everybody or nobody",
+            _one_of("staff", "everybody", "nobody"),
+        ),
+    ] = "staff"
 
 
 class DnsSettings(msgspec.Struct, frozen=True):

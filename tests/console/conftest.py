@@ -21,6 +21,7 @@ from merpati.desk import people
 from merpati.desk.evidence import Sources
 from tests.desk.cases import BY, MONDAY, Desk, add_person
 from tests.support.control import make_account
+from tests.support.gates import pass_gates
 
 
 class Clock:
@@ -43,6 +44,9 @@ class Browser(Client):
         super().__init__()
         self.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
         self.user = user
+        session = self.session
+        pass_gates(session)
+        session.save()
 
     def page(self, path: str, status: int = 200, **data: Any) -> str:
         """Return a page's text."""

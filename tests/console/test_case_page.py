@@ -174,7 +174,7 @@ def test_the_queries_of_a_case_do_not_grow_with_it(
     for n in range(length):
         at = MONDAY + timedelta(minutes=n)
         case_actions.write(case.pk, f"Message {n}", by=desk.budi if n % 2 else desk.sari, now=at)
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(17):
         owner.get(f"/cases/{case.pk}")
 
 

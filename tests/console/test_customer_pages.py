@@ -56,11 +56,11 @@ def test_the_queries_of_home_and_list_do_not_grow(
 ) -> None:
     for _ in range(cases):
         desk.opens()
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(15):
         owner.get("/")
-    with django_assert_num_queries(4):
-        owner.get("/cases")
     with django_assert_num_queries(5):
+        owner.get("/cases")
+    with django_assert_num_queries(6):
         owner.get("/cases", {"q": "penerima"})
 
 

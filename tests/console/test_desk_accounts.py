@@ -34,7 +34,7 @@ def test_an_account_shows_what_the_desk_has_to_know(
 ) -> None:
     for _ in range(3):
         desk.opens()
-    with django_assert_num_queries(21):
+    with django_assert_num_queries(22):
         page = tina.page(f"/desk/accounts/{desk.account.pk}")
     for text in ("Order form", "UK", "Tina, +44 20 7946 0000", "reachable now, until"):
         assert text in page

@@ -207,7 +207,7 @@ def test_a_case_costs_a_fixed_number_of_queries(
     case = desk.opens(links=[("domain", "penerima.example")])
     save_answer("Bye", "Regards", "Salam", by=BY, now=MONDAY)
     for _ in range(2):
-        with django_assert_num_queries(23):
+        with django_assert_num_queries(24):
             budi.page(f"/desk/cases/{case.pk}")
         for _ in range(10):
             case_actions.write(case.pk, "More.", by=desk.budi, now=MONDAY)

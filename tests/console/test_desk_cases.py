@@ -34,7 +34,7 @@ def test_pages_lead_on_and_cost_the_same(
 ) -> None:
     for _ in range(51):
         desk.opens()
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         first = budi.page("/desk/cases?q=waits")
     (address,) = re.findall(r'href="([^"]+)" rel="next"', first)
     second = budi.page(address.replace("&amp;", "&"))

@@ -65,7 +65,7 @@ def test_pages_of_the_queue_follow_each_other_at_a_fixed_cost(
                 )
             }
         )
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(14):
         first = tina.page("/desk")
     assert len(numbers(first)) == 50
     (address,) = re.findall(r'href="([^"]+)" rel="next"', first)

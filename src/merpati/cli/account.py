@@ -192,6 +192,60 @@ def close(reference: str, yes: bool, data: Path, as_json: bool) -> None:
     _show(close_account(find_account(reference).pk, by=actor(), now=now()), as_json)
 
 
+@account.command(
+    "acknowledge",
+    examples=(
+        "merpati account acknowledge 1 --by 'Sari <sari@kirim.example>' --language id",
+        "merpati account acknowledge 1 --by Sari --exclusion templates --exclusion inbox_placement",
+    ),
+)
+@click.argument("reference", metavar="ACCOUNT")
+@click.option("--by", "person", required=True, metavar="PERSON", help="Who signed the order form.")
+@click.option(
+    "--exclusion", "exclusions", multiple=True, metavar="NAME", help="One of them; else all."
+)
+@click.option(
+    "--language",
+    type=click.Choice(["en", "id"]),
+    default="en",
+    show_default=True,
+    help="In which they read it.",
+)
+@common_options
+def acknowledge(
+    reference: str,
+    *,
+    person: str,
+    exclusions: tuple[str, ...],
+    language: str,
+    data: Path,
+    as_json: bool,
+) -> None:
+    """Record that a customer acknowledged, on paper, what the order form excludes."""
+    setup(data)
+    from merpati.accounts import order_form  # noqa: PLC0415 - needs Django set up
+    from merpati.accounts.actions import find_account  # noqa: PLC0415
+
+    found = find_account(reference)
+    record = order_form.acknowledge(
+        found.pk,
+        exclusions or list(order_form.Exclusion),
+        language=language,
+        acknowledged_by=person,
+        by=actor(),
+        now=now(),
+    )
+    document = {
+        "account_id": found.pk,
+        "acknowledged_by": record.acknowledged_by,
+        "acknowledged_at": record.acknowledged_at,
+        "language": record.language,
+        "wordings": record.wordings,
+        "outstanding": order_form.outstanding(found.pk),
+    }
+    show(document, "\n".join(f"- {text}" for text in record.wordings.values()), as_json)
+
+
 def _state(found: Account) -> dict[str, object]:
     state = "suspended" if found.suspended_at else "active"
     return {

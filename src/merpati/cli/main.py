@@ -34,6 +34,8 @@ COMMANDS = {
     "account": Entry(
         "account", "account", "Create, list, change, suspend and close customer accounts."
     ),
+    "user": Entry("user", "user", "Invite people to the console, and say what they may do."),
+    "privacy": Entry("privacy", "privacy", "Publish the privacy notice; show who agreed."),
     "key": Entry("key", "key", "Create, list and revoke API keys."),
     "ip": Entry("ip", "ip", "Add, list, move and remove dedicated sending IPs."),
     "domain": Entry(

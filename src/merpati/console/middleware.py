@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
+from allauth.core.exceptions import ImmediateHttpResponse, ReauthenticationRequired
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse
@@ -73,6 +74,8 @@ class Personal:
                 raise Http404 from error
             case Http404() | PermissionDenied():
                 return None
+            case ReauthenticationRequired() | ImmediateHttpResponse():
+                return None  # allauth's own middleware answers them
             case DatabaseError():
                 log.error("unavailable request=%s error=%s", _id(request), error)
                 return render(request, "console/errors/503.html", status=503)

@@ -8,11 +8,20 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
+from merpati.accounts.roles import StaffAct, staff_may
 from merpati.console.access import Viewer
 
 
 def _customers(viewer: Viewer) -> bool:
     return bool(viewer.parts)
+
+
+def _staff(viewer: Viewer) -> bool:
+    return viewer.is_staff
+
+
+def _who_see_users(viewer: Viewer) -> bool:
+    return staff_may(viewer.staff_role, StaffAct.SEE_USERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +44,6 @@ class Link:
     is_current: bool
 
 
-def _staff(viewer: Viewer) -> bool:
-    return viewer.is_staff
-
-
 ENTRIES = (
     Entry("/", gettext_lazy("Home"), "home", _customers),
     Entry("/cases", gettext_lazy("Cases"), "inbox", _customers),
@@ -49,6 +54,10 @@ ENTRIES = (
     Entry("/desk/people", gettext_lazy("People of the desk"), "users", _staff),
     Entry("/desk/answers", gettext_lazy("Canned answers"), "notes", _staff),
     Entry("/desk/reports/service", gettext_lazy("Service report"), "report", _staff),
+    Entry("/users", gettext_lazy("Members"), "users", _customers),
+    Entry("/order-form", gettext_lazy("Order form"), "file-certificate", _customers),
+    Entry("/users/all", gettext_lazy("All users"), "users", _who_see_users),
+    Entry("/me", gettext_lazy("You"), "user", lambda _viewer: True),
 )
 
 

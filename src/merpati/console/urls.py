@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.urls import URLPattern, path
+from django.urls import URLPattern, include, path
 
 from merpati.console.desk import urls as desk_urls
 from merpati.console.views import (
@@ -58,4 +58,5 @@ urlpatterns = [
     path("parts", parts.show, name="parts"),
     path("language", preferences.language, name="language"),
     path("theme", preferences.theme, name="theme"),
+    path("", include("merpati.console.sign_in.urls")),
 ]

@@ -7,7 +7,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpR
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
+from merpati.accounts.users import change_profile
+from merpati.console.access import viewer_of
 from merpati.console.middleware import LANGUAGE_COOKIE, THEME_COOKIE, THEMES
+from merpati.console.services import services
 
 _A_YEAR = 365 * 86_400
 
@@ -18,6 +21,16 @@ def language(request: HttpRequest) -> HttpResponse:
     wanted = request.POST.get("language", "")
     if wanted not in dict(settings.LANGUAGES):
         return HttpResponseBadRequest()
+    viewer = viewer_of(request)
+    if viewer is not None:  # their setting rules, also for mail
+        change_profile(
+            viewer.user_id,
+            viewer.name,
+            language=wanted,
+            time_zone=viewer.zone.key,
+            by=viewer.actor,
+            now=services().now,
+        )
     return _remembering(request, LANGUAGE_COOKIE, wanted)
 
 

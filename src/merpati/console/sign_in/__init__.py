@@ -1,0 +1,1 @@
+"""Signing in: what allauth and axes ask of us, mail about it, sessions, and what comes first."""
