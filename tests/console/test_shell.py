@@ -6,8 +6,10 @@ import hashlib
 import re
 import tomllib
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 
 from merpati import console
@@ -110,3 +112,33 @@ def test_files_of_others_are_as_they_were_published() -> None:
     for file in listed:
         digest = hashlib.sha256((folder / file["name"]).read_bytes()).hexdigest()
         assert digest == file["sha256"], file["name"]
+
+
+def test_a_defect_shows_its_request_and_no_trace(
+    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr("merpati.console.views.calendar.desk_now", broken)
+    monkeypatch.setattr("merpati.console.views.calendar.services", Mock())
+    answer = client.get("/calendar/uk")
+    text = answer.content.decode()
+    assert answer.status_code == 500
+    assert answer["X-Request-Id"] in text
+    assert "secret detail" not in text
+    assert "Traceback" not in text
+    assert f"defect request={answer['X-Request-Id']} path=/calendar/uk" in caplog.text
+
+
+def test_a_database_that_cannot_answer_is_said(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*_: object) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr("merpati.console.views.calendar.desk_now", locked)
+    monkeypatch.setattr("merpati.console.views.calendar.services", Mock())
+    answer = client.get("/calendar/uk")
+    assert answer.status_code == 503
+    assert "was not stored" in answer.content.decode()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
+import re
 import signal
 import smtplib
 import socket
@@ -73,6 +75,21 @@ def test_the_ready_line_names_real_ports_that_answer(merpati: Merpati) -> None:
         socket.create_connection((host, int(port)), 10).close()
     assert set(merpati.pids()) == {
         *("web", "web-https", "deliver-0", "deliver-1", "receive", "clock")
+    }
+    # The console is in the same process as the API, which has none of its headers.
+    (address,) = re.findall(r"^Console: (https?://\S+)/$", merpati.log.read_text(), re.MULTILINE)
+    assert address == f"https://{merpati.addresses['https']}"
+    connection = http.client.HTTPConnection(merpati.addresses["http"])
+    seen = {}
+    for path in ("/calendar/uk", "/api/v1/nothing", "/calendar/uk.ics"):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        answer.read()
+        seen[path] = (answer.status, answer.getheader("Content-Security-Policy") is not None)
+    assert seen == {
+        "/calendar/uk": (200, True),
+        "/api/v1/nothing": (404, False),
+        "/calendar/uk.ics": (200, False),
     }
 
 

@@ -7,6 +7,7 @@ no sender learns who read their mail and when.
 
 from __future__ import annotations
 
+import re
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
@@ -18,6 +19,29 @@ from merpati.desk.models import Case, ReceivedMail
 
 SHOWN_BYTES = 30 * 1024 * 1024  # of a mail; a longer one shows its text alone
 HTML_CHARACTERS = 1_000_000
+DEEPEST = 1_000  # cleaning takes the square of the depth: 50,000 would take it minutes
+_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
+# These hold nothing, or end where the next one begins: mails often leave them open.
+_NEVER_NEST = frozenset(
+    [
+        "br",
+        "hr",
+        "img",
+        "input",
+        "meta",
+        "link",
+        "col",
+        "wbr",
+        "p",
+        "li",
+        "dt",
+        "dd",
+        "tr",
+        "td",
+        "th",
+        "option",
+    ]
+)
 _TAGS = nh3.ALLOWED_TAGS - {"img", "map", "area"}
 _PAGE = """<!doctype html><html><head><meta charset="utf-8"><title>{title}</title><style>
 body{{font:16px/1.5 system-ui,sans-serif;margin:1rem;color:#16222a;overflow-wrap:anywhere}}
@@ -49,7 +73,9 @@ def html_of(mail: ReceivedMail) -> str:
 
 
 def cleaned(html: str) -> str:
-    """Return HTML without scripts, styles, pictures and forms. Pure."""
+    """Return HTML without scripts, styles, pictures and forms; "" when it nests too deep. Pure."""
+    if _nests_deeper(html[:HTML_CHARACTERS], DEEPEST):
+        return ""
     return nh3.clean(html[:HTML_CHARACTERS], tags=_TAGS, clean_content_tags={"script", "style"})
 
 
@@ -62,6 +88,16 @@ def framed(case: Case, mail_id: int, *, for_customer: bool) -> HttpResponse:
     response["Content-Security-Policy"] = POLICY
     response["Cache-Control"] = "private, no-store"
     return response
+
+
+def _nests_deeper(html: str, most: int) -> bool:
+    depth = 0
+    for closes, name in _TAG.findall(html):
+        if name.lower() not in _NEVER_NEST:
+            depth = max(0, depth - 1) if closes else depth + 1
+            if depth > most:
+                return True
+    return False
 
 
 def _html_part(parsed: EmailMessage) -> str:
