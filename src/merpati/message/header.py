@@ -71,6 +71,9 @@ def text_field(name: str, value: str) -> HeaderField | None:
 def token_field(name: str, token: str) -> HeaderField | None:
     """Return a field of one long opaque word, cut where lines end; readers take out the blanks."""
     step = _LINE - len(name) - 2
+    if token.isascii() and token.isalnum() and len(token) <= step:
+        lower = name.lower()
+        return HeaderField(lower, f"{name}: {token}\r\n", f"{lower}:{token}\r\n")
     token = "".join(clean(token).split())
     words = [token[i : i + step] for i in range(0, len(token), step)]
     return _folded(name, words) if words else None

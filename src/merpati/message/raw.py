@@ -1,7 +1,7 @@
 """Composing a message that its sender wrote: signed, given its X-MSFBL, else as it was stored.
 
-Header and body are prepared once for all recipients; for each of them remains one signature over
-the header. The body is hashed once and its bytes are shared.
+Header and body are prepared once for all recipients, and only as far as they are needed; for each
+of them remains one signature over the header. The body is hashed once and its bytes are shared.
 
 Source: sparkpost-api 24; RFC 6376; RFC 6152 (bodies of 8 bits are marked as such, never changed).
 """
@@ -9,7 +9,9 @@ Source: sparkpost-api 24; RFC 6376; RFC 6152 (bodies of 8 bits are marked as suc
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
+from typing import NamedTuple
 
 from merpati.contracts.batch import Content, Recipient
 from merpati.message.compose import Composed, Stamp, envelope
@@ -26,11 +28,19 @@ from merpati.message.submitted import read_fields, split_message
 BCC = "bcc"  # the Recipient.rcpt_type that sees itself in a Bcc header
 
 
-@dataclass(frozen=True, slots=True)
+class Signable(NamedTuple):
+    """What a signature of the message covers. headers: those signed, in relaxed form."""
+
+    signed: SignedHeaders
+    headers: str
+    body_hash: bytes
+
+
+@dataclass(frozen=True)
 class CompiledRaw:
     """A stored message prepared for all its recipients. Immutable; any thread may use it.
 
-    head: the fields, dot-stuffed; body: the empty line and all after it, dot-stuffed.
+    head: its fields; body: all after the empty line; both as they were written.
     """
 
     sending_domain: str
@@ -38,56 +48,61 @@ class CompiledRaw:
     friendly_from: str
     head: bytes
     body: bytes
-    is_8bit: bool
-    signed: SignedHeaders
-    signable: str
-    body_hash: bytes
+
+    @cached_property
+    def stuffed(self) -> tuple[bytes, bytes]:
+        """Return the fields, and the empty line with all after it, dot-stuffed."""
+        return _stuffed(self.head), b"\r\n" + _stuffed(self.body)
+
+    @cached_property
+    def is_8bit(self) -> bool:
+        """Return whether the body has bytes beyond ASCII."""
+        return not self.body.isascii()
+
+    @cached_property
+    def signable(self) -> Signable:
+        """Return what is signed; looked at only where it is. Raises MessageRefused if damaged."""
+        # Of a field that occurs twice the last is signed: verifiers count from below.
+        relaxed = {
+            field.name: f"{field.name}:{relaxed_value(field.value)}\r\n"
+            for field in read_fields(self.head)
+        }
+        signed = signed_headers(relaxed)
+        # Relaxing touches blanks and line ends alone, so each byte may stand for a character.
+        canonical = relaxed_body(self.body.decode("latin-1")).encode("latin-1")
+        headers = "".join([relaxed[name] for name in signed.names])
+        return Signable(signed, headers, sha256(canonical).digest())
 
 
 def compile_raw(content: Content) -> CompiledRaw:
-    """Return the raw message of a content prepared. Raises MessageRefused for a damaged one."""
-    raw = content.raw or b""
-    head, body = split_message(raw)
-    # Of a field that occurs twice the last is signed: verifiers count from below.
-    relaxed = {
-        field.name: f"{field.name}:{relaxed_value(field.value)}\r\n" for field in read_fields(head)
-    }
-    signed = signed_headers(relaxed)
-    # Relaxing touches blanks and line ends alone, so each byte may stand for a character.
-    canonical = relaxed_body(body.decode("latin-1")).encode("latin-1")
-    return CompiledRaw(
-        sending_domain=content.sending_domain,
-        subject=content.subject,
-        friendly_from=content.sender.email,
-        head=_stuffed(head),
-        body=b"\r\n" + _stuffed(body),
-        is_8bit=not body.isascii(),
-        signed=signed,
-        signable="".join([relaxed[name] for name in signed.names]),
-        body_hash=sha256(canonical).digest(),
-    )
+    """Return the raw message of a content prepared."""
+    head, body = split_message(content.raw or b"")
+    return CompiledRaw(content.sending_domain, content.subject, content.sender.email, head, body)
 
 
 def compose_raw(
     compiled: CompiledRaw, recipient: Recipient, stamp: Stamp, signer: HeaderSigner | None
 ) -> Composed:
-    """Return one recipient's message, signed unless `signer` is None; raises GenerationFailed."""
+    """Return one recipient's message, signed unless `signer` is None.
+
+    Raises GenerationFailed, MessageRefused.
+    """
     rcpt_to = envelope("recipient", recipient.rcpt_to)
     msg_from = envelope("return path", stamp.return_path)
     own = []
     if signer is not None:
-        seconds = stamp.injected_at // 1000
-        own.append(signer.header(compiled.signed, compiled.signable, compiled.body_hash, seconds))
+        own.append(signer.header(*compiled.signable, stamp.injected_at // 1000))
     if field := token_field("X-MSFBL", stamp.fbl_token):
         own.append(field.wire)
     if recipient.rcpt_type == BCC:
         own.append(mailbox_field("Bcc", NamedAddress("", rcpt_to)).wire)
-    chunks = ("".join(own).encode("ascii") + compiled.head, compiled.body)
+    head, body = compiled.stuffed
+    chunks = ("".join(own).encode("ascii") + head, body)
     return Composed(
         msg_from,
         rcpt_to,
         chunks,
-        sum(map(len, chunks)),
+        len(chunks[0]) + len(body),
         compiled.subject,
         compiled.friendly_from,
         compiled.is_8bit,
