@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 import pytest
 import uvloop
 
+from merpati.spool import draft
+
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
@@ -18,3 +20,9 @@ def pytest_asyncio_loop_factories(
     if item.path.name in ("test_session.py", "test_tls.py"):
         return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
     return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture
+def read_from_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the engine read all mail from disk, as it does with what waited."""
+    monkeypatch.setattr(draft, "HANDED_OVER", 0)

@@ -11,6 +11,7 @@ import pytest
 from merpati.contracts.event import EventType, Settlement
 from merpati.delivery import cancelling
 from merpati.delivery.retry import MINUTE_MS
+from merpati.spool.draft import HANDED_OVER
 from merpati.spool.errors import SpoolUnavailable
 from tests.support.smtp_sink import Connection, SmtpSink
 from tests.support.worker import ACCOUNT, StepClock, Worker, policy, worker
@@ -162,14 +163,15 @@ async def test_a_page_read_before_a_cancellation_brings_nothing_back(
             return rows
 
         w.shard.due = slow  # type: ignore[method-assign, assignment]
-        await w.inject(*some(3), campaign_id=SPRING)
+        many = HANDED_OVER + 1  # so many are read, not handed over
+        await w.inject(*some(many), campaign_id=SPRING)
         await was_read.wait()
         await w.shard.cancel(ACCOUNT, SPRING)
-        await w.settled(3)
+        await w.settled(many)
         go_on.set()
         w.shard.due = read  # type: ignore[method-assign]
         await w.inject("last@x.example")
-        await w.settled(4)
+        await w.settled(many + 1)
     assert [received.rcpt for received in sink.received] == ["last@x.example"]
     assert "content" not in caplog.text  # none of the page was picked
 

@@ -50,7 +50,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 async def test_all_threads_compose_while_nothing_is_accepted(work: Work) -> None:
     threads = ComposeThreads(2, lambda: False)
-    calls = [asyncio.create_task(threads.compose([], {}, SEALING)) for _ in range(5)]
+    calls = [asyncio.create_task(threads.compose([], {}, {}, SEALING)) for _ in range(5)]
     await until(lambda: work.running == 2)
     for _ in calls:
         work.go_on.release()
@@ -62,7 +62,7 @@ async def test_all_threads_compose_while_nothing_is_accepted(work: Work) -> None
 async def test_one_thread_composes_while_mail_is_accepted_then_all_again(work: Work) -> None:
     accepting = True
     threads = ComposeThreads(2, lambda: accepting)
-    calls = [asyncio.create_task(threads.compose([], {}, SEALING)) for _ in range(5)]
+    calls = [asyncio.create_task(threads.compose([], {}, {}, SEALING)) for _ in range(5)]
     for done in (1, 2):
         await until(lambda: work.running == 1)
         work.go_on.release()
@@ -81,7 +81,9 @@ async def test_one_thread_composes_while_mail_is_accepted_then_all_again(work: W
 
 async def test_a_cancelled_call_gives_its_turn_to_the_next(work: Work) -> None:
     threads = ComposeThreads(1, lambda: False)
-    first, second, third = (asyncio.create_task(threads.compose([], {}, SEALING)) for _ in range(3))
+    first, second, third = (
+        asyncio.create_task(threads.compose([], {}, {}, SEALING)) for _ in range(3)
+    )
     await until(lambda: work.running == 1)
     second.cancel()
     work.go_on.release()

@@ -18,14 +18,15 @@ import pytest
 from merpati.contracts.batch import Mailbox
 from merpati.contracts.event import Event, EventType, Settlement
 from merpati.contracts.sending_policy import Account, Pool, Route, SendingIp
-from merpati.delivery import hand_over
+from merpati.delivery import composing, hand_over
 from merpati.delivery.allowance import DAY_MS
-from merpati.delivery.composing import ComposeThreads, Composition
+from merpati.delivery.composing import ComposeThreads, Composition, Failed
 from merpati.delivery.prepared import Prepared
 from merpati.delivery.retry import MINUTE_MS
+from merpati.message.compose import Composed
 from merpati.sandbox.dns_server import DnsServer
 from merpati.spool.errors import ContentUnreadable, SpoolUnavailable
-from merpati.spool.shapes import Postponed
+from merpati.spool.shapes import Postponed, SpooledMessage
 from merpati.spool.shard import Shard
 from tests.support.certificates import server_tls
 from tests.support.smtp_sink import CLOSE, Connection, SmtpSink
@@ -122,6 +123,64 @@ async def test_a_deferred_message_is_tried_again_from_the_same_ip(tmp_path: Path
     second = {e.rcpt_to: (e.sending_ip, e.attempts) for e in events if e.settlement}
     assert second == {rcpt: (ip, 1) for rcpt, ip in first.items()}
     assert set(first.values()) == {ONE.address, OTHER.address}
+
+
+@pytest.mark.parametrize(("version", "times"), [(1, 1), (2, 2)])
+async def test_a_deferred_message_is_signed_once_under_one_policy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int, times: int
+) -> None:
+    clock, sink = StepClock(), SmtpSink()
+    answers = iter(["450 4.2.0 greylisted", "250 ok"])
+    sink.on_rcpt = lambda c, line: next(answers)
+    composed: list[int] = []
+    compose = composing._compose_one
+
+    def counted(row: SpooledMessage, *given: Any) -> Composed | Failed:
+        composed.append(row.message_id)
+        return compose(row, *given)
+
+    monkeypatch.setattr(composing, "_compose_one", counted)
+    async with sink.running(), worker(tmp_path, policy(sink.port), clock=clock) as w:
+        await w.inject("a@x.example")
+        await w.until(lambda: len(w.events()) == 1)
+        w.engine.use_policy(policy(sink.port, version=version))
+        clock.ahead_ms = 20 * MINUTE_MS
+        await w.settled(1)
+    assert composed == [1] * times
+    txt = b"v=DKIM1; k=rsa; p=" + key_pair()[1].encode()
+    assert dkim.verify(sink.received[0].data, dnsfunc=lambda name, timeout=5: txt)
+
+
+async def test_a_kept_message_is_not_sent_to_who_was_suppressed_meanwhile(tmp_path: Path) -> None:
+    clock, sink = StepClock(), SmtpSink()
+    sink.on_rcpt = lambda c, line: "450 4.2.0 greylisted"
+    async with sink.running(), worker(tmp_path, policy(sink.port), clock=clock) as w:
+        await w.inject("a@x.example")
+        await w.until(lambda: len(w.events()) == 1)
+        w.lists.entries[ACCOUNT, "a@x.example"] = "Manually Added"
+        clock.ahead_ms = 20 * MINUTE_MS
+        events = await w.settled(1)
+    assert events[-1].settlement is Settlement.SUPPRESSED
+
+
+RAW = b"From: a@news.example.com\r\nSubject: s\r\n\r\n.hello\r\n"
+
+
+async def test_unsigned_mail_that_just_came_needs_no_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise AssertionError("a thread was asked")
+
+    monkeypatch.setattr(ComposeThreads, "compose", fail)
+    async with SmtpSink().running() as sink:
+        route = Route("*", "127.0.0.1", sink.port, is_signed=False)
+        async with worker(tmp_path, policy(sink.port, routes=[route])) as w:
+            await w.inject("a@x.example", raw=RAW)
+            await w.inject("b@x.example", raw=RAW)
+            await w.settled(2)
+    stuffed = RAW.replace(b"\r\n.", b"\r\n..")
+    assert {received.data[-len(stuffed) :] for received in sink.received} == {stuffed}
 
 
 async def test_a_message_that_never_gets_through_expires(tmp_path: Path) -> None:
@@ -682,7 +741,7 @@ async def test_mail_of_a_suspended_account_is_held_and_says_why(tmp_path: Path) 
         await w.until(lambda: w.engine.budget.used_bytes == 0)
         so_far = len(sink.received)
         assert so_far < 4
-        assert w.waiting() == 7 - so_far
+        await w.until(lambda: w.waiting() == 7 - so_far)
         w.engine.use_policy(policy(sink.port, version=3))
         await w.settled(7)
     assert Counter(r.rcpt for r in sink.received) == Counter([*some(6), "later@y.example"])
@@ -880,6 +939,7 @@ async def test_a_content_that_cannot_be_read_now_is_read_later(tmp_path: Path) -
     assert {event.settlement for event in events} == {Settlement.DELIVERED}
 
 
+@pytest.mark.usefixtures("read_from_disk")
 async def test_a_content_that_is_gone_fails_its_mail(tmp_path: Path) -> None:
     clock = StepClock()
     shard = FailingShard(tmp_path / "spool", 1, clock)
@@ -990,6 +1050,7 @@ async def test_a_message_whose_end_fails_holds_up_no_other(
     assert sink.received[-1].rcpt == "u0@x.example"
 
 
+@pytest.mark.usefixtures("read_from_disk")
 async def test_a_content_that_a_defect_keeps_from_being_read_puts_off_its_mail(
     tmp_path: Path,
 ) -> None:
@@ -1006,6 +1067,7 @@ async def test_a_content_that_a_defect_keeps_from_being_read_puts_off_its_mail(
     assert Counter(e.type for e in events) == {EventType.DELAY: 5, EventType.DELIVERY: 5}
 
 
+@pytest.mark.usefixtures("read_from_disk")
 async def test_a_damaged_recipient_fails_only_its_own_message(tmp_path: Path) -> None:
     async with SmtpSink().running() as sink, worker(tmp_path, None) as w:
         await w.inject(*some(5))

@@ -11,7 +11,7 @@ import pytest
 from merpati.contracts.event import Event
 from merpati.delivery.feed import LONGEST_PAGE, Feed, ShardFeeds
 from merpati.spool.errors import ContentUnreadable, SpoolUnavailable
-from merpati.spool.shapes import Postponed, QueueDepth, QueueKey, SpooledMessage
+from merpati.spool.shapes import Arrival, Postponed, QueueDepth, QueueKey, SpooledMessage
 
 QUEUE = 5
 KEY = QueueKey(1, 11, "x.example")
@@ -46,7 +46,13 @@ class SlowShard:
     def add(self, due_at: int, *ids: int) -> None:
         self.rows.update(dict.fromkeys(ids, due_at))
         if self.on_due is not None:
-            self.on_due(QUEUE, len(ids), due_at)
+            self.on_due(Arrival(QUEUE, len(ids), due_at))
+
+    def hand_over(self, due_at: int, *ids: int) -> None:
+        """Add messages as a shard does that tells of them at once."""
+        self.rows.update(dict.fromkeys(ids, due_at))
+        rows = [_row(due_at, number) for number in ids]
+        self.on_due(Arrival(QUEUE, len(ids), due_at, rows, {1: b"content"}))
 
     async def queues(self) -> dict[int, QueueDepth]:
         if not self.rows:
@@ -67,10 +73,7 @@ class SlowShard:
         found = sorted((due_at, number) for number, due_at in self.rows.items() if due_at <= now)
         page = [item for item in found if after is None or item > after][:limit]
         await self.gate.wait()
-        return [
-            SpooledMessage(number, QUEUE, due_at, 1, 0, "", "", b"", 1, "1", due_at, 1, due_at)
-            for due_at, number in page
-        ]
+        return [_row(due_at, number) for due_at, number in page]
 
     async def next_due_at(self, queue_id: int, after: int) -> int | None:
         return min((due_at for due_at in self.rows.values() if due_at > after), default=None)
@@ -98,6 +101,10 @@ class SlowShard:
         return
 
 
+def _row(due_at: int, number: int) -> SpooledMessage:
+    return SpooledMessage(number, QUEUE, due_at, 1, 0, "", "", b"", 1, "1", due_at, 1, due_at)
+
+
 class Reader:
     """Takes what the feeds bring, as a ready queue would."""
 
@@ -106,7 +113,15 @@ class Reader:
         self.clock = HandClock()
         self.taken: list[int] = []
         self.tasks: set[asyncio.Task[None]] = set()
-        self.feeds = ShardFeeds(self.shard, self.clock, self.spawn, self.take, lambda: None)
+        self.kept: dict[int, bytes] = {}
+        self.feeds = ShardFeeds(
+            self.shard,
+            self.clock,
+            self.spawn,
+            self.take,
+            lambda: None,
+            keep=lambda _, contents: self.kept.update(contents),
+        )
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -246,3 +261,66 @@ async def test_feeds_of_empty_queues_are_forgotten() -> None:
     assert not reader.feeds.feeds
     await reader.settle(1)
     assert not reader.feeds.held
+
+
+async def test_messages_that_came_with_their_commit_are_not_read() -> None:
+    reader = Reader()
+    await reader.feeds.learn()
+    reader.shard.hand_over(900, 1, 2)
+    reader.shard.hand_over(900, 3)
+    await reader.quiet()
+    assert (reader.taken, reader.shard.reads) == ([1, 2, 3], 0)
+    assert reader.kept == {1: b"content"}
+    reader.shard.add(900, 4)  # a read from the beginning passes over what is held
+    await reader.quiet()
+    assert reader.taken == [1, 2, 3, 4]
+
+
+async def test_what_was_there_before_is_found_beside_messages_that_just_came() -> None:
+    """Before the worker knows what a shard holds it reads what it is told of."""
+    reader = Reader()
+    reader.shard.rows = {1: 800}
+    reader.shard.hand_over(900, 2)
+    await reader.feeds.learn()
+    await reader.quiet()
+    assert reader.taken == [1, 2]
+
+
+async def test_messages_that_come_during_a_read_are_handed_out_once() -> None:
+    reader = Reader()
+    await reader.feeds.learn()
+    reader.shard.gate.clear()
+    reader.shard.add(900, 1)
+    await asyncio.sleep(0)
+    reader.shard.hand_over(800, 2)
+    reader.shard.gate.set()
+    await reader.quiet()
+    assert reader.taken == [1, 2]
+
+
+async def test_a_postponed_message_due_with_one_that_just_came_is_found() -> None:
+    reader = Reader()
+    await reader.feeds.learn()
+    reader.shard.hand_over(900, 1)
+    put_off = Postponed(1, 1_500)
+    await reader.shard.settle([], [put_off])
+    reader.feeds.release([], [(QUEUE, put_off)])
+    reader.clock.at = 1_500
+    reader.shard.hand_over(1_500, 2)
+    reader.feeds.fall_due(reader.clock.at)
+    await reader.quiet()
+    assert reader.taken == [1, 2, 1]
+
+
+async def test_mail_piles_up_on_disk_and_not_in_memory() -> None:
+    reader = Reader()
+    reader.take = lambda feed: None  # type: ignore[method-assign]
+    reader.feeds = ShardFeeds(
+        reader.shard, reader.clock, reader.spawn, reader.take, lambda: None, keep=lambda *_: None
+    )
+    await reader.feeds.learn()
+    for number in range(3 * LONGEST_PAGE):
+        reader.shard.hand_over(900, number)
+        await reader.quiet()
+    (feed,) = reader.feeds.feeds.values()
+    assert len(feed.buffer) <= LONGEST_PAGE + LONGEST_PAGE // 2

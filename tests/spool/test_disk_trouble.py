@@ -136,7 +136,7 @@ async def test_a_body_that_cannot_be_written_leaves_no_file(
 async def test_what_waits_is_announced_when_the_shard_is_back(shard: Shard, arm: Arm) -> None:
     await shard.append(pack(batch(["a@x.example", "b@x.example"])))
     heard: asyncio.Queue[tuple[int, int]] = asyncio.Queue()
-    shard.on_due = lambda queue, count, _due: heard.put_nowait((queue, count))
+    shard.on_due = lambda told: heard.put_nowait((told.queue_id, told.count))
     arm("spool.commit=error")
     with pytest.raises(SpoolUnavailable):
         await shard.append(pack(batch(["c@x.example"])))

@@ -16,11 +16,12 @@ from merpati.adapters.clock import SystemClock
 from merpati.adapters.codec import pack, unpacker
 from merpati.contracts.batch import Accepted
 from merpati.contracts.event import Injection, JournalKind
+from merpati.spool.draft import HANDED_OVER
 from merpati.spool.errors import BatchRefused, IdempotencyConflict, ShardInUse, SpoolUnavailable
 from merpati.spool.files import ShardLock
 from merpati.spool.operations import Append, Settle, Sweep
 from merpati.spool.reading import snapshot
-from merpati.spool.shapes import Postponed, QueueKey
+from merpati.spool.shapes import Arrival, Postponed, QueueKey
 from merpati.spool.shard import Shard
 from merpati.spool.store import KEY_LIFE_MS, Store
 from merpati.spool.writing import PURGE_KEYS
@@ -104,11 +105,35 @@ async def test_due_pages_through_equal_moments_in_order(shard: Shard) -> None:
 
 async def test_arrivals_are_announced_once_a_commit_by_queue(shard: Shard) -> None:
     heard: list[tuple[str, int, int]] = []
-    shard.on_due = lambda queue, count, due: heard.append(
-        (shard.queue_key(queue).domain, count, due)
+    shard.on_due = lambda told: heard.append(
+        (shard.queue_key(told.queue_id).domain, told.count, told.earliest_due_at)
     )
     await shard.append(pack(batch(["a@x.example", "b@y.example", "c@x.example"], due_at=NINE + 9)))
     assert sorted(heard) == [("x.example", 2, NINE + 9), ("y.example", 1, NINE + 9)]
+
+
+async def test_few_messages_are_handed_over_as_they_would_be_read(shard: Shard) -> None:
+    heard: list[Arrival] = []
+    shard.on_due = heard.append
+    await shard.append(pack(batch(["a@x.example"], content=b"one")))
+    await shard.append(pack(batch(["b@x.example", "c@y.example", "d@x.example"], content=b"some")))
+    for told in heard:
+        read = await shard.due(told.queue_id, NINE, 10)
+        assert all(row in read for row in told.rows)
+        assert told.contents == await shard.contents([row.content_id for row in told.rows])
+    assert [len(told.rows) for told in heard] == [told.count for told in heard] == [1, 2, 1]
+    assert [row.is_alone for told in heard for row in told.rows] == [True, False, False, False]
+
+
+async def test_many_messages_and_those_for_later_are_to_be_read(shard: Shard) -> None:
+    heard: list[Arrival] = []
+    shard.on_due = heard.append
+    await shard.append(pack(batch([f"u{n}@x.example" for n in range(HANDED_OVER + 1)])))
+    await shard.append(pack(batch(["a@x.example"], due_at=FAR)))
+    assert [(told.count, told.rows, told.contents) for told in heard] == [
+        (HANDED_OVER + 1, [], {}),
+        (1, [], {}),
+    ]
 
 
 async def test_the_same_key_is_the_same_acceptance(shard: Shard, tmp_path: Path) -> None:
@@ -176,7 +201,7 @@ async def test_a_malformed_batch_is_refused_alone(shard: Shard, defect: bytes, s
 
 async def test_what_only_sqlite_refuses_fails_alone(shard: Shard, tmp_path: Path) -> None:
     await shard.append(pack(batch()))
-    with pytest.raises(OverflowError):
+    with pytest.raises(SpoolUnavailable, match="the worker failed"):
         await shard.append(pack(batch(due_at=1 << 63, content=b"b" * LARGE)))
     assert list((tmp_path / "spool" / "00").iterdir()) == []  # no body without a batch
     good, bad, also_good = await asyncio.gather(
@@ -185,7 +210,7 @@ async def test_what_only_sqlite_refuses_fails_alone(shard: Shard, tmp_path: Path
         shard.append(pack(batch())),
         return_exceptions=True,
     )
-    assert isinstance(bad, OverflowError)
+    assert isinstance(bad, SpoolUnavailable)
     assert isinstance(good, Accepted)
     assert isinstance(also_good, Accepted)
     assert len(await everything(shard)) == 3
@@ -238,8 +263,8 @@ async def test_a_postponed_message_keeps_its_place_in_time(tmp_path: Path, shard
 
 
 async def test_deferred_mail_is_made_due_and_scheduled_mail_is_not(shard: Shard) -> None:
-    told: list[tuple[int, int, int]] = []
-    shard.on_due = lambda *what: told.append(what)
+    told: list[Arrival] = []
+    shard.on_due = told.append
     await shard.append(pack(batch(["a@x.example", "b@x.example", "c@x.example"], due_at=FAR)))
     (queue_id,) = await shard.queues()
     deferred = [Postponed(n, FAR, last_ip=f"127.0.0.{n + 1}") for n in (1, 2)]
@@ -249,7 +274,7 @@ async def test_deferred_mail_is_made_due_and_scheduled_mail_is_not(shard: Shard)
     assert [m.message_id for m in await shard.due(queue_id, NINE, 10)] == [2]
     assert await shard.make_due(queue_id, NINE) == 1
     assert [m.message_id for m in await shard.due(queue_id, NINE, 10)] == [1, 2]
-    assert told == [(queue_id, 1, NINE - 1)] * 2  # readers that came to NINE look back
+    assert told == [Arrival(queue_id, 1, NINE - 1)] * 2  # readers that came to NINE look back
 
 
 async def test_a_learned_pace_is_kept_until_it_is_forgotten(shard: Shard) -> None:
@@ -415,10 +440,10 @@ def test_housekeeping_drops_old_keys_and_empty_queues(tmp_path: Path) -> None:
             found: int = read._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
             return found
 
-    keyed = [Append(pack(batch(["a@x.example"], key=f"k{n}"))) for n in range(PURGE_KEYS + 50)]
+    keyed = [Append((pack(batch(["a@x.example"], key=f"k{n}")),)) for n in range(PURGE_KEYS + 50)]
     store.commit(keyed)
     clock.wall += KEY_LIFE_MS
-    store.commit([Append(pack(batch(["b@y.example"], key="young")))])
+    store.commit([Append((pack(batch(["b@y.example"], key="young")),))])
     assert store.commit([Sweep()]).answers == [False]
     assert (counted("idempotency"), counted("queue")) == (PURGE_KEYS + 51, 2)
     clock.wall += 1
@@ -431,7 +456,7 @@ def test_housekeeping_drops_old_keys_and_empty_queues(tmp_path: Path) -> None:
     store.forget_empty_queues()
     assert counted("queue") == 1
     assert [queue.key.domain for queue in store.queues().values()] == ["y.example"]
-    store.commit([Append(pack(batch(["c@x.example"])))])
+    store.commit([Append((pack(batch(["c@x.example"])),))])
     assert sorted(queue.key.domain for queue in store.queues().values()) == [
         "x.example",
         "y.example",

@@ -16,6 +16,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 from merpati.adapters import codec
 from merpati.adapters.signing import SIGNERS, BadPrivateKey, Signer
@@ -42,6 +43,8 @@ log = logging.getLogger(__name__)
 
 NICE = 15
 COMPILED_FACTOR = 4  # a compiled content takes about so many times its bytes
+
+Item = TypeVar("Item")
 
 _read_content = codec.unpacker(Content)
 _read_recipient = codec.unpacker(Recipient)
@@ -130,14 +133,30 @@ class Sealing:
 
 
 def compose_all(
-    rows: Sequence[SpooledMessage], contents: Mapping[int, LoadedContent], sealing: Sealing
-) -> list[Composition]:
-    """Compose messages, in order. Runs in a thread; a defect fails its message, not the others."""
-    stopped = sealing.look.stopped(rows, contents)
-    return [
-        stopped.get(row.message_id) or _compose_one(row, contents[row.content_id], sealing)
+    rows: Sequence[SpooledMessage],
+    contents: Mapping[int, LoadedContent | bytes],
+    kept: Mapping[int, Composed],
+    sealing: Sealing,
+) -> tuple[dict[int, LoadedContent | Exception], dict[int, Composition]]:
+    """Load contents that are bytes and compose messages; return both, by their ids.
+
+    kept: by message id, what was composed before and is to be sent as it is. A defect fails its
+    message or its content, not the others; messages whose content cannot be loaded are left out.
+    """
+    loaded = {one: _load(data) for one, data in contents.items() if isinstance(data, bytes)}
+    ready = {
+        one: content
+        for one, content in {**contents, **loaded}.items()
+        if isinstance(content, LoadedContent)
+    }
+    rows = [row for row in rows if row.content_id in ready]
+    stopped = sealing.look.stopped(rows, ready)
+    return loaded, {
+        row.message_id: stopped.get(row.message_id)
+        or kept.get(row.message_id)
+        or _compose_one(row, ready[row.content_id], sealing)
         for row in rows
-    ]
+    }
 
 
 def _compose_one(row: SpooledMessage, loaded: LoadedContent, sealing: Sealing) -> Composed | Failed:
@@ -190,52 +209,71 @@ def _stamp(row: SpooledMessage, content: Content, recipient: Recipient, sealing:
     )
 
 
-class ContentCache:
-    """Compiled contents by (shard, content id), the least recently used leave first."""
+class RecentlyUsed(Generic[Item]):
+    """Things by (shard, id) up to a number of bytes; the least recently used leave first."""
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
         self._used_bytes = 0
-        self._items: OrderedDict[tuple[int, int], LoadedContent] = OrderedDict()
+        self._items: OrderedDict[tuple[int, int], tuple[Item, int]] = OrderedDict()
 
-    def get(self, key: tuple[int, int]) -> LoadedContent | None:
-        """Return a content if it is at hand."""
-        loaded = self._items.get(key)
-        if loaded is not None:
-            self._items.move_to_end(key)
-        return loaded
+    def get(self, key: tuple[int, int]) -> Item | None:
+        """Return a thing if it is at hand."""
+        found = self._items.get(key)
+        if found is None:
+            return None
+        self._items.move_to_end(key)
+        return found[0]
 
-    def put(self, key: tuple[int, int], loaded: LoadedContent) -> None:
-        """Keep a content; one alone may exceed the limit."""
+    def put(self, key: tuple[int, int], item: Item, size_bytes: int) -> None:
+        """Keep a thing; one alone may exceed the limit."""
         if key in self._items:
             return
-        self._items[key] = loaded
-        self._used_bytes += loaded.size_bytes
+        self._items[key] = (item, size_bytes)
+        self._used_bytes += size_bytes
         while self._used_bytes > self._limit_bytes and len(self._items) > 1:
-            _, oldest = self._items.popitem(last=False)
-            self._used_bytes -= oldest.size_bytes
+            _, (_, oldest_bytes) = self._items.popitem(last=False)
+            self._used_bytes -= oldest_bytes
+
+    def take(self, key: tuple[int, int]) -> Item | None:
+        """Return a thing and keep it no longer."""
+        found = self._items.pop(key, None)
+        if found is None:
+            return None
+        self._used_bytes -= found[1]
+        return found[0]
+
+    def clear(self) -> None:
+        """Keep nothing."""
+        self._items.clear()
+        self._used_bytes = 0
 
 
-def load_content(data: bytes) -> LoadedContent:
-    """Return a content compiled. Runs in a thread. Raises codec.DecodeError."""
-    content = _read_content.decode(data)
-    compiled: CompiledContent | CompiledRaw | Failed
+def load_raw(data: bytes) -> LoadedContent | None:
+    """Return a content that a client wrote whole ready for use: that is next to no work.
+
+    None for all others, and for what cannot be read.
+    """
     try:
-        compiled = compile_raw(content) if content.raw is not None else compile_content(content)
-    except MessageError as error:
-        compiled = Failed(str(error))
-    return LoadedContent(content, compiled, len(data) * COMPILED_FACTOR)
+        content = _read_content.decode(data)
+    except codec.DecodeError:
+        return None
+    if content.raw is None:
+        return None
+    return LoadedContent(content, compile_raw(content), len(data) * COMPILED_FACTOR)
 
 
-def load_all(contents: Mapping[int, bytes]) -> dict[int, LoadedContent | Exception]:
-    """Compile contents. Runs in a thread; what is wrong with one does not touch the others."""
-    loaded: dict[int, LoadedContent | Exception] = {}
-    for content_id, data in contents.items():
+def _load(data: bytes) -> LoadedContent | Exception:
+    try:
+        content = _read_content.decode(data)
+        compiled: CompiledContent | CompiledRaw | Failed
         try:
-            loaded[content_id] = load_content(data)
-        except Exception as error:
-            loaded[content_id] = error
-    return loaded
+            compiled = compile_raw(content) if content.raw is not None else compile_content(content)
+        except MessageError as error:
+            compiled = Failed(str(error))
+        return LoadedContent(content, compiled, len(data) * COMPILED_FACTOR)
+    except Exception as error:
+        return error
 
 
 class ComposeThreads:
@@ -256,14 +294,17 @@ class ComposeThreads:
     async def compose(
         self,
         rows: Sequence[SpooledMessage],
-        contents: Mapping[int, LoadedContent],
+        contents: Mapping[int, LoadedContent | bytes],
+        kept: Mapping[int, Composed],
         sealing: Sealing,
-    ) -> list[Composition]:
-        """Return the compositions, in order."""
+    ) -> tuple[dict[int, LoadedContent | Exception], dict[int, Composition]]:
+        """Return what `compose_all` does."""
         await self._turn()
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._pool, compose_all, rows, contents, sealing)
+            return await loop.run_in_executor(
+                self._pool, compose_all, rows, contents, kept, sealing
+            )
         finally:
             self._running -= 1
             self._admit()
@@ -288,10 +329,6 @@ class ComposeThreads:
             if not turn.done():
                 self._running += 1
                 turn.set_result(None)
-
-    async def load(self, contents: Mapping[int, bytes]) -> dict[int, LoadedContent | Exception]:
-        """Return contents compiled, or what went wrong with them, under the same numbers."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, load_all, contents)
 
     def close(self) -> None:
         """End the threads; what was handed over and not begun is dropped (it is on disk)."""

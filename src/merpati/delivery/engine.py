@@ -25,6 +25,7 @@ from merpati.delivery.cancelling import Canceller
 from merpati.delivery.destinations import Destination, Destinations
 from merpati.delivery.events import Way
 from merpati.delivery.feed import Feed, ShardFeeds, Spool
+from merpati.delivery.fresh_contents import FreshContents
 from merpati.delivery.hand_over import READ_AGAIN_SECONDS, HandOver, Pick
 from merpati.delivery.lane import Lane, Line
 from merpati.delivery.lanes import Lanes
@@ -35,7 +36,7 @@ from merpati.delivery.local_policy import LocalPolicy
 from merpati.delivery.metering import Meter
 from merpati.delivery.mta_sts import Policies
 from merpati.delivery.options import Options
-from merpati.delivery.outcome import Ending, Reply
+from merpati.delivery.outcome import Deferred, Ending, Reply
 from merpati.delivery.pace_memory import PaceMemory
 from merpati.delivery.placement import Placement
 from merpati.delivery.prepared import Budget, Prepared
@@ -92,8 +93,11 @@ class Engine:
         self._group: asyncio.TaskGroup | None = None
         self._early: list[Coroutine[Any, Any, None]] = []  # work that came before `run`
         self._short: set[asyncio.Task[None]] = set()
+        fresh = FreshContents(options.fresh_bytes, clock.elapsed)
         self._homes = {
-            shard.number: ShardFeeds(shard, clock, self.spawn, self._has_rows, self._timer.set)
+            shard.number: ShardFeeds(
+                shard, clock, self.spawn, self._has_rows, self._timer.set, keep=fresh.keep
+            )
             for shard in shards
         }
         self._settlers = {
@@ -136,6 +140,8 @@ class Engine:
             open_key,
             return_path_key,
             clock=clock,
+            spawn=self.spawn,
+            fresh=fresh,
             look=LastLook(suppressions, clock),
             is_accepting=lambda: any(home.is_accepting for home in self._homes.values()),
         )
@@ -274,14 +280,16 @@ class Engine:
         return self._lanes.line(ip, destination)
 
     def compose(self, queue: ReadyQueue, picks: Sequence[Pick]) -> None:
-        """Compose messages in a thread; the queue's `composed` takes them."""
-        self.spawn(self._hand_over.compose(queue, picks))
+        """Compose messages; the queue's `composed` takes them."""
+        self._hand_over.compose(queue, picks)
 
     def ended(
         self, line: Line, remote: str, message: Prepared, ending: Ending, is_encrypted: bool = False
     ) -> None:
         """Settle or postpone a message after an attempt."""
         self.budget.free(message.queue, message.cost_bytes)
+        if isinstance(ending, Deferred):
+            self._hand_over.keep(message)
         lane = line.lane
         way = Way(message.queue.pool.name, lane.ip.address, lane.provider, remote, is_encrypted)
         self._verdicts.ended(message, way, ending)

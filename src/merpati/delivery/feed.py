@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from merpati.adapters.clock import Clock
@@ -18,6 +18,7 @@ from merpati.contracts.event import Event
 from merpati.delivery.outcome import Bounced
 from merpati.spool.errors import ContentUnreadable, SpoolUnavailable
 from merpati.spool.shapes import (
+    Arrival,
     Cancellation,
     LanePace,
     Postponed,
@@ -40,7 +41,7 @@ class Spool(Protocol):
     """What the engine needs of a shard (`spool.shard.Shard`)."""
 
     number: int
-    on_due: Callable[[int, int, int], None] | None
+    on_due: Callable[[Arrival], None] | None
     on_cancel: Callable[[], None] | None
 
     async def queues(self) -> dict[int, QueueDepth]:
@@ -152,8 +153,8 @@ class Feed:
 class ShardFeeds:
     """All feeds of one shard.
 
-    on_rows: called with a feed when messages were read from it. is_sick is set by the settler:
-    outcomes cannot be stored, so nothing is begun.
+    on_rows: called with a feed when it got messages; keep: takes the contents that came with them,
+    by shard. is_sick is set by the settler: outcomes cannot be stored, so nothing is begun.
     """
 
     def __init__(
@@ -163,6 +164,8 @@ class ShardFeeds:
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         on_rows: Callable[[Feed], None],
         on_timer: Callable[[], None],
+        *,
+        keep: Callable[[int, Mapping[int, bytes]], None],
     ) -> None:
         self.shard = shard
         self.feeds: dict[int, Feed] = {}
@@ -174,6 +177,8 @@ class ShardFeeds:
         self._spawn = spawn
         self._on_rows = on_rows
         self._on_timer = on_timer
+        self._keep = keep
+        self._knows_all = False  # what the shard held before we came
         self._timers: list[tuple[int, int]] = []  # (due_at, queue_id)
         self._reads = 0  # begun so far
         self._reading: set[int] = set()  # their numbers, those not finished
@@ -181,15 +186,28 @@ class ShardFeeds:
         self._leaving: deque[tuple[int, list[int]]] = deque()
         shard.on_due = self.on_due
 
-    def on_due(self, queue_id: int, count: int, earliest_due_at: int) -> None:
+    def on_due(self, arrival: Arrival) -> None:
         """Learn from the shard that a queue got messages."""
         self._arrived_at = self._clock.elapsed()
-        feed = self._feed(queue_id)
-        if earliest_due_at <= self._clock.now():
-            feed.announce(earliest_due_at)
-            self.read_ahead(feed)
+        feed = self._feed(arrival.queue_id)
+        if arrival.earliest_due_at > self._clock.now():
+            self._set_timer(feed, arrival.earliest_due_at)
+            return
+        if arrival.contents:
+            self._keep(self.shard.number, arrival.contents)
+        if len(arrival.rows) == arrival.count and self._is_read_up(feed):
+            # The cursor stays: a read, when there is one, passes over what is held.
+            self.held.update([row.message_id for row in arrival.rows])
+            feed.buffer.extend(arrival.rows)
+            self._on_rows(feed)
         else:
-            self._set_timer(feed, earliest_due_at)
+            feed.announce(arrival.earliest_due_at)
+            self.read_ahead(feed)
+
+    def _is_read_up(self, feed: Feed) -> bool:
+        """Return whether all that is due is in memory, and not too much of it for some more."""
+        is_all = self._knows_all and not (feed.is_reading or feed.may_have_more)
+        return is_all and len(feed.buffer) <= self._page() // 2
 
     @property
     def is_accepting(self) -> bool:
@@ -208,6 +226,7 @@ class ShardFeeds:
             else:
                 feed.may_have_more = False
                 self._set_timer(feed, depth.earliest_due_at)
+        self._knows_all = True
 
     def read_ahead(self, feed: Feed) -> None:
         """Read a further page if little is left in memory."""

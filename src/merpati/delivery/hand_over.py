@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import assert_never
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, assert_never
 
 from merpati.adapters import codec
 from merpati.adapters.clock import Clock
@@ -14,13 +14,16 @@ from merpati.contracts.sending_policy import DkimKey, SendingPolicy
 from merpati.delivery.composing import (
     ComposeThreads,
     Composition,
-    ContentCache,
     Failed,
     KeyRing,
     LoadedContent,
+    RecentlyUsed,
     Sealing,
+    compose_all,
+    load_raw,
 )
 from merpati.delivery.feed import Feed, ShardFeeds
+from merpati.delivery.fresh_contents import FreshContents
 from merpati.delivery.last_look import LastLook, Suppressed, Unreadable
 from merpati.delivery.late import LateReport
 from merpati.delivery.options import Options
@@ -28,6 +31,7 @@ from merpati.delivery.prepared import Budget, Prepared
 from merpati.delivery.ready_queue import ReadyQueue
 from merpati.delivery.verdict import Verdicts
 from merpati.message.compose import Composed
+from merpati.message.raw import CompiledRaw
 from merpati.spool.errors import ContentUnreadable, SpoolUnavailable
 from merpati.spool.message_name import name_of
 from merpati.spool.shapes import SpooledMessage
@@ -37,13 +41,16 @@ log = logging.getLogger(__name__)
 READ_AGAIN_SECONDS = 1.0
 
 Pick = tuple[Feed, SpooledMessage]
+Found = LoadedContent | bytes | ContentUnreadable | Exception | None
+"""What became of a content that was looked for; None: it is gone."""
 
 
 class HandOver:
     """Composes what ready queues pick; makes the threads, `close` ends them.
 
-    open_key: opens the private keys of a policy; return_path_key: signs envelope senders; look: at
-    mail that waited; is_accepting: whether callers wait for their 2xx right now.
+    open_key: opens the private keys of a policy; return_path_key: signs envelope senders; spawn:
+    runs work beside the caller's; fresh: contents that came just now; look: at mail that waited;
+    is_accepting: whether callers wait for their 2xx right now.
     """
 
     def __init__(
@@ -55,11 +62,16 @@ class HandOver:
         return_path_key: bytes,
         *,
         clock: Clock,
+        spawn: Callable[[Coroutine[Any, Any, None]], None],
+        fresh: FreshContents,
         look: LastLook,
         is_accepting: Callable[[], bool],
     ) -> None:
         self._threads = ComposeThreads(options.compose_threads, is_accepting)
-        self._contents = ContentCache(options.content_cache_bytes)
+        self._contents: RecentlyUsed[LoadedContent] = RecentlyUsed(options.content_cache_bytes)
+        self._deferred: RecentlyUsed[Composed] = RecentlyUsed(options.deferred_bytes)
+        self._spawn = spawn
+        self._fresh = fresh
         self._budget = budget
         self._verdicts = verdicts
         self._open_key = open_key
@@ -78,6 +90,7 @@ class HandOver:
         """Compose with another policy's keys from now on."""
         self._rings = self._rings_of(policy.dkim_keys)
         self._bounce_domain = policy.bounce_domain
+        self._deferred.clear()  # composed under the keys and routes of another policy
 
     def _rings_of(self, keys: Sequence[DkimKey]) -> dict[bool, KeyRing]:
         return {
@@ -88,20 +101,80 @@ class HandOver:
         """End the threads."""
         self._threads.close()
 
-    async def compose(self, queue: ReadyQueue, picks: Sequence[Pick]) -> None:
-        """Compose messages and give them to the queue that picked them."""
+    def keep(self, message: Prepared) -> None:
+        """Keep a deferred message as it was composed and signed, for its next attempt."""
+        key = (message.feed.home.shard.number, message.row.message_id)
+        self._deferred.put(key, message.composed, message.cost_bytes)
+
+    def compose(self, queue: ReadyQueue, picks: Sequence[Pick]) -> None:
+        """Compose messages and give them to the queue that picked them.
+
+        At once where that is little work (unsigned, as a client wrote it, content at hand): to
+        change threads would cost several times as much.
+        """
         in_time = self._in_time(picks)
         if len(in_time) < len(picks):
             queue.composed((), len(picks) - len(in_time))
-            picks = in_time
-        if not picks:
+        if not in_time:
             return
+        home = in_time[0][0].home  # of all: a queue belongs to a pool, so to one account
+        contents = self._at_hand(home.shard.number, in_time)
+        rows = [row for _, row in in_time]
+        if not queue.destination.is_signed and self._are_light(rows, contents):
+            _, compositions = compose_all(rows, contents, {}, self._sealing(queue, home))
+            prepared, left = self._concluded(queue, in_time, {}, compositions)
+            queue.composed(prepared, len(in_time) - len(left))
+            if left:
+                self._spawn(self._pick_again_later(queue, left))
+        else:
+            self._spawn(self._compose_in_thread(queue, in_time, contents))
+
+    def _at_hand(self, shard: int, picks: Sequence[Pick]) -> dict[int, LoadedContent | bytes]:
+        """Return the contents that need not be read, some of them still to be loaded."""
+        found: dict[int, LoadedContent | bytes] = {}
+        for _, row in picks:
+            content_id = row.content_id
+            if content_id in found:
+                continue
+            if (loaded := self._contents.get((shard, content_id))) is not None:
+                found[content_id] = loaded
+            elif (data := self._fresh.take(shard, content_id)) is not None:
+                found[content_id] = load_raw(data) or data
+        return found
+
+    def _are_light(
+        self, rows: Sequence[SpooledMessage], contents: Mapping[int, LoadedContent | bytes]
+    ) -> bool:
+        for row in rows:
+            match contents.get(row.content_id):
+                case LoadedContent(compiled=CompiledRaw()):
+                    pass
+                case _:
+                    return False
+        return not self._look.is_wanted(rows)
+
+    def _sealing(self, queue: ReadyQueue, home: ShardFeeds) -> Sealing:
+        return Sealing(
+            home.shard.number,
+            home.shard.nonce,
+            self._bounce_domain,
+            self._return_path_key,
+            self._rings[queue.destination.is_signed],
+            self._look,
+        )
+
+    async def _compose_in_thread(
+        self,
+        queue: ReadyQueue,
+        picks: Sequence[Pick],
+        contents: dict[int, LoadedContent | bytes],
+    ) -> None:
         estimate = int(self._typical_bytes * len(picks))
         self._budget.take(queue, estimate)
         prepared: list[Prepared] = []
         left = picks  # neither prepared nor ended: they go back
         try:
-            prepared, left = await self._compose(queue, picks)
+            prepared, left = await self._compose(queue, picks, contents)
         except SpoolUnavailable as error:
             log.warning("spool_unreadable queue=%s reason=%s", queue.queue_id, error.reason)
             picks[0][0].home.trouble = error.reason
@@ -112,48 +185,83 @@ class HandOver:
         if len(left) < len(picks):
             queue.composed(prepared, len(picks) - len(left))
         if left:
-            await asyncio.sleep(READ_AGAIN_SECONDS)
-            for feed, row in reversed(left):
-                queue.undo_pick(feed, row)
-            queue.composed((), len(left))
+            await self._pick_again_later(queue, left)
+
+    async def _pick_again_later(self, queue: ReadyQueue, picks: Sequence[Pick]) -> None:
+        await asyncio.sleep(READ_AGAIN_SECONDS)
+        for feed, row in reversed(picks):
+            queue.undo_pick(feed, row)
+        queue.composed((), len(picks))
 
     async def _compose(
-        self, queue: ReadyQueue, picks: Sequence[Pick]
+        self,
+        queue: ReadyQueue,
+        picks: Sequence[Pick],
+        contents: dict[int, LoadedContent | bytes],
     ) -> tuple[list[Prepared], list[Pick]]:
-        """Return what can be sent, and what a defect left; what cannot be made has ended."""
-        home = picks[0][0].home  # of all of them: a queue belongs to a pool, so to one account
-        contents: dict[int, LoadedContent] = {}
-        results: dict[int, Composition] = {}  # by message id
-        loaded = await self._load(home, dict.fromkeys(row.content_id for _, row in picks))
-        for _, row in picks:
-            content = loaded[row.content_id]
-            if isinstance(content, LoadedContent):
-                contents[row.content_id] = content
-            else:
-                results[row.message_id] = content
-        if contents:
-            rows = [row for _, row in picks if row.content_id in contents]
-            sealing = Sealing(
-                home.shard.number,
-                home.shard.nonce,
-                self._bounce_domain,
-                self._return_path_key,
-                self._rings[queue.destination.is_signed],
-                self._look,
-            )
-            compositions = await self._threads.compose(rows, contents, sealing)
-            for row, composition in zip(rows, compositions, strict=True):
-                results[row.message_id] = composition
+        """Return what can be sent, and what a defect left; what cannot be made has ended.
+
+        Raises SpoolUnavailable.
+        """
+        home = picks[0][0].home
+        shard = home.shard.number
+        rows = [row for _, row in picks]
+        missing = dict.fromkeys(row.content_id for row in rows if row.content_id not in contents)
+        found = await self._read(home, list(missing)) if missing else {}
+        contents |= {one: data for one, data in found.items() if isinstance(data, bytes)}
+        kept = {
+            row.message_id: composed
+            for row in rows
+            if row.attempts
+            and (composed := self._deferred.take((shard, row.message_id))) is not None
+        }
+        sealing = self._sealing(queue, home)
+        loaded, compositions = await self._threads.compose(rows, contents, kept, sealing)
+        return self._concluded(queue, picks, found | contents | loaded, compositions)
+
+    async def _read(
+        self, home: ShardFeeds, wanted: list[int]
+    ) -> dict[int, bytes | ContentUnreadable | Exception | None]:
+        """Return contents from disk, or what is wrong with them. Raises SpoolUnavailable."""
+        found: dict[int, bytes | ContentUnreadable | Exception | None] = {}
+        while wanted:
+            try:
+                found |= await home.shard.contents(wanted)
+            except SpoolUnavailable:
+                raise
+            except Exception as defect:
+                return found | dict.fromkeys(wanted, defect)
+            home.trouble = ""
+            wanted = [content_id for content_id in wanted if content_id not in found]
+        return found
+
+    def _concluded(
+        self,
+        queue: ReadyQueue,
+        picks: Sequence[Pick],
+        contents: Mapping[int, Found],
+        compositions: Mapping[int, Composition],
+    ) -> tuple[list[Prepared], list[Pick]]:
+        """Return what can be sent, and what a defect of ours left; the rest ends here.
+
+        contents: what was loaded, or could not be, is kept or told of.
+        """
+        shard = picks[0][0].home.shard.number
         prepared: list[Prepared] = []
         left: list[Pick] = []
         for feed, row in picks:
             try:
-                message = self._conclude(queue, feed, row, results[row.message_id])
+                result = compositions.get(row.message_id)
+                content = contents.get(row.content_id)
+                if result is None:
+                    result = self._unusable((shard, row.content_id), content)
+                elif isinstance(content, LoadedContent) and not row.is_alone:
+                    self._use_again((shard, row.content_id), content)
+                message = self._conclude(queue, feed, row, result)
             except Exception:
                 # A defect of ours: it may hold up this message, but not the others.
                 log.exception(
-                    "message_failed message=%s effect=tried_again",
-                    name_of(home.shard.number, row.message_id),
+                    "message_failed message=%s effect=tried_again", name_of(shard, row.message_id)
                 )
                 left.append((feed, row))
                 continue
@@ -195,60 +303,25 @@ class HandOver:
                 assert_never(result)
         return None
 
-    async def _load(
-        self, home: ShardFeeds, content_ids: Collection[int]
-    ) -> dict[int, LoadedContent | Failed | Unreadable]:
-        """Return contents compiled, or what their messages come to. Raises SpoolUnavailable.
+    def _use_again(self, key: tuple[int, int], content: LoadedContent) -> None:
+        self._reported.discard(key)
+        self._contents.put(key, content, content.size_bytes)
 
-        What is not at hand is read by one call and compiled in one thread: where each message has
-        a content of its own, changing threads would cost more than the work.
-        """
-        number = home.shard.number
-        found: dict[int, LoadedContent | Failed | Unreadable] = {}
-        wanted = []
-        for content_id in content_ids:
-            content = self._contents.get((number, content_id))
-            if content is None:
-                wanted.append(content_id)
-            else:
-                found[content_id] = content
-        while wanted:
-            try:
-                read = await home.shard.contents(wanted)
-            except SpoolUnavailable:
-                raise
-            except Exception as defect:
-                return found | {one: self._loaded((number, one), defect) for one in wanted}
-            home.trouble = ""
-            loaded: Mapping[int, LoadedContent | Exception] = await self._threads.load(
-                {content_id: data for content_id, data in read.items() if isinstance(data, bytes)}
-            )
-            for content_id, data in read.items():
-                result = loaded.get(content_id, data)
-                found[content_id] = self._loaded((number, content_id), result)
-            wanted = [content_id for content_id in wanted if content_id not in read]
-        return found
-
-    def _loaded(
-        self, key: tuple[int, int], result: LoadedContent | Exception | bytes | None
-    ) -> LoadedContent | Failed | Unreadable:
-        match result:
-            case LoadedContent():
-                self._reported.discard(key)
-                self._contents.put(key, result)
-                return result
+    def _unusable(self, key: tuple[int, int], trouble: Found) -> Failed | Unreadable:
+        """Return what the messages come to whose content cannot be used."""
+        match trouble:
             case None:
                 self._report(key, "effect=mail_fails reason=it is gone")
                 return Failed("its content is gone")
             case ContentUnreadable():
-                self._report(key, f"effect=mail_put_off reason={result.reason}")
-                return Unreadable(result.reason)
+                self._report(key, f"effect=mail_put_off reason={trouble.reason}")
+                return Unreadable(trouble.reason)
             case codec.DecodeError():
-                self._report(key, f"effect=mail_fails reason={result}")
+                self._report(key, f"effect=mail_fails reason={trouble}")
                 return Failed("its content is damaged")
             case _:
                 # A defect of ours, so the mail is kept: a release that mends it still sends it.
-                defect = result if isinstance(result, Exception) else None
+                defect = trouble if isinstance(trouble, Exception) else None
                 self._report(key, "effect=mail_put_off", defect)
                 return Unreadable("an internal error while reading its content")
 

@@ -57,12 +57,19 @@ class LastLook:
         self._clock = clock
         self._trouble = ""  # of the last look, logged when it changes
 
+    def is_wanted(self, rows: Sequence[SpooledMessage]) -> bool:
+        """Return whether any of them waited; else there is nothing to look up."""
+        return bool(self._waited(rows))
+
+    def _waited(self, rows: Sequence[SpooledMessage]) -> list[SpooledMessage]:
+        fresh_since = self._clock.now() - FRESH_MS
+        return [row for row in rows if row.injected_at < fresh_since]
+
     def stopped(
         self, rows: Sequence[SpooledMessage], contents: Mapping[int, LoadedContent]
     ) -> Stopped:
         """Return which of an account's messages must not go now, and why."""
-        fresh_since = self._clock.now() - FRESH_MS
-        waited = [row for row in rows if row.injected_at < fresh_since]
+        waited = self._waited(rows)
         if not waited:
             return {}
         by_kind: dict[bool, list[tuple[SpooledMessage, str]]] = {}

@@ -18,6 +18,8 @@ class Options:
     dns_validating: the DNS servers check DNSSEC; counts only for those on the loopback interface.
     https_port: where MTA-STS policies are fetched.
     tls_authorities: PEM file of authorities trusted besides the system's where certificates count.
+    fresh_bytes: of contents that came just now and wait for their first hand-over. deferred_bytes:
+    of messages that are kept as they were composed, for their next attempt.
     route_…: per sending IP and static route, where the route says nothing else. connections: per
     sending IP and mailbox provider at most, however many the directory gives that provider.
     longest_sleep: between looks at what is due, since the wall clock may be set meanwhile.
@@ -40,6 +42,8 @@ class Options:
     route_messages_per_connection: int = 100_000
     in_flight_bytes: int = 32 << 20
     content_cache_bytes: int = 64 << 20
+    fresh_bytes: int = 32 << 20
+    deferred_bytes: int = 32 << 20
     compose_threads: int = 2
     settle_interval: float = 0.02
     settle_most: int = 500

@@ -25,6 +25,7 @@ class Prepared:
 
     __slots__ = (
         "chunks",
+        "composed",
         "cost_bytes",
         "feed",
         "is_8bit",
@@ -42,6 +43,7 @@ class Prepared:
         self.row = row
         self.feed = feed
         self.queue = queue
+        self.composed = composed
         self.msg_from = composed.msg_from
         self.rcpt_to = composed.rcpt_to
         self.chunks: Sequence[bytes] = composed.chunks

@@ -68,7 +68,7 @@ class QueueHost(Protocol):
         """Reserve a further block of an IP's daily allowance."""
 
     def compose(self, queue: ReadyQueue, rows: Sequence[tuple[Feed, SpooledMessage]]) -> None:
-        """Compose messages in a thread; `composed` takes them."""
+        """Compose messages, at once or in a thread; `composed` takes them."""
 
     def replace(self, feed: Feed) -> None:
         """Find out anew where a feed's mail goes."""

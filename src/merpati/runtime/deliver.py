@@ -30,7 +30,7 @@ from merpati.delivery.ourselves import Ourselves
 from merpati.delivery.retry import RetrySchedule
 from merpati.runtime.hold import HoldFollower
 from merpati.runtime.paths import DataFolder
-from merpati.runtime.process import loop_runner, set_up_log, stop_event
+from merpati.runtime.process import loop_runner, set_up_log, spare_collections, stop_event
 from merpati.sending.suppression_lookup import SuppressionReader
 from merpati.settings import Settings, control_place, load, parse_host_port
 from merpati.spool.errors import SpoolUnavailable
@@ -122,6 +122,7 @@ async def deliver(folder: DataFolder, settings: Settings, worker: int, workers: 
     following = asyncio.create_task(follower.run())
     holding = asyncio.create_task(holder.run())
     stopping = asyncio.create_task(stop.wait())
+    spare_collections()
     log.info("serves shards=%d", len(shards))
     await asyncio.wait([running, following, holding, stopping], return_when=asyncio.FIRST_COMPLETED)
     engine.stop(GRACE_SECONDS)

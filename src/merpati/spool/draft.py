@@ -16,9 +16,10 @@ from merpati.contracts.batch import Accepted, Batch
 from merpati.contracts.event import Event, JournalKind
 from merpati.spool.errors import BatchRefused, IdempotencyConflict
 from merpati.spool.files import INLINE_LIMIT
-from merpati.spool.shapes import Postponed, QueueKey
+from merpati.spool.shapes import Arrival, Postponed, QueueKey, SpooledMessage
 
 NOTE_LIMIT = 200  # characters
+HANDED_OVER = 16  # messages of a batch; larger batches are read page by page
 
 
 @dataclass(slots=True)
@@ -46,12 +47,11 @@ class Live(NamedTuple):
     content_id: int
 
 
-@dataclass(slots=True)
-class Arrival:
-    """What a commit adds to one queue."""
+class Needed(NamedTuple):
+    """A content on disk, and how many messages need it."""
 
-    count: int
-    earliest_due_at: int
+    refs: int
+    in_file: bool
 
 
 @dataclass(slots=True)
@@ -63,6 +63,7 @@ class Draft:
     now: int
     used_keys: dict[tuple[int, str], UsedKey] = field(default_factory=dict)  # those asked for
     live: dict[int, Live] = field(default_factory=dict)  # those of the messages to settle
+    held: dict[int, Needed] = field(default_factory=dict)  # the contents of these
 
     new_queues: dict[QueueKey, int] = field(default_factory=dict)
     arrivals: dict[int, Arrival] = field(default_factory=dict)
@@ -148,6 +149,15 @@ class Draft:
             attempts = sum(1 for change in changes if change[1])
             yield message_id, changes[-1][0], attempts, last_ip, note, bound
 
+    def unneeded(self) -> list[int]:
+        """Return the contents that no message needs any more."""
+        return [one for one, count in self.released.items() if self.held[one].refs == count]
+
+    def still_needed(self) -> list[tuple[int, int]]:
+        """Return those that fewer messages need, with their number."""
+        left = [(one, self.held[one].refs - count) for one, count in self.released.items()]
+        return [(one, refs) for one, refs in left if refs]
+
     def _add_content(self, batch: Batch) -> int:
         content_id = self.counters.content
         self.counters.content += 1
@@ -169,6 +179,8 @@ class Draft:
         return content_id
 
     def _add_messages(self, batch: Batch, base_id: int, content_id: int) -> None:
+        is_alone = len(batch.messages) == 1
+        is_handed_over = len(batch.messages) <= HANDED_OVER
         queue_of: dict[str, int] = {}
         for row in batch.messages:
             queue_id = queue_of.get(row.domain)
@@ -176,15 +188,36 @@ class Draft:
                 queue_id = queue_of[row.domain] = self._queue_id(
                     QueueKey(batch.account_id, batch.pool_id, row.domain)
                 )
-            self.messages.append(
-                (base_id + row.index, queue_id, row.due_at, content_id, row.recipient)
-            )
+            message_id, due_at = base_id + row.index, row.due_at
+            self.messages.append((message_id, queue_id, due_at, content_id, row.recipient))
             arrival = self.arrivals.get(queue_id)
             if arrival is None:
-                self.arrivals[queue_id] = Arrival(1, row.due_at)
-            else:
-                arrival.count += 1
-                arrival.earliest_due_at = min(arrival.earliest_due_at, row.due_at)
+                arrival = self.arrivals[queue_id] = Arrival(queue_id, 0, due_at)
+            arrival.count += 1
+            arrival.earliest_due_at = min(arrival.earliest_due_at, due_at)
+            if is_handed_over and due_at <= self.now:
+                if len(batch.content) <= INLINE_LIMIT:
+                    arrival.contents[content_id] = batch.content
+                # Positional, since this runs once a message; the fields as after a first insert.
+                arrival.rows.append(
+                    SpooledMessage(
+                        message_id,
+                        queue_id,
+                        due_at,
+                        content_id,
+                        0,
+                        "",
+                        "",
+                        row.recipient,
+                        batch.account_id,
+                        batch.transmission_id,
+                        batch.injected_at,
+                        batch.policy_version,
+                        batch.starts_at or batch.injected_at,
+                        False,
+                        is_alone,
+                    )
+                )
 
     def _queue_id(self, key: QueueKey) -> int:
         queue_id = self.queue_ids.get(key) or self.new_queues.get(key)

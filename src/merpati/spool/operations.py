@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from merpati.contracts.batch import Accepted
 from merpati.contracts.event import Event, JournalKind
 from merpati.spool.errors import SpoolError
-from merpati.spool.shapes import Postponed
+from merpati.spool.shapes import Arrival, Postponed
 
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """Answer: Accepted."""
+    """Store batches that came together, each for itself.
 
-    batch: bytes
+    Answer: for each Accepted, or the SpoolError that refuses it.
+    """
+
+    batches: Sequence[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,7 @@ class Sweep:
 Operation = (
     Append | Record | Settle | Cancel | EndCancel | Reserve | KeepPace | MakeDue | Trim | Sweep
 )
-Answer = Accepted | int | bool | None
+Answer = list[Accepted | SpoolError] | int | bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,4 +111,4 @@ class Committed:
     """Answers in the order of the operations, and what came into which queue."""
 
     answers: list[Answer | SpoolError]
-    arrivals: list[tuple[int, int, int]]  # queue id, count, earliest due_at
+    arrivals: list[Arrival]

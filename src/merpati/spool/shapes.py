@@ -32,7 +32,8 @@ class SpooledMessage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     policy_version: the engine picks nothing before it holds this version of the sending policy.
     attempts: made so far. last_ip: sending IP of the last one, "" before it. note: what the last
     attempt came to, in few words, untrusted. is_bound: it blamed us, so no other IP may try.
-    starts_at: what it was scheduled for, or injected_at.
+    starts_at: what it was scheduled for, or injected_at. is_alone: no other message needs its
+    content.
     """
 
     message_id: int
@@ -49,6 +50,21 @@ class SpooledMessage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     policy_version: int
     starts_at: int
     is_bound: bool = False
+    is_alone: bool = False
+
+
+class Arrival(msgspec.Struct):
+    """What a commit added to one queue.
+
+    rows: the messages themselves, in their order, if all of them were handed over with the commit;
+    fewer than `count`: they are to be read. contents: of those handed over, by id.
+    """
+
+    queue_id: int
+    count: int
+    earliest_due_at: int
+    rows: list[SpooledMessage] = []
+    contents: dict[int, bytes] = {}
 
 
 class Postponed(msgspec.Struct, frozen=True, array_like=True, gc=False):

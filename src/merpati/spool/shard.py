@@ -8,14 +8,13 @@ SpoolUnavailable, the connection is closed, and the shard comes back by itself.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from merpati.adapters.clock import Clock
 from merpati.contracts.batch import Accepted
 from merpati.contracts.event import Event, JournalKind
-from merpati.spool.errors import ContentUnreadable, SpoolError, SpoolUnavailable
+from merpati.spool.errors import ContentUnreadable, SpoolError
 from merpati.spool.files import ShardLock, make_directory, shard_path
 from merpati.spool.operations import (
     Append,
@@ -29,6 +28,7 @@ from merpati.spool.operations import (
     Trim,
 )
 from merpati.spool.shapes import (
+    Arrival,
     Cancellation,
     LanePace,
     Postponed,
@@ -40,7 +40,7 @@ from merpati.spool.shapes import (
 from merpati.spool.store import Store
 from merpati.spool.writer import Arrivals, Writer
 
-OnDue = Callable[[int, int, int], None]
+OnDue = Callable[[Arrival], None]
 
 
 class Shard:
@@ -49,9 +49,9 @@ class Shard:
     Nothing is opened or made before the first call that needs it; a second Shard on the same file
     gets ShardInUse. Every method raises SpoolUnavailable when the file cannot be read or written.
 
-    on_due: set it before the first call. Called on the loop with (queue_id, count, earliest_due_at)
-    when a commit added `count` messages to a queue, and for every queue that holds messages after
-    the file had to be opened again (count is then all of them).
+    on_due: set it before the first call. Called on the loop when a commit added messages to a
+    queue, and for every queue that holds messages after the file had to be opened again (the count
+    is then all of them).
     """
 
     def __init__(
@@ -85,18 +85,17 @@ class Shard:
 
         Raises IdempotencyConflict, SpoolFull, BatchRefused.
         """
-        accepted: Accepted = await self._writer.submit(Append(batch))
-        return accepted
+        (outcome,) = await self.append_all((batch,))
+        if isinstance(outcome, SpoolError):
+            raise outcome
+        return outcome
 
     async def append_all(self, batches: Sequence[bytes]) -> list[Accepted | SpoolError]:
         """Store batches, each for itself; return what `append` would of each."""
-        calls = [self._writer.submit(Append(batch)) for batch in batches]
-        try:
-            return [await _outcome(call) for call in calls]
-        except asyncio.CancelledError:
-            for call in calls:
-                call.cancel()
-            raise
+        if not batches:
+            return []
+        outcomes: list[Accepted | SpoolError] = await self._writer.submit(Append(batches))
+        return outcomes
 
     async def record(self, kind: JournalKind, payload: bytes) -> None:
         """Journal what came from outside and moves no message.
@@ -234,7 +233,7 @@ class Shard:
             count += step
             if self.on_due is not None:
                 # A moment before: who has read on to `now` must look back, since ids are mixed.
-                self.on_due(queue_id, step, now - 1)
+                self.on_due(Arrival(queue_id, step, now - 1))
         return count
 
     async def trim(self, seq: int) -> None:
@@ -279,16 +278,5 @@ class Shard:
 
     def _announce(self, arrivals: Arrivals) -> None:
         if self.on_due is not None:
-            for queue_id, count, earliest_due_at in arrivals:
-                self.on_due(queue_id, count, earliest_due_at)
-
-
-async def _outcome(call: asyncio.Future[Accepted]) -> Accepted | SpoolError:
-    try:
-        return await call
-    except SpoolError as error:
-        return error
-    except (
-        Exception
-    ):  # a defect of this batch, which the thread has logged; its neighbours are well
-        return SpoolUnavailable("the worker failed; its log says how")
+            for arrival in arrivals:
+                self.on_due(arrival)

@@ -7,17 +7,17 @@ store is then to be closed and opened again, since after a failed sync only the 
 from __future__ import annotations
 
 import contextlib
-import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from merpati.adapters import faults
 from merpati.adapters.clock import Clock
-from merpati.adapters.codec import DecodeError, unpacker
+from merpati.adapters.codec import DecodeError, json_text, unpacker
 from merpati.adapters.faults import fault
 from merpati.contracts.batch import Accepted, Batch
 from merpati.spool.disk_reserve import DiskReserve
-from merpati.spool.draft import Counters, Draft, Live, UsedKey
+from merpati.spool.draft import Counters, Draft, Live, Needed, UsedKey
 from merpati.spool.errors import BatchRefused, ContentUnreadable, SpoolError, SpoolFull
 from merpati.spool.files import BodyFiles, make_directory, shard_path, sync_directory
 from merpati.spool.operations import (
@@ -57,7 +57,7 @@ _unpack_batch = unpacker(Batch).decode
 _DUE = """
 SELECT json_group_array(json_array(m.id, m.queue_id, m.due_at, m.content_id, m.attempts, m.last_ip,
   m.note, hex(m.recipient), c.account_id, c.transmission_id, c.injected_at, c.policy_version,
-  c.starts_at, m.is_bound))
+  c.starts_at, m.is_bound, c.refs = 1))
 FROM (
   SELECT * FROM (
     SELECT * FROM message WHERE queue_id = :queue AND due_at = :after_due AND id > :after_id
@@ -74,7 +74,7 @@ WITH step AS (
   SELECT * FROM message WHERE id > :after AND id < :before ORDER BY id LIMIT :limit)
 SELECT json_array((SELECT max(id) FROM step), (SELECT json_group_array(json_array(m.id, m.queue_id,
   m.due_at, m.content_id, m.attempts, m.last_ip, m.note, hex(m.recipient), c.account_id,
-  c.transmission_id, c.injected_at, c.policy_version, c.starts_at, m.is_bound))
+  c.transmission_id, c.injected_at, c.policy_version, c.starts_at, m.is_bound, c.refs = 1))
 FROM step m CROSS JOIN content c ON c.id = m.content_id
 WHERE c.account_id = :account AND iif(:transmission = '', c.campaign_id = :campaign,
   c.transmission_id = :transmission)))
@@ -179,7 +179,7 @@ class Store:
         rows = self._db.execute(
             "SELECT id, (SELECT data FROM body WHERE content_id = id) FROM content"
             " WHERE id IN (SELECT value FROM json_each(?))",
-            (json.dumps(content_ids),),
+            (json_text(content_ids),),
         ).fetchall()
         found: dict[int, bytes | ContentUnreadable | None] = dict.fromkeys(content_ids)
         size = 0
@@ -242,15 +242,15 @@ class Store:
         OSError when nothing of the group was done; any other exception means the same, and that one
         operation is defective.
         """
-        batches = [_read(one) for one in operations]
+        appended = [_read(one) for one in operations]
         draft: Draft | None = None
         is_committing = False
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            draft = self._draft(operations, batches)
+            draft = self._draft(operations, [batch for some in appended for batch in some])
             answers = [
-                self._answer(draft, one, batch)
-                for one, batch in zip(operations, batches, strict=True)
+                self._answer(draft, one, batches)
+                for one, batches in zip(operations, appended, strict=True)
             ]
             for content_id, body in draft.files:
                 self._files.write(content_id, body)
@@ -268,8 +268,7 @@ class Store:
         for content_id in dropped:
             self._files.remove(content_id)
         _pass_faults(operations, "after_commit")
-        arrivals = [(q, one.count, one.earliest_due_at) for q, one in draft.arrivals.items()]
-        return Committed(answers, arrivals)
+        return Committed(answers, list(draft.arrivals.values()))
 
     def forget_empty_queues(self) -> None:
         """Drop from memory what a committed Sweep dropped from disk."""
@@ -280,28 +279,25 @@ class Store:
     def _draft(self, operations: Sequence[Operation], batches: Sequence[object]) -> Draft:
         keyed = [b for b in batches if isinstance(b, Batch) and b.idempotency_key is not None]
         settles = [one for one in operations if isinstance(one, Settle)]
-        return Draft(
-            self._counters,
-            self._ids,
-            self._clock.now(),
-            used_keys=self._find_keys(keyed) if keyed else {},
-            live=self._find_live(settles) if settles else {},
-        )
+        draft = Draft(self._counters, self._ids, self._clock.now())
+        if keyed:
+            draft.used_keys = self._find_keys(keyed)
+        if settles:
+            draft.live, draft.held = self._find_live(settles)
+        return draft
 
     def _answer(
-        self, draft: Draft, operation: Operation, batch: Batch | BatchRefused | None
+        self, draft: Draft, operation: Operation, batches: Sequence[Batch | BatchRefused]
     ) -> Answer | SpoolError:
+        if isinstance(operation, Append):
+            return [self._append(draft, batch) for batch in batches]
         try:
-            return self._apply(draft, operation, batch)
+            return self._apply(draft, operation)
         except SpoolError as refusal:
             return refusal
 
-    def _apply(
-        self, draft: Draft, operation: Operation, batch: Batch | BatchRefused | None
-    ) -> Answer:
+    def _apply(self, draft: Draft, operation: Operation) -> Answer:
         match operation:
-            case Append():
-                return self._append(draft, batch)
             case Record(kind, payload):
                 self._check_room(len(payload))
                 draft.record(kind, payload)
@@ -328,13 +324,16 @@ class Store:
                 return purge_keys(self._db, self._clock.now() - KEY_LIFE_MS)
         return None
 
-    def _append(self, draft: Draft, batch: Batch | BatchRefused | None) -> Accepted:
-        if not isinstance(batch, Batch):
-            raise batch or BatchRefused("no batch")
-        if (former := draft.repeated(batch)) is not None:
-            return former
-        self._check_room(len(batch.content) + len(batch.injection))
-        return draft.append(batch)
+    def _append(self, draft: Draft, batch: Batch | BatchRefused) -> Accepted | SpoolError:
+        if isinstance(batch, BatchRefused):
+            return batch
+        try:
+            if (former := draft.repeated(batch)) is not None:
+                return former
+            self._check_room(len(batch.content) + len(batch.injection))
+            return draft.append(batch)
+        except SpoolError as refusal:
+            return refusal
 
     def _check_room(self, size_bytes: int) -> None:
         """Raise SpoolFull when the disk is below its reserve."""
@@ -347,24 +346,27 @@ class Store:
             "SELECT account_id, key, fingerprint, base_id, reply FROM idempotency"
             " WHERE key IN (SELECT value FROM json_each(?)) AND created_at >= ?",
             (
-                json.dumps([batch.idempotency_key for batch in batches]),
+                json_text([batch.idempotency_key for batch in batches]),
                 self._clock.now() - KEY_LIFE_MS,
             ),
         ).fetchall()
         return {(row[0], row[1]): UsedKey(*row[2:]) for row in rows}
 
-    def _find_live(self, settles: Iterable[Settle]) -> dict[int, Live]:
+    def _find_live(self, settles: Iterable[Settle]) -> tuple[dict[int, Live], dict[int, Needed]]:
+        """Return where the messages belong that are still there, and their contents."""
         ids: set[int] = set()
         for one in settles:
             ids.update(one.settled)
             ids.update(postponed.message_id for postponed in one.postponed)
         found = ask(
             self._db,
-            "SELECT json_group_array(json_array(id, queue_id, content_id)) FROM message"
-            " WHERE id IN (SELECT value FROM json_each(?))",
-            (json.dumps(sorted(ids)),),
+            "SELECT json_group_array(json_array(m.id, m.queue_id, c.id, c.refs, c.in_file))"
+            " FROM json_each(?) j CROSS JOIN message m ON m.id = j.value"
+            " CROSS JOIN content c ON c.id = m.content_id",
+            (json_text(sorted(ids)),),
         )
-        return {message_id: Live(*place) for message_id, *place in found}
+        live = {one[0]: Live(one[1], one[2]) for one in found}
+        return live, {one[2]: Needed(one[3], bool(one[4])) for one in found}
 
     def _undo(self, draft: Draft | None, is_committing: bool) -> None:
         if self._db.in_transaction:
@@ -432,16 +434,21 @@ class Store:
         return self._counters.journal if seq is None else int(seq)
 
 
-def _read(operation: Operation) -> Batch | BatchRefused | None:
-    if not isinstance(operation, Append):
-        return None
+def _read(operation: Operation) -> list[Batch | BatchRefused]:
+    """Return the batches that an operation brings."""
+    return [_read_batch(one) for one in operation.batches] if isinstance(operation, Append) else []
+
+
+def _read_batch(data: bytes) -> Batch | BatchRefused:
     try:
-        return _unpack_batch(operation.batch)
+        return _unpack_batch(data)
     except DecodeError as error:
         return BatchRefused(f"not a batch: {error}")
 
 
 def _pass_faults(operations: Sequence[Operation], moment: str) -> None:
+    if not faults.ENABLED:
+        return
     for kind, name in ((Append, "append"), (Record, "record"), (Settle, "settle")):
         if any(isinstance(one, kind) for one in operations):
             fault(f"spool.{name}.{moment}")

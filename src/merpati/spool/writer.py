@@ -13,14 +13,16 @@ import queue
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from merpati.adapters.clock import Clock
+from merpati.contracts.batch import Accepted
 from merpati.spool.errors import SpoolError, SpoolUnavailable
 from merpati.spool.files import ShardLock
 from merpati.spool.operations import Append, Operation, Record, Settle, Sweep
+from merpati.spool.shapes import Arrival
 from merpati.spool.store import Store
 
 log = logging.getLogger(__name__)
@@ -51,7 +53,7 @@ class _Answer:
     error: BaseException | None = None
 
 
-Arrivals = list[tuple[int, int, int]]
+Arrivals = list[Arrival]
 
 
 class Writer:
@@ -65,7 +67,7 @@ class Writer:
         open_store: Callable[[], Store],
         announce: Callable[[Arrivals], None],
     ) -> None:
-        """announce: called on the loop with (queue_id, count, earliest_due_at) of what came."""
+        """announce: called on the loop with what came."""
         self.store: Store | None = None  # while it is open
         self.latest: Store | None = None  # the one opened last; others may look at its counts
         self.trouble = ""
@@ -159,7 +161,7 @@ class Writer:
             return True
         if callable(call.work):
             self._reads.append(call)
-        elif _size_bytes(call.work) > LARGE_BYTES:
+        elif _largest_bytes(call.work) > LARGE_BYTES:
             self._large.append(call)
         else:
             self._small.append(call)
@@ -196,7 +198,7 @@ class Writer:
         if self._was_open:
             log.info("spool_open_again spool=%s", self._name)
             found = self.store.queues().values()
-            self._post([], [(one.queue_id, one.count, one.earliest_due_at) for one in found])
+            self._post([], [Arrival(one.queue_id, one.count, one.earliest_due_at) for one in found])
         self.trouble, self._refusal = "", SpoolUnavailable
         self._pause, self._was_open = FIRST_PAUSE_SECONDS, True
         self._sweep_at = self._clock.elapsed() + SWEEP_SECONDS
@@ -247,22 +249,42 @@ class Writer:
             self._fail(error, group)
             return
         except Exception as error:
-            if len(group) == 1:
+            # One of them is defective; alone it cannot fail its neighbours.
+            if len(group) > 1:
+                for call in group:
+                    if self.store is store:
+                        self._commit(store, [call])
+                    else:
+                        self._refuse([call], self.trouble)
+            elif isinstance(group[0].work, Append):
+                self._append_singly(store, group[0], group[0].work.batches)
+            else:
                 log.exception("operation_refused spool=%s", self._name)
                 self._post([_Answer(group[0], error=error)])
-                return
-            # One of them is defective; alone it cannot fail its neighbours.
-            for call in group:
-                if self.store is store:
-                    self._commit(store, [call])
-                else:
-                    self._refuse([call], self.trouble)
             return
         answers = [
             _Answer(call, error=value) if isinstance(value, SpoolError) else _Answer(call, value)
             for call, value in zip(group, done.answers, strict=True)
         ]
         self._post(answers, done.arrivals)
+
+    def _append_singly(self, store: Store, call: Call, batches: Sequence[bytes]) -> None:
+        outcomes: list[Accepted | SpoolError] = []
+        for batch in batches:
+            try:
+                done = store.commit([Append((batch,))])
+            except (sqlite3.Error, OSError) as error:
+                self._fail(error)
+                refusal = self._refusal(self.trouble)
+                outcomes += [refusal] * (len(batches) - len(outcomes))
+                break
+            except Exception:
+                log.exception("batch_refused spool=%s", self._name)
+                outcomes.append(SpoolUnavailable("the worker failed; its log says how"))
+            else:
+                outcomes += done.answers[0]  # type: ignore[arg-type]
+                self._post([], done.arrivals)
+        self._post([_Answer(call, outcomes)])
 
     def _sweep(self, store: Store) -> None:
         try:
@@ -323,7 +345,14 @@ class Writer:
 def _size_bytes(work: Operation | Read) -> int:
     """Return how much the caller brings."""
     match work:
-        case Append(data) | Record(_, data):
+        case Append(batches):
+            return sum(map(len, batches))
+        case Record(_, data):
             return len(data)
         case _:
             return 0
+
+
+def _largest_bytes(work: Operation) -> int:
+    """Return how much of it cannot be parted."""
+    return max(map(len, work.batches)) if isinstance(work, Append) else _size_bytes(work)

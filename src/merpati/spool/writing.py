@@ -5,9 +5,9 @@ Everything raises sqlite3.Error, and then the whole group is rolled back.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 
+from merpati.adapters.codec import json_text
 from merpati.adapters.faults import fault
 from merpati.spool.draft import Draft
 from merpati.spool.operations import KeepPace, MakeDue, Reserve
@@ -132,22 +132,16 @@ def _remove(db: sqlite3.Connection, draft: Draft) -> list[int]:
     if not draft.settled:
         return []
     delete(db, "message WHERE id", draft.settled)
-    released = json.dumps(list(draft.released.items()))
-    db.execute(
-        "UPDATE content SET refs = refs - json_extract(j.value, '$[1]') FROM json_each(?) j"
-        " WHERE content.id = json_extract(j.value, '$[0]')",
-        (released,),
-    )
-    unneeded = ask(
-        db,
-        "SELECT json_group_array(json_array(id, in_file)) FROM content WHERE refs = 0"
-        " AND id IN (SELECT json_extract(j.value, '$[0]') FROM json_each(?) j)",
-        (released,),
-    )
-    ids = [content_id for content_id, _ in unneeded]
-    delete(db, "content WHERE id", ids)
-    delete(db, "body WHERE content_id", ids)
-    return [content_id for content_id, in_file in unneeded if in_file]
+    if still_needed := draft.still_needed():
+        db.execute(
+            "UPDATE content SET refs = json_extract(j.value, '$[1]') FROM json_each(?) j"
+            " WHERE content.id = json_extract(j.value, '$[0]')",
+            (json_text(still_needed),),
+        )
+    unneeded = draft.unneeded()
+    delete(db, "content WHERE id", unneeded)
+    delete(db, "body WHERE content_id", [one for one in unneeded if not draft.held[one].in_file])
+    return [one for one in unneeded if draft.held[one].in_file]
 
 
 def _postpone(db: sqlite3.Connection, draft: Draft) -> None:
@@ -159,5 +153,5 @@ def _postpone(db: sqlite3.Connection, draft: Draft) -> None:
             " note = coalesce(json_extract(j.value, '$[4]'), note),"
             " is_bound = coalesce(json_extract(j.value, '$[5]'), is_bound)"
             " FROM json_each(?) j WHERE message.id = json_extract(j.value, '$[0]')",
-            (json.dumps(changes),),
+            (json_text(changes),),
         )
