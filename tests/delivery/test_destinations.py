@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import time
 from collections.abc import Iterator
@@ -14,10 +15,8 @@ from merpati.adapters.crypto import SecretBoxError
 from merpati.adapters.dns import LookupFailed, NameNotFound, Resolver, txt_records
 from merpati.contracts.sending_policy import Route, TlsMode
 from merpati.delivery.destinations import (
-    FAILURE_TTL,
-    LONGEST_TTL,
+    LOOKUPS_AT_ONCE,
     MOST_HOSTS,
-    SHORTEST_TTL,
     Destination,
     Destinations,
     Host,
@@ -25,6 +24,7 @@ from merpati.delivery.destinations import (
     Undeliverable,
     Unreachable,
 )
+from merpati.delivery.host_addresses import FAILURE_TTL, LONGEST_TTL, SHORTEST_TTL
 from merpati.delivery.ourselves import Ourselves
 from merpati.delivery.protocol import Credentials
 from merpati.sandbox.dns_server import DnsServer
@@ -59,6 +59,35 @@ async def test_mx_hosts_come_by_preference(dns: DnsServer) -> None:
         connections=10,
         messages_per_connection=100,
     )
+
+
+async def test_a_host_of_many_domains_is_looked_up_once(dns: DnsServer) -> None:
+    """More domains than have a turn at once, all of them together."""
+    domains = [f"d{number}.example" for number in range(2 * LOOKUPS_AT_ONCE)]
+    for domain in domains:
+        dns.add(domain, "MX", "10 mx1.big.example.")
+    dns.add("mx1.big.example", "A", "8.8.8.8")
+    where = destinations(dns)
+    found = await asyncio.gather(*map(where.find, domains))
+    assert {one.hosts for one in found if isinstance(one, Destination)} == {
+        (Host("mx1.big.example", ("8.8.8.8",)),)
+    }
+    assert len(found) == len(domains)
+    assert [asked for asked in dns.asked if asked[0].startswith("mx1")] == [
+        ("mx1.big.example", "A"),
+        ("mx1.big.example", "AAAA"),
+    ]
+
+
+async def test_a_host_without_addresses_is_found_so_for_all_its_domains(dns: DnsServer) -> None:
+    for domain in ("a.example", "b.example"):
+        dns.add(domain, "MX", "10 mx1.gone.example.")
+    where = destinations(dns)
+    for domain in ("a.example", "b.example"):
+        found = await where.find(domain)
+        assert isinstance(found, Unreachable)
+        assert domain in found.reason
+    assert [kind for name, kind in dns.asked if name.startswith("mx1")] == ["A", "AAAA"]
 
 
 async def test_without_mx_the_domain_itself_is_the_host(dns: DnsServer) -> None:

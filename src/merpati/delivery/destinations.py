@@ -30,18 +30,25 @@ from merpati.adapters.dns import (
     Tlsa,
 )
 from merpati.contracts.sending_policy import Route, TlsMode
+from merpati.delivery.host_addresses import (
+    FAILURE_TTL,
+    LONGEST_TTL,
+    SHORTEST_TTL,
+    HostAddresses,
+)
 from merpati.delivery.mta_sts import Policies
 from merpati.delivery.ourselves import NOBODY, Ourselves
 from merpati.delivery.outcome import Bounced, Reply
 from merpati.delivery.protocol import Credentials
+from merpati.delivery.turns import Turns
 from merpati.providers.bounce_class import BounceClass
 from merpati.providers.directory import directory
 
 MOST_HOSTS = 10  # of a domain's MX hosts
 MOST_CACHED = 50_000  # domains
-SHORTEST_TTL, LONGEST_TTL = 60.0, 3_600.0  # seconds that an answer is kept
-FAILURE_TTL = 15.0  # seconds that a failed lookup is kept
 LOOKUP_SECONDS = 20.0  # of one domain, all its hosts included
+LOOKUPS_AT_ONCE = 50  # domains; one that takes longer than its turn holds up no other
+LOOKUP_TURN_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +172,8 @@ class Destinations:
         self._ourselves = ourselves
         self._open_secret = open_secret
         self._policies = policies
+        self._hosts = HostAddresses(resolver, elapsed)
+        self._turns = Turns(LOOKUPS_AT_ONCE, LOOKUP_TURN_SECONDS)
         self._routes = RouteTable(())
         self._by_address: dict[str, Whereto] = {}  # by pattern: routes that need no lookup
         self._cache: OrderedDict[str, tuple[float, Whereto]] = OrderedDict()
@@ -199,7 +208,11 @@ class Destinations:
         return cached[1] if cached is not None and cached[0] > fresh_at else None
 
     async def find(self, domain: str) -> Whereto:
-        """Look a domain up, in bounded time, and remember the answer."""
+        """Look a domain up, in bounded time once it has its turn, and remember the answer."""
+        async with self._turns.turn():
+            return await self._find(domain)
+
+    async def _find(self, domain: str) -> Whereto:
         route = self._routes.find(domain)
         try:
             async with asyncio.timeout(LOOKUP_SECONDS):
@@ -366,26 +379,10 @@ class Destinations:
         return FAILURE_TTL, Unreachable(f"none of the mail hosts of {domain} has an address")
 
     async def _addresses(self, host: str) -> tuple[tuple[str, ...], int]:
-        """Return addresses and their TTL. IPv4 first, since few have IPv6 reputation."""
+        """Return addresses and their TTL. Raises DnsError."""
         if (literal := _literal(host)) is not None:
             return (literal,), int(LONGEST_TTL)
-        answers = await asyncio.gather(
-            self._resolver.addresses(host, "A"),
-            self._resolver.addresses(host, "AAAA"),
-            return_exceptions=True,
-        )
-        found: list[str] = []
-        ttl = int(LONGEST_TTL)
-        for answer in answers:
-            if isinstance(answer, BaseException):
-                continue
-            found += answer.records
-            ttl = min(ttl, answer.ttl_seconds)
-        if not found:
-            # A failure says less than "no such records": it decides, so that doubt defers.
-            errors = [answer for answer in answers if isinstance(answer, BaseException)]
-            raise next((e for e in errors if not isinstance(e, NoSuchRecords)), errors[0])
-        return tuple(found), ttl
+        return await self._hosts.of(host)
 
 
 _ROUTE_HOST = "route:"

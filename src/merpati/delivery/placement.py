@@ -10,7 +10,6 @@ from merpati.adapters.clock import Clock
 from merpati.contracts.event import Settlement
 from merpati.delivery import events
 from merpati.delivery.destinations import (
-    FAILURE_TTL,
     Destination,
     Destinations,
     Undeliverable,
@@ -18,6 +17,7 @@ from merpati.delivery.destinations import (
     Whereto,
 )
 from merpati.delivery.feed import Feed
+from merpati.delivery.host_addresses import FAILURE_TTL
 from merpati.delivery.local_policy import LocalPolicy
 from merpati.delivery.outcome import Bounced
 from merpati.delivery.ready_queue import LocalPool, QueueHost, QueueId, ReadyQueue
