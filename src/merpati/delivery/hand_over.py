@@ -104,7 +104,7 @@ class HandOver:
     def keep(self, message: Prepared) -> None:
         """Keep a deferred message as it was composed and signed, for its next attempt."""
         key = (message.feed.home.shard.number, message.row.message_id)
-        self._deferred.put(key, message.composed, message.cost_bytes)
+        self._deferred.put(key, message.composed, message.size_bytes)
 
     def compose(self, queue: ReadyQueue, picks: Sequence[Pick]) -> None:
         """Compose messages and give them to the queue that picked them.
