@@ -9,6 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
+from merpati.accounts.models import AuditEntry
 from merpati.desk import case_actions, people
 from merpati.desk.models import CaseUpdate
 from tests.console.conftest import Browser, Clock, add_user
@@ -184,3 +185,21 @@ def test_a_recount_is_told(desk: Desk, owner: Browser) -> None:
         case=case, kind="recount", at=MONDAY, side="desk", author_name="Merpati", via="clock"
     )
     assert "counted the clock anew" in owner.page(f"/cases/{case.pk}")
+
+
+def test_watchers_are_added_and_removed(desk: Desk, owner: Browser) -> None:
+    case = desk.opens()
+    owner.post(f"/cases/{case.pk}/watch", {"text": "Dewi@kirim.example"})
+    assert [contact.email for contact in case.watchers.all()] == ["dewi@kirim.example"]
+    assert "dewi@kirim.example" in owner.page(f"/cases/{case.pk}")
+    refused = owner.post(f"/cases/{case.pk}/watch", {"text": "no address"})
+    assert refused.status_code == 422
+    assert "sari@kirim.example, one a line" in refused.content.decode()
+    owner.post(f"/cases/{case.pk}/watch", {"text": case.opened_by.email})
+    owner.post(f"/cases/{case.pk}/unwatch", {"text": "dewi@kirim.example"})
+    assert case.watchers.count() == 0
+    trail = AuditEntry.objects.filter(action__in=["case_watch", "case_unwatch"])
+    assert [(entry.action, entry.actor) for entry in trail] == [
+        ("case_watch", f"user:{owner.user.email}"),
+        ("case_unwatch", f"user:{owner.user.email}"),
+    ]

@@ -11,8 +11,9 @@ from django.utils.translation import gettext_lazy
 
 from merpati.adapters.record_signing import LABEL, RecordSigner
 from merpati.console.services import services
-from merpati.desk import case_actions
+from merpati.desk import case_actions, watching
 from merpati.desk.attachments import NewFile
+from merpati.desk.case_opening import NewContact
 from merpati.desk.models import Case
 from merpati.desk.parties import Party
 from merpati.desk.repeats import Request, once
@@ -45,6 +46,16 @@ def _escalate(number: int, request: HttpRequest, by: Party, now: datetime) -> Ca
     return case_actions.escalate(number, _said(request), by=by, now=now)
 
 
+def _watch(number: int, request: HttpRequest, by: Party, now: datetime) -> Case:
+    address = _said(request).strip()
+    name = address.partition("@")[0] or address
+    return watching.watch(number, NewContact(name, address), by=by, now=now)
+
+
+def _unwatch(number: int, request: HttpRequest, by: Party, now: datetime) -> Case:
+    return watching.unwatch(number, _said(request), by=by, now=now)
+
+
 # Last part of the path → what it does, and what is said when it is done.
 ACTS: dict[str, tuple[Act, object]] = {
     "reply": (_reply, gettext_lazy("Sent. Support reads it next.")),
@@ -52,6 +63,8 @@ ACTS: dict[str, tuple[Act, object]] = {
     "withdraw": (_withdraw, gettext_lazy("Your proposal is withdrawn; the case goes on.")),
     "agree": (_agree, gettext_lazy("Agreed: the case is resolved. The record of it is below.")),
     "dispute": (_dispute, gettext_lazy("Disputed: the case goes on, and support has your reason.")),
+    "watch": (_watch, gettext_lazy("They read along from now on.")),
+    "unwatch": (_unwatch, gettext_lazy("They read along no longer.")),
     "escalate": (_escalate, gettext_lazy("Escalated to your Technical Account Manager.")),
 }
 
