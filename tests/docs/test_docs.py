@@ -34,6 +34,11 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert missing == []
 
 
+def test_every_picture_of_the_console_is_shown() -> None:
+    shown = {name for page in PAGES for name in re.findall(r"([\w-]+\.png)\)", page.read_text())}
+    assert {picture.name for picture in (ROOT / "docs" / "console").iterdir()} - shown == set()
+
+
 def test_every_file_that_message_flow_names_exists() -> None:
     text = (ROOT / "docs" / "message-flow.md").read_text()
     named = re.findall(r"`([a-z_]+(?:/[a-z_]+)+\.py)`", text)
