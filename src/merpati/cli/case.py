@@ -25,6 +25,7 @@ from merpati.cli.case_acts import (
     update,
     withdraw,
 )
+from merpati.cli.case_mail import mail
 from merpati.cli.case_report import report
 from merpati.cli.output import Group, common_options, printable, show, table
 from merpati.runtime.setup import setup
@@ -176,7 +177,7 @@ def verify(file: Path, data: Path, as_json: bool) -> None:
 
 for _command in (
     *(answer, ask, update, note, assign, propose, withdraw, agree, dispute, escalate),
-    *(merge, split, link, report),
+    *(merge, split, link, report, mail),
 ):
     case.add_command(_command)
 

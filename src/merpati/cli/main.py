@@ -44,6 +44,9 @@ COMMANDS = {
     "route": Entry("route", "route", "Send a recipient domain's mail through a smart host."),
     "hours": Entry("hours", "hours", "Business hours: what is open, what falls due, and why."),
     "person": Entry("person", "person", "Add and list the desk's people, and when they are away."),
+    "contact": Entry(
+        "contact", "contact", "Add and list the people at customers who may write to the desk."
+    ),
     "tam": Entry(
         "tam", "tam", "Assign accounts their Technical Account Manager (TAM), and show who it is."
     ),

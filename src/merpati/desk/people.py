@@ -18,7 +18,15 @@ from merpati.desk.case_errors import (
     PersonNotFound,
 )
 from merpati.desk.checks import PHONE, checked_choice, checked_email, checked_line
-from merpati.desk.models import Absence, Language, Onboarding, Person, StaffRole, TamAssignment
+from merpati.desk.models import (
+    Absence,
+    Contact,
+    Language,
+    Onboarding,
+    Person,
+    StaffRole,
+    TamAssignment,
+)
 
 
 def find_person(email: str) -> Person:
@@ -106,6 +114,26 @@ def assign_tam(
             deputy=second.email if second else None,
         )
     return assignment
+
+
+def add_contact(account_id: int, name: str, email: str, *, by: str, now: datetime) -> Contact:
+    """Let somebody of a customer write to the desk by email; one who is known gets this name.
+
+    Raises AccountNotFound, InvalidPerson.
+    """
+    name = checked_line(name, "name", InvalidPerson)
+    email = checked_email(email, "email", InvalidPerson)
+    with transaction.atomic():
+        if not Account.objects.filter(pk=account_id).exists():
+            raise AccountNotFound(str(account_id))
+        contact, _ = Contact.objects.update_or_create(
+            account_id=account_id,
+            email=email,
+            defaults={"name": name},
+            create_defaults={"name": name, "created_at": now},
+        )
+        audit.record("add_contact", email, by=by, now=now, account_id=account_id, name=name)
+    return contact
 
 
 def complete_onboarding(account_id: int, *, by: str, now: datetime) -> Onboarding:

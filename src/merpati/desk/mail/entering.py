@@ -16,12 +16,11 @@ from merpati.desk.case_errors import InvalidCase
 from merpati.desk.case_opening import NewCase, NewContact, contact_of, open_case
 from merpati.desk.case_states import Act
 from merpati.desk.checks import TEXT_LENGTH
-from merpati.desk.evidence import checked_link
+from merpati.desk.evidence import Sources, checked_link
 from merpati.desk.mail import words
 from merpati.desk.mail.language import language_of
 from merpati.desk.mail.mentions import mentions
 from merpati.desk.mail.parsing import ParsedMail
-from merpati.desk.mail.place import Place
 from merpati.desk.mail.quotes import new_part
 from merpati.desk.mail.senders import Sender
 from merpati.desk.mail.threads import untagged
@@ -34,7 +33,13 @@ SUBJECT_CHARACTERS = 200
 
 
 def open_by_mail(
-    place: Place, account: Account, sender: Sender, mail: ParsedMail, *, name: str, now: datetime
+    account: Account,
+    sender: Sender,
+    mail: ParsedMail,
+    *,
+    name: str,
+    sources: Sources,
+    now: datetime,
 ) -> tuple[Case, CaseUpdate]:
     """Open a case of an account with a mail, evidence of what it names taken.
 
@@ -58,7 +63,7 @@ def open_by_mail(
             files=files,
         ),
         via=_via(name),
-        sources=place.sources,
+        sources=sources,
         now=now,
         request=_request(account.pk, name),
     )

@@ -195,7 +195,12 @@ class Intake:
             return Outcome(MailState.UNASSIGNED, reason, sender)
         (account,) = sender.accounts
         case, update = open_by_mail(
-            self.place, account, sender, mail.parsed, name=mail.name, now=mail.received_at
+            account,
+            sender,
+            mail.parsed,
+            name=mail.name,
+            sources=self.place.sources,
+            now=mail.received_at,
         )
         return Outcome(MailState.OPENED, "", sender, case, update)
 

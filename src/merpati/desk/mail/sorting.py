@@ -15,9 +15,9 @@ from merpati.desk import attachments
 from merpati.desk.case_actions import find_case
 from merpati.desk.case_errors import InvalidCase, MailNotFound, MailSorted
 from merpati.desk.checks import checked_line
+from merpati.desk.evidence import Sources
 from merpati.desk.mail.entering import add_by_mail, open_by_mail
 from merpati.desk.mail.parsing import ParsedMail, parse
-from merpati.desk.mail.place import Place
 from merpati.desk.mail.senders import Sender
 from merpati.desk.models import Case, CaseUpdate, MailState, ReceivedMail
 from merpati.desk.parties import Party
@@ -47,7 +47,7 @@ def attach_mail(mail_id: int, number: int, *, by: Party, now: datetime) -> Case:
 
 
 def open_from_mail(
-    mail_id: int, account: Account, *, place: Place, by: Party, now: datetime
+    mail_id: int, account: Account, *, sources: Sources, by: Party, now: datetime
 ) -> Case:
     """Open a case of an account with a mail, as its author's.
 
@@ -56,7 +56,7 @@ def open_from_mail(
     with transaction.atomic():
         mail = _taken(mail_id, MailState.OPENED, by)
         sender, parsed = _author(mail, account), _parsed(mail)
-        entered = open_by_mail(place, account, sender, parsed, name=mail.name, now=now)
+        entered = open_by_mail(account, sender, parsed, name=mail.name, sources=sources, now=now)
         return _sorted(mail, *entered, by, now)
 
 
