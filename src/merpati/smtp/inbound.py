@@ -58,7 +58,7 @@ class Inbound:
 
     bounce_domain: of return paths where a transmission names no other, lower case; key: the one
     that signs them; reports: how many are kept about one message, since whoever got it knows its
-    return path and could fill the disk.
+    return path and could fill the disk; desk: None where it takes no mail.
     """
 
     journal: Journal
@@ -84,7 +84,10 @@ class Inbound:
         return None
 
     def judge(self, messages: Sequence[Incoming]) -> list[Report | str]:
-        """Return reports made ready to be stored, or the replies that refuse them."""
+        """Return reports made ready to be stored, and the replies to all else.
+
+        Those are refusals, and for the desk's mail that it is on disk: writing it takes a thread.
+        """
         return [self._judged(*message) for message in messages]
 
     async def store(self, judged: Sequence[Report | str]) -> list[str]:

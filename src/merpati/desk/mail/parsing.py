@@ -163,11 +163,15 @@ def _leaves(message: Message) -> Iterator[Message]:
     waiting = [message]
     while waiting:
         part = waiting.pop()
-        inner = part.get_payload()
-        if isinstance(inner, list) and part.get_content_maintype() == "multipart":
-            waiting += reversed([each for each in inner if isinstance(each, Message)])
+        if part.is_multipart() and part.get_content_maintype() == "multipart":
+            waiting += reversed(_inner(part))
         else:
             yield part
+
+
+def _inner(part: Message) -> list[Message]:
+    held = part.get_payload()
+    return [each for each in held if isinstance(each, Message)] if isinstance(held, list) else []
 
 
 def _take(part: Message, found: _Found) -> None:
@@ -187,19 +191,22 @@ def _take(part: Message, found: _Found) -> None:
 
 
 def _content(part: Message) -> bytes:
-    inner = part.get_payload()
-    if isinstance(inner, list):  # a forwarded mail, or a report's fields
-        return b"\r\n".join(each.as_bytes() for each in inner if isinstance(each, Message))
+    if part.is_multipart():  # a forwarded mail, or a report's fields
+        return b"\r\n".join(each.as_bytes() for each in _inner(part))
+    del part["content-type"]  # the library would decode by a charset of the sender's invention
     payload = part.get_payload(decode=True)
     return payload if isinstance(payload, bytes) else b""
 
 
 def _text(part: Message) -> str:
+    try:
+        charset = str(part.get_content_charset("utf-8"))
+    except (LookupError, ValueError):
+        charset = "utf-8"
     data = _content(part)[: 4 * HTML_CHARACTERS]
-    charset = str(part.get_content_charset("utf-8"))
     try:
         return data.decode(charset, "replace")
-    except (LookupError, ValueError):  # nobody knows it, or it is no charset for texts
+    except (LookupError, ValueError, TypeError):  # nobody knows it, or it is none for texts
         return data.decode("utf-8", "replace")
 
 
