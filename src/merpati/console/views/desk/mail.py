@@ -16,9 +16,7 @@ from merpati.console.desk.forms import Refused, answered, number_in
 from merpati.console.desk.paging import number_in as number_or_none
 from merpati.console.services import services
 from merpati.desk.case_errors import InvalidCase
-from merpati.desk.contact_links import LABEL
 from merpati.desk.mail import sorting
-from merpati.desk.mail.place import Place
 from merpati.desk.models import MailState, ReceivedMail
 
 PATH = "/desk/mail"
@@ -58,8 +56,8 @@ def open_case(request: HttpRequest, viewer: Viewer, mail_id: int) -> HttpRespons
         account = Account.objects.filter(pk=number_in(request, "account", InvalidCase)).first()
         if account is None:
             raise InvalidCase("There is no such account.", "account")
-        place, now = _place(), services().now
-        case = sorting.open_from_mail(mail_id, account, place=place, by=by, now=now)
+        sources, now = services().evidence, services().now
+        case = sorting.open_from_mail(mail_id, account, sources=sources, by=by, now=now)
         return gettext("Opened case %(number)d.") % {"number": case.pk}
 
     return _answered(request, mail_id, act)
@@ -83,12 +81,6 @@ def _answered(request: HttpRequest, mail_id: int, act: Callable[[], str]) -> Htt
     if not ReceivedMail.objects.filter(pk=mail_id).exists():
         raise Http404
     return answered(request, act, to=PATH, page=lambda refused: _page(request, refused, mail_id))
-
-
-def _place() -> Place:
-    """Return what opening a case asks of this instance: where evidence is read."""
-    link_key = services().secret_box.derive(LABEL)
-    return Place("", link_key, "", services().evidence)
 
 
 def _page(
