@@ -203,3 +203,16 @@ def test_watchers_are_added_and_removed(desk: Desk, owner: Browser) -> None:
         ("case_watch", f"user:{owner.user.email}"),
         ("case_unwatch", f"user:{owner.user.email}"),
     ]
+
+
+def test_what_is_too_large_or_too_much_is_refused_before_it_is_read(
+    desk: Desk, owner: Browser
+) -> None:
+    case = desk.opens()
+    path = f"/cases/{case.pk}/reply"
+    answer = owner.post(path, {"text": "x"}, CONTENT_LENGTH=str(1 << 34))
+    assert (answer.status_code, b"at most 15 MB" in answer.content) == (413, True)
+    files = [SimpleUploadedFile(f"{n}.txt", b"x") for n in range(1_000)]
+    answer = owner.post(path, {"text": "x", "files": files})
+    assert (answer.status_code, b"too many fields or files" in answer.content) == (400, True)
+    assert case.updates.count() == 1

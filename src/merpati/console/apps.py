@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from django.apps import AppConfig
 
 
@@ -10,3 +12,7 @@ class ConsoleConfig(AppConfig):
 
     name = "merpati.console"
     label = "console"
+
+    def ready(self) -> None:
+        """Keep Django from logging what `views/errors.py` logs, and a line for each 404."""
+        logging.getLogger("django.request").setLevel(logging.CRITICAL)

@@ -16,6 +16,7 @@ from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
 
 from merpati.console.access import viewer_of, zone_named
+from merpati.desk.attachments import MESSAGE_BYTES
 from merpati.desk.case_errors import CaseNotFound
 from merpati.desk.errors import ZoneNotFound
 
@@ -23,6 +24,7 @@ LANGUAGE_COOKIE = "merpati_language"
 ZONE_COOKIE = "merpati_zone"
 THEME_COOKIE = "merpati_theme"
 SHORTCUTS_COOKIE = "merpati_shortcuts"
+BODY_BYTES = MESSAGE_BYTES + 1024 * 1024  # all files of a form, and its text
 THEMES = ("light", "dark", "system")
 
 log = logging.getLogger(__name__)
@@ -62,7 +64,10 @@ class Personal:
         zone = viewer.zone if viewer else zone_named(request.COOKIES.get(ZONE_COOKIE, ""))
         with translation.override(language), timezone.override(zone or ZoneInfo("UTC")):
             request.LANGUAGE_CODE = language
-            response = self._get_response(request)
+            if _length(request) > BODY_BYTES:  # before anything reads it, onto the disk
+                response = render(request, "console/errors/413.html", status=413)
+            else:
+                response = self._get_response(request)
         response.headers.setdefault("Content-Language", language)
         patch_vary_headers(response, ("Accept-Language", "Cookie"))
         return response
@@ -80,8 +85,7 @@ class Personal:
                 log.error("unavailable request=%s error=%s", _id(request), error)
                 return render(request, "console/errors/503.html", status=503)
             case _:
-                log.error("defect request=%s path=%s", _id(request), request.path, exc_info=error)
-                return None
+                return None  # `views/errors.py` answers and logs it
 
 
 def theme_of(request: HttpRequest) -> str:
@@ -95,6 +99,12 @@ def _asked_language(request: HttpRequest) -> str:
     if translation.check_for_language(chosen) and chosen in {"en", "id"}:
         return chosen
     return translation.get_language_from_request(request)
+
+
+def _length(request: HttpRequest) -> int:
+    """Return how long a body is said to be; no more of it is ever read."""
+    text = str(request.META.get("CONTENT_LENGTH") or "")
+    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def _id(request: HttpRequest) -> str:

@@ -22,6 +22,7 @@ from merpati.console.views import (
     search,
 )
 
+handler400 = "merpati.console.views.errors.not_understood"
 handler403 = "merpati.console.views.errors.forbidden"
 handler404 = "merpati.console.views.errors.not_found"
 handler500 = "merpati.console.views.errors.failed"

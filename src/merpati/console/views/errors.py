@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+
+log = logging.getLogger(__name__)
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -21,6 +25,13 @@ def form_expired(request: HttpRequest, reason: str = "") -> HttpResponse:
     return render(request, "console/errors/form_expired.html", status=403)
 
 
+def not_understood(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Answer 400 to what no form of ours sends, such as a thousand files."""
+    return render(request, "console/errors/400.html", status=400)
+
+
 def failed(request: HttpRequest) -> HttpResponse:
-    """Answer 500, whatever it was: the log has it."""
+    """Answer 500, whatever it was: the log has it, under the request's id."""
+    request_id = getattr(request, "request_id", "")
+    log.error("defect request=%s path=%s", request_id, request.path, exc_info=True)
     return render(request, "console/errors/500.html", status=500)
