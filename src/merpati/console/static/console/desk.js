@@ -1,14 +1,5 @@
-// What scripts add to the desk's pages: single keys, which can be turned off. Nothing needs them.
-
-const OFF = "merpati-keys-off";
-const box = document.querySelector("[data-shortcuts-switch]");
-if (box) {
-  box.checked = localStorage.getItem(OFF) === null;
-  box.addEventListener("change", () => {
-    if (box.checked) localStorage.removeItem(OFF);
-    else localStorage.setItem(OFF, "yes");
-  });
-}
+// What scripts add to the desk's pages: single keys, off where console.js has them off. Nothing needs
+// them.
 
 /** Move the focus to the next (1) or previous (-1) of the page's rows or entries. */
 function step(by) {
@@ -28,12 +19,12 @@ function write(act) {
   document.getElementById("text-write").focus();
 }
 
-function show(id, focus) {
-  const drawer = document.getElementById(id);
+/** Open the drawer with the form for an escalation. */
+function escalate() {
+  const drawer = document.getElementById("escalate");
   if (!drawer) return;
   drawer.open = true;
-  (drawer.querySelector(focus) ?? drawer).focus();
-  drawer.scrollIntoView({ block: "nearest" });
+  drawer.querySelector("textarea").focus();
 }
 
 const KEYS = {
@@ -41,14 +32,13 @@ const KEYS = {
   k: () => step(-1),
   r: () => write("message"),
   n: () => write("note"),
-  e: () => show("escalate", "textarea"),
-  "?": () => show("shortcuts", "summary"),
+  e: escalate,
 };
 
 document.addEventListener("keydown", (event) => {
   const isTyping = event.target.closest("input, textarea, select, [contenteditable]");
   if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (localStorage.getItem(OFF) !== null || !(event.key in KEYS)) return;
+  if (!("shortcuts" in document.documentElement.dataset) || !(event.key in KEYS)) return;
   event.preventDefault();
   KEYS[event.key]();
 });
