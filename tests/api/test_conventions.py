@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from merpati.accounts import privacy
 from merpati.accounts.actions import revoke_api_key
 from merpati.accounts.models import ApiKey
 from merpati.api import call, services
@@ -54,6 +55,13 @@ def test_a_key_without_the_grant_is_403(acme: Customer) -> None:
     for answer in refused:
         assert answer.status == 403
         assert answer.body == {"errors": [{"message": "Forbidden."}]}
+
+
+def test_a_new_privacy_notice_concerns_no_key(acme: Customer) -> None:
+    privacy.publish("2027-01", {"en": "We keep less.", "id": "Lebih sedikit."}, by="x", now=NOW)
+    assert acme.call("GET", "/api/v1/ip-pools").status == 200
+    answer = acme.send(transmission())
+    assert answer.status == 200
 
 
 def test_a_revoked_key_is_refused_though_it_was_used_before(acme: Customer) -> None:

@@ -46,7 +46,19 @@ def fill(folder: Path) -> dict[str, Any]:
     people.assign_tam(account.pk, "tina@desk.example", "tuti@desk.example", by=BY, now=before)
     people.complete_onboarding(account.pk, by=BY, now=before)
     names = {"account": account.pk, **_cases(folder, account, before)}
+    names |= _invitations(account, now)
     return {"cookies": cookies, "names": names | _tools(account, names["busy"], now)}
+
+
+def _invitations(account: Any, now: datetime) -> dict[str, Any]:
+    """Invite two: the walk looks at the first link, a journey uses the second up."""
+    from merpati.accounts import users  # noqa: PLC0415
+
+    looked_at = users.invite(
+        "wati@kirim.example", "Wati", account_id=account.pk, role="viewer", by=BY, now=now
+    )
+    used = users.invite("rina@desk.example", "Rina", staff_role="administrator", by=BY, now=now)
+    return {"invitation": looked_at.token, "staff_invitation": used.token}
 
 
 def _user(account: Any, role: str, name: str, language: str, now: datetime) -> Any:

@@ -18,7 +18,7 @@ from django.utils import timezone
 from merpati.accounts import users
 from merpati.accounts.models import AuditEntry, PrivacyAcknowledgement, User
 from merpati.console.sign_in.mail import invite_by_mail
-from merpati.console.sign_in.sessions import device_named
+from merpati.console.sign_in.sessions import device_named, forget_ended
 from merpati.sending.models import OutboxMail
 from tests.console.conftest import Browser, Clock, add_user
 from tests.desk.cases import BY, MONDAY, Desk
@@ -249,6 +249,21 @@ def test_staff_set_up_a_second_factor_before_anything_else(
         assert again.post("/sign-in/second-factor", {"code": code}).status_code == status
 
 
+def test_passkeys_are_listed_each_with_its_acts(sari: User, client: Client) -> None:
+    sign_in(client, sari.email)
+    assert "No passkey yet." in client.get("/me/two-factor/passkeys").content.decode()
+    mine, others = (
+        Authenticator.objects.create(
+            user=user, type="webauthn", data={"name": f"Key of {user.name}"}
+        )
+        for user in (sari, add_user("Wati"))
+    )
+    page = client.get("/me/two-factor/passkeys").content.decode()
+    assert f"/me/two-factor/passkeys/{mine.pk}/remove" in page
+    assert "Key of Wati" not in page
+    assert client.get(f"/me/two-factor/passkeys/{others.pk}/remove").status_code == 404
+
+
 def test_guessing_codes_is_braked(sari: User, client: Client) -> None:
     secret = "A" * 32
     TOTP.activate(sari, secret)
@@ -310,6 +325,16 @@ def test_signing_out_everywhere_ends_all(sari: User, client: Client) -> None:
     assert not Session.objects.filter(expire_date__lt=timezone.now()).exists()
     for browser in (client, other):
         assert browser.get("/me").status_code == 302
+
+
+def test_sessions_that_are_over_are_forgotten(sari: User, client: Client) -> None:
+    from allauth.usersessions.models import UserSession  # noqa: PLC0415
+
+    sign_in(client, sari.email)
+    forget_ended(timezone.now())
+    assert (Session.objects.count(), UserSession.objects.count()) == (1, 1)
+    forget_ended(timezone.now() + timedelta(days=15))
+    assert (Session.objects.count(), UserSession.objects.count()) == (0, 0)
 
 
 def test_changing_the_password_ends_the_other_sessions(sari: User, client: Client) -> None:

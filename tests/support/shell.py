@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
+
+import pytest
+
+from merpati.cli.main import run_command_line
 
 
 class Shell:
@@ -37,3 +43,25 @@ class Shell:
         assert done.returncode == code, done.stderr
         assert done.stdout == ""
         return done.stderr
+
+
+class QuickShell(Shell):
+    """Gives commands in this very process, on the test's database: a hundred times as fast.
+
+    For commands that act on control data alone. Use it under `django_db`, with `monkeypatch`, since
+    a command names its data folder in the environment.
+    """
+
+    def __init__(self, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(data)
+        monkeypatch.setenv("MERPATI_DATA", str(data))  # and so forgets what a command sets
+
+    def __call__(self, *words: str) -> subprocess.CompletedProcess[str]:
+        out, err = io.StringIO(), io.StringIO()
+        umask = os.umask(0o077)
+        try:
+            with redirect_stdout(out), redirect_stderr(err):
+                code = run_command_line([*words, "--data", str(self.data)])
+        finally:
+            os.umask(umask)
+        return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())

@@ -129,6 +129,7 @@ async def clock(folder: DataFolder, settings: Settings) -> None:
         asyncio.create_task(_every(DKIM_KEYS_SECONDS, lambda: _follow_keys(settings.dns.servers))),
         asyncio.create_task(_every(OUTBOX_SECONDS, _outbox(folder, settings))),
         asyncio.create_task(_every(FORGET_SECONDS, _forget_old_mail)),
+        asyncio.create_task(_every(FORGET_SECONDS, _forget_ended_sessions)),
         *(asyncio.create_task(_every(DESK_SECONDS, duty)) for duty in _desk_mail(folder, settings)),
     ]
     await stop.wait()
@@ -242,6 +243,12 @@ def _forget_old_mail() -> None:
     from merpati.sending.outbox import forget_old  # noqa: PLC0415 - needs Django set up
 
     forget_old(datetime.now(UTC))
+
+
+def _forget_ended_sessions() -> None:
+    from merpati.console.sign_in.sessions import forget_ended  # noqa: PLC0415 - needs Django set up
+
+    forget_ended(datetime.now(UTC))
 
 
 def main() -> None:

@@ -66,6 +66,13 @@ def end_sessions(user_id: int, ids: Iterable[int] | None = None, but: str | None
     return len(keys)
 
 
+def forget_ended(now: datetime) -> None:
+    """Delete sessions that are over by their age, and what was noted of sessions that are gone."""
+    Session.objects.filter(expire_date__lt=now).delete()
+    alive = Session.objects.values("session_key")
+    UserSession.objects.exclude(session_key__in=alive).delete()
+
+
 def device_named(user_agent: str) -> str:
     """Return browser and system in a few words; what is not known is said to be so."""
     browser = next((name for name in _BROWSERS if f"{name}/" in user_agent), "")
