@@ -38,6 +38,7 @@ class Source:
 
 class Queue:
     is_retired = False
+    has_mail = False
 
     def __init__(self) -> None:
         self.back: list[Prepared] = []

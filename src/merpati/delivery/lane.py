@@ -514,9 +514,10 @@ class Line:
     # Waking and being woken.
 
     def wake_customers(self) -> None:
-        """Have the ready queues that draw on this line look at it."""
+        """Have the ready queues that draw on this line, and have mail for it, look at it."""
         for queue in self.customers:
-            self._host.wake(queue)
+            if queue.has_mail:
+                self._host.wake(queue)
 
     def _look_again_in(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()

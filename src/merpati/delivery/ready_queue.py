@@ -103,6 +103,7 @@ class ReadyQueue:
         self.reason: Reason | None = None  # why nothing moves; None while it does
         self.used_bytes = 0  # of the budget
         self.is_retired = False
+        self._is_pumping = False
         self._orders = orders
         self._host = host
         self._fresh = fresh
@@ -140,7 +141,8 @@ class ReadyQueue:
                 self.put_back(message)
         else:
             self.ready.extend(messages)
-            self._host.wake(self)
+            if not self._is_pumping:
+                self._host.wake(self)
 
     def put_back(self, message: Prepared) -> None:
         """Undo a pick: the message is due as it was, and its memory is free."""
@@ -171,6 +173,11 @@ class ReadyQueue:
             line.customers.discard(self)
 
     @property
+    def has_mail(self) -> bool:
+        """Return whether there is mail in memory that is not assigned."""
+        return bool(self.ready or self._turns)
+
+    @property
     def is_unused(self) -> bool:
         """Return whether the queue may be forgotten."""
         return not (self.feeds or self.ready or self.composing)
@@ -186,7 +193,14 @@ class ReadyQueue:
         rooms = [line.room() for line in lines]
         if self.ready:
             self._assign(lines, rooms)
-        self._compose_ahead(sum(room for room in rooms if room > 0))
+        waiting = len(self.ready)
+        self._is_pumping = True
+        try:
+            self._compose_ahead(sum(room for room in rooms if room > 0))
+        finally:
+            self._is_pumping = False
+        if len(self.ready) > waiting:  # composed at once
+            self._assign(lines, rooms)
         for line in lines:
             line.kick()
 
