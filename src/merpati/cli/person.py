@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -73,17 +74,21 @@ def add(
 def list_people(data: Path, as_json: bool) -> None:
     """List the staff, with the cases that they are responsible for."""
     setup(data)
-    from django.db.models import Count, Q  # noqa: PLC0415 - needs Django set up
-
-    from merpati.desk.case_states import CLOSED  # noqa: PLC0415
+    from merpati.desk.case_search import open_cases_of_staff  # noqa: PLC0415 - needs Django set up
     from merpati.desk.models import Person  # noqa: PLC0415
 
-    is_open = Q(cases__isnull=False) & ~Q(cases__status__in=CLOSED)
-    found = Person.objects.annotate(open_cases=Count("cases", filter=is_open))
-    names = ("name", "email", "role", "phone", "language", "open_cases")
-    rows = [{name: getattr(p, name) for name in names} for p in found.order_by("name", "pk")]
+    names = ("name", "email", "role", "phone", "language")
+    busy = open_cases_of_staff()
+    rows: list[dict[str, Any]] = [
+        {**{name: getattr(person, name) for name in names}, "open_cases": busy[person.pk]}
+        for person in Person.objects.order_by("name", "pk")
+    ]
     empty = "no people yet; add one: merpati person add NAME EMAIL --role tam --phone N"
-    show({"people": rows}, table(names, [list(row.values()) for row in rows], empty), as_json)
+    show(
+        {"people": rows},
+        table((*names, "open_cases"), [list(row.values()) for row in rows], empty),
+        as_json,
+    )
 
 
 @person.command(

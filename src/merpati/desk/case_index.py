@@ -2,13 +2,16 @@
 
 SQLite's FTS5 or PostgreSQL's tsvector, one row for each entry of a history: its words, together
 with those of its case, so that a word of the subject and one of an answer are found together. Rows
-are written in the transaction of their entry and never changed. A row's id holds the case's number
-and then the entry's, so the newest cases come first without sorting.
+are written in the transaction of their entry and never changed.
+
+A search wants the newest cases and stops when it has enough. On SQLite a row's id holds the case's
+number and then the entry's, so FTS5 hands rows out in that order. PostgreSQL decides by its
+statistics of words: a rare word is looked up, for a frequent one the newest cases are read through.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import connection
@@ -23,27 +26,33 @@ _CREATE = {
         "tokenize=\"unicode61 remove_diacritics 0 tokenchars '.@:'\")",
     ),
     "postgresql": (
-        "CREATE TABLE desk_case_words (rowid bigint PRIMARY KEY, words tsvector NOT NULL)",
+        "CREATE TABLE desk_case_words (case_number bigint NOT NULL, entry bigint NOT NULL, "
+        "words tsvector NOT NULL, PRIMARY KEY (case_number, entry))",
         "CREATE INDEX desk_case_words_gin ON desk_case_words USING gin (words)",
     ),
 }
 _ADD = {
     "sqlite": "INSERT INTO desk_case_words (rowid, words) VALUES (%s, %s)",
-    "postgresql": "INSERT INTO desk_case_words (rowid, words) VALUES (%s, array_to_tsvector(%s))",
+    "postgresql": "INSERT INTO desk_case_words (case_number, entry, words) "
+    "VALUES (%s, %s, array_to_tsvector(%s))",
 }
-# SQLite reads rows in the inner order and stops when it has enough: the newest, without sorting.
 _FIND = {
     "sqlite": """
         SELECT DISTINCT number FROM (
             SELECT rowid >> 32 AS number FROM desk_case_words
-            WHERE desk_case_words MATCH %s AND rowid < %s ORDER BY rowid DESC
-        ) WHERE number IN ({cases}) LIMIT %s""",
+            WHERE desk_case_words MATCH %(asked)s AND rowid < (%(below)s << 32)
+            ORDER BY rowid DESC
+        ) WHERE number IN ({cases}) LIMIT %(limit)s""",
     "postgresql": """
-        SELECT DISTINCT rowid >> 32 AS number FROM desk_case_words
-        WHERE words @@ %s::tsquery AND rowid < %s AND rowid >> 32 IN ({cases})
-        ORDER BY number DESC LIMIT %s""",
+        SELECT number FROM ({cases}) AS chosen
+        WHERE number < %(below)s AND EXISTS (
+            SELECT FROM desk_case_words
+            WHERE case_number = chosen.number AND words @@ %(asked)s::tsquery
+        )
+        ORDER BY number DESC LIMIT %(limit)s""",
 }
-_ENTRY_BITS = 32  # of a row's id; above them stands the case's number
+_ENTRY_BITS = 32  # of a row's id on SQLite; above them stands the case's number
+_NEWEST = (1 << 31) - 1  # above every case's number
 
 
 def create(database: BaseDatabaseWrapper) -> None:
@@ -59,14 +68,22 @@ def drop(database: BaseDatabaseWrapper) -> None:
         cursor.execute("DROP TABLE desk_case_words")
 
 
-def add(
-    case_number: int, entry: int, words: Sequence[str], database: BaseDatabaseWrapper = connection
-) -> None:
+def add(case_number: int, entry: int, words: Sequence[str]) -> None:
     """Remember the words of an entry of a case's history; see `case_words.py`."""
-    row = (case_number << _ENTRY_BITS) | (entry & ((1 << _ENTRY_BITS) - 1))
-    given = " ".join(words) if database.vendor == "sqlite" else list(words)
-    with database.cursor() as cursor:
-        cursor.execute(_ADD[database.vendor], [row, given])
+    add_all([(case_number, entry, words)])
+
+
+def add_all(entries: Iterable[tuple[int, int, Sequence[str]]]) -> None:
+    """Remember the words of many entries: case, entry, words of each."""
+    rows = [_row(*entry) for entry in entries]
+    with connection.cursor() as cursor:
+        cursor.executemany(_ADD[connection.vendor], rows)
+
+
+def _row(case_number: int, entry: int, words: Sequence[str]) -> tuple[Any, ...]:
+    if connection.vendor == "postgresql":
+        return case_number, entry, list(words)
+    return (case_number << _ENTRY_BITS) | (entry & ((1 << _ENTRY_BITS) - 1)), " ".join(words)
 
 
 def find(
@@ -77,11 +94,19 @@ def find(
     before: only numbers below it. One query.
     """
     chosen, given = cases.order_by().values("number").query.sql_with_params()
-    below = (before if before is not None else (1 << 31) - 1) << _ENTRY_BITS
+    names = {f"case_{place}": value for place, value in enumerate(given)}
+    question = _FIND[connection.vendor].format(
+        cases=chosen % tuple(f"%({name})s" for name in names)
+    )
     with connection.cursor() as cursor:
         cursor.execute(
-            _FIND[connection.vendor].format(cases=chosen),
-            [_query(asked), below, *given, limit],
+            question,
+            {
+                "asked": _query(asked),
+                "below": _NEWEST if before is None else before,
+                "limit": limit,
+                **names,
+            },
         )
         return [number for (number,) in cursor.fetchall()]
 

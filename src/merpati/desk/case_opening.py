@@ -9,7 +9,6 @@ from types import MappingProxyType
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Q
 
 from merpati.accounts import audit
 from merpati.accounts.models import Account
@@ -18,7 +17,8 @@ from merpati.desk.attachments import KeptFile, NewFile
 from merpati.desk.calendars import find_calendar, service_hours
 from merpati.desk.case_entries import write_entry
 from merpati.desk.case_errors import InvalidCase
-from merpati.desk.case_states import CLOSED, Side
+from merpati.desk.case_search import open_cases_of_staff
+from merpati.desk.case_states import Side
 from merpati.desk.checks import checked_choice, checked_email, checked_line, checked_text
 from merpati.desk.evidence import Link, Sources
 from merpati.desk.models import (
@@ -169,10 +169,9 @@ def choose_representative(account: Account, hours: ServiceHours, now: datetime) 
     )
     of_account.sort(key=lambda person: person.pk in away)  # stable: the TAM first
     if not of_account or Onboarding.objects.filter(pk=account.pk).exists():
-        is_open = Q(cases__isnull=False) & ~Q(cases__status__in=CLOSED)
         others = Person.objects.filter(role=StaffRole.REPRESENTATIVE).exclude(pk__in=away)
-        least_busy = others.annotate(busy=Count("cases", filter=is_open)).order_by("busy", "pk")
-        if (found := least_busy.first()) is not None:
+        busy = open_cases_of_staff()
+        if found := min(others, key=lambda person: (busy[person.pk], person.pk), default=None):
             return found
     return of_account[0] if of_account else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count, Prefetch, Q
+from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext
@@ -17,7 +17,7 @@ from merpati.console.desk.who import check_may
 from merpati.console.services import services
 from merpati.desk import people
 from merpati.desk.case_errors import InvalidPerson
-from merpati.desk.case_states import GOES_ON
+from merpati.desk.case_search import open_cases_of_staff
 from merpati.desk.models import Absence, Person
 
 
@@ -57,14 +57,10 @@ def add_absence(request: HttpRequest, viewer: Viewer) -> HttpResponse:
 def _page(request: HttpRequest, viewer: Viewer, refused: Refused | None = None) -> HttpResponse:
     today = services().now.date()
     to_come = Absence.objects.filter(ends_on__gte=today).order_by("starts_on")
-    is_open = Q(cases__status__in=GOES_ON)
-    staff = (
-        Person.objects.annotate(open_cases=Count("cases", filter=is_open))
-        .prefetch_related(Prefetch("absences", to_come, to_attr="to_come"))
-        .order_by("name")
-    )
+    staff = Person.objects.prefetch_related(Prefetch("absences", to_come, to_attr="to_come"))
+    busy = open_cases_of_staff()
     context: dict[str, Any] = {
-        "people": list(staff),
+        "people": [(person, busy[person.pk]) for person in staff.order_by("name")],
         "today": today,
         "may_keep_hours": staff_may(viewer.staff_role, StaffAct.KEEP_HOURS),
         "refused": refused,
