@@ -21,7 +21,7 @@ from pathlib import Path
 from bench import machine, profile
 from bench.options import Figures, Options, say
 from bench.report import markdown
-from bench.rows import accept_bulk, accept_one, bulk, depth, providers, recovery, relay
+from bench.rows import accept_bulk, accept_one, bulk, depth, desk, providers, recovery, relay
 
 ROWS: dict[str, Callable[[Options], list[Figures]]] = {
     "bulk": bulk.measure,
@@ -33,6 +33,7 @@ ROWS: dict[str, Callable[[Options], list[Figures]]] = {
     "relay-tls": partial(relay.measure, row="relay-tls"),
     "bulk-dns": partial(providers.measure, row="bulk-dns"),
     "dead-mx": partial(providers.measure, row="dead-mx"),
+    "desk": desk.measure,
 }
 RESULTS = Path(__file__).parent / "results"
 QUICK = {
@@ -45,6 +46,7 @@ QUICK = {
     "backlog": 3_000,
     "relay_messages": 500,
     "dns_messages": 3_000,
+    "cases": 200,
 }
 
 
@@ -89,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--relay-messages", type=int, help="of one relay round (5,000)")
     parser.add_argument("--dns-messages", type=int, help="of one round by DNS (30,000)")
     parser.add_argument("--depth-messages", type=int, help="of the deep queue (1,000,000)")
+    parser.add_argument("--cases", type=int, help="of the desk, with ten entries each (100,000)")
     parser.add_argument("--accept-seconds", type=int, help="of one stretch under wrk (10)")
     parser.add_argument("--workers", type=int, help="delivery workers (0: Merpati's own choice)")
     parser.add_argument("--quick", action="store_true", help="everything small")

@@ -34,6 +34,7 @@ class Options:
     accept_calls: int = 20
     connections: int = 64
     backlog: int = 40_000
+    cases: int = 100_000
     workers: int = 0
     with_peer: bool = True
     limit_seconds: float = 1_200.0

@@ -103,6 +103,13 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
     "relay-tls": _RELAY,
     "bulk-dns": _PROVIDERS,
     "dead-mx": _PROVIDERS,
+    "desk": (
+        Column("ms, median", "ms", 1),
+        Column("slowest", "slowest_ms", 1),
+        Column("CPU ms", "cpu_ms", 1),
+        Column("of PostgreSQL besides", "server_cpu_ms", 1),
+        Column("queries", "queries"),
+    ),
 }
 
 
