@@ -28,6 +28,7 @@ from merpati.settings import HostPort
 from merpati.upkeep.doctor import (
     addresses,
     certificate,
+    database,
     desk_mail,
     domains,
     folder,
@@ -41,6 +42,7 @@ from merpati.upkeep.doctor.finding import Finding, Level, ok
 from merpati.upkeep.doctor.registry import FAMILIES, examine
 from merpati.upkeep.doctor.scene import Ip, Scene
 from merpati.upkeep.running import Running
+from tests.support.postgres import Server
 from tests.support.smtp_sink import SmtpSink
 from tests.upkeep.scenes import MOMENT, of, scene
 
@@ -454,3 +456,24 @@ async def test_whatever_is_not_well_comes_with_its_remedy(tmp_path: Path) -> Non
     }
     assert [f for f in found if bool(f.remedy) is (f.level is Level.OK)] == []
     assert {f.check.partition(".")[0] for f in found} == set(FAMILIES)
+
+
+async def test_a_database_that_takes_too_few_connections_is_named(
+    tmp_path: Path, postgres: Server
+) -> None:
+    own = await database.check(scene(tmp_path))
+    assert of(own, "database.place") == [("OK", "")]
+    url = {"database.url": postgres.url("postgres"), "delivery.workers": 2}
+    found = await database.check(scene(tmp_path, url))
+    assert [str(f.level) for f in found] == ["OK", "OK"]
+    found = await database.check(scene(tmp_path, {**url, "listen.https": "127.0.0.1:8443"}))
+    assert [str(f.level) for f in found] == ["OK", "WARN"]
+    assert "takes 97 connections; all our threads at once use 116" in found[1].text
+
+
+async def test_a_database_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    (found,) = await database.check(
+        scene(tmp_path, {"database.url": "postgresql://ani:s3cret@127.0.0.1:1/m"})
+    )
+    assert found.level is Level.FAIL
+    assert "s3cret" not in found.text

@@ -134,3 +134,20 @@ def test_what_postgresql_cannot_keep_is_named_before_anything_is_written(
         assert db.execute("SELECT to_regclass('desk_case')").fetchone() == (None,) or (
             db.execute("SELECT count(*) FROM desk_case").fetchone() == (0,)
         )
+
+
+def test_a_backup_from_postgresql_is_restored_without_it(shell: Shell, postgres: Server) -> None:
+    """The copy has all cases, in a file of its own, and does not know the original's database."""
+    shell.json("migrate-db", postgres.make("original"), "--switch")
+    (shell.data / "control.sqlite3").unlink()
+    backup, copy = shell.data.with_name("backup"), Shell(shell.data.with_name("copy"))
+    assert shell.json("backup", str(backup))["unbalanced"] == 0
+    assert (backup / "control.sqlite3").stat().st_mode & 0o777 == 0o600
+    assert not list(backup.glob("control.sqlite3-*"))
+    copy.environment["MERPATI_DATABASE__URL"] = postgres.url("original")
+    assert "MERPATI_DATABASE__URL is set" in copy.refused("restore", str(backup))
+    del copy.environment["MERPATI_DATABASE__URL"]
+    copy.json("restore", str(backup))
+    assert "original" in (copy.data / "merpati.toml").read_text()  # as a comment
+    assert not copy.json("config", "show")["database.url"]
+    assert copy.json("case", "list") == shell.json("case", "list")

@@ -9,6 +9,8 @@ from django.db import connection, transaction
 
 from merpati.accounts.models import AuditEntry
 
+ACTOR_CHARACTERS, SUBJECT_CHARACTERS = 200, 300
+
 
 def record(
     action: str, subject: str, *, by: str, now: datetime, account_id: int | None, **detail: Any
@@ -17,5 +19,10 @@ def record(
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("an audit entry belongs to its change")
     AuditEntry.objects.create(
-        at=now, actor=by, action=action, account_id=account_id, subject=subject, detail=detail
+        at=now,
+        actor=by[:ACTOR_CHARACTERS],
+        action=action,
+        account_id=account_id,
+        subject=subject[:SUBJECT_CHARACTERS],  # an address may be longer
+        detail=detail,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from django.db import DatabaseError
+from django.db import DatabaseError, DataError
 
 from merpati.accounts.errors import AccountsError
 from merpati.api.errors import ApiError, ErrorItem, refusal
@@ -108,22 +108,34 @@ def as_api_error(error: Exception, request_id: str) -> ApiError:
     if kind is not None and isinstance(error, (SendingError, AccountsError, DeskError)):
         return _told(kind, error.message, error.field)
     if isinstance(error, (SpoolUnavailable, DatabaseError)):
-        _log_unavailable(error, request_id)
-        return refusal(
-            503,
-            "Service temporarily unavailable",
-            "There is no confirmation that the request was stored durably, so do not count on it. "
-            "Try again; with the same Idempotency-Key a repeat is safe.",
-            "1500",
-            "unavailable",
-            headers=RETRY_AFTER,
-        )
+        return _not_stored(error, request_id)
     log.error("defect request=%s", request_id, exc_info=error)
     return refusal(
         500,
         "Internal server error",
         f"The failure is recorded under request id {request_id}.",
         problem="internal",
+    )
+
+
+def _not_stored(error: Exception, request_id: str) -> ApiError:
+    if isinstance(error, DataError):  # its room's checks let it pass: a repeat would not help
+        log.error("unfit_text request=%s", request_id, exc_info=error)
+        return refusal(
+            422,
+            "invalid data format/type",
+            "A text of this request is too long or holds a NUL character, so nothing was stored.",
+            "1300",
+        )
+    _log_unavailable(error, request_id)
+    return refusal(
+        503,
+        "Service temporarily unavailable",
+        "There is no confirmation that the request was stored durably, so do not count on it. "
+        "Try again; with the same Idempotency-Key a repeat is safe.",
+        "1500",
+        "unavailable",
+        headers=RETRY_AFTER,
     )
 
 

@@ -64,8 +64,8 @@ def doctor(
 ) -> int:
     """Find what keeps mail from flowing, and the remedy.
 
-    Looks at data folder, disk, limits, clock, sending IPs, DNS and their names in it, DKIM
-    records, port 25 out, certificate, our own ports (also as an open relay), the balance, the
+    Looks at data folder, database, disk, limits, clock, sending IPs, DNS and their names in it,
+    DKIM records, port 25 out, certificate, our own ports (also as an open relay), the balance, the
     desk's bank holidays and its mail. Each line is OK, WARN or FAIL, with what to do. Nothing is
     changed and no mail is sent. Ends with 1 when something is FAIL.
     """

@@ -49,6 +49,7 @@ BOUNCE_RULE_ACTOR = "service:bounce rule"
 AUDITED_RECIPIENTS = 100  # of one call by name; the entries themselves tell the rest
 
 _BREAKS_AN_ADDRESS = re.compile(r"[\s\x00-\x1f\x7f]")
+_NUL = "\x00"  # no text of PostgreSQL
 _LIST_ID = re.compile(r"(?=.{1,255}\Z)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")  # RFC 2919 section 2
 
 
@@ -247,7 +248,7 @@ def _rows(
             type=entry.type,
             list_id=entry.list_id,
             source=source,
-            description=entry.description,
+            description=entry.description.replace(_NUL, ""),  # a provider's reply may hold one
             created_at=now,
             updated_at=now,
         )

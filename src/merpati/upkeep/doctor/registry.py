@@ -10,6 +10,7 @@ from merpati.upkeep.doctor import (
     addresses,
     books,
     certificate,
+    database,
     desk_mail,
     domains,
     folder,
@@ -32,6 +33,7 @@ Check = Callable[[Scene], Awaitable[list[Finding]]]
 FAMILIES: Mapping[str, Check] = {
     "folder": folder.check,
     "host": host.check,
+    "database": database.check,
     "addresses": addresses.check,
     "dns": resolving.check,
     "names": names.check,
