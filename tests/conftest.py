@@ -21,7 +21,12 @@ hypothesis.settings.register_profile("merpati", deadline=None)
 hypothesis.settings.load_profile("merpati")
 
 
+SLOW_ROOMS = ("chaos", "browser", "journeys", "bench", "fuzz")  # some of their tests: a minute
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # The longest first: begun last, one of them would keep a worker busy while the others idle.
+    items.sort(key=lambda item: item.path.parent.name not in SLOW_ROOMS)
     if "MERPATI_DATABASE__URL" not in os.environ:
         return
     kept = [item for item in items if _uses_control_database(item)]

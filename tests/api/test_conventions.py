@@ -192,7 +192,7 @@ JSON = st.recursive(
 
 @given(JSON, st.sampled_from(JSON_PATHS))
 @settings(
-    max_examples=150,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -217,7 +217,7 @@ def test_no_json_is_answered_with_500(acme: Customer, value: Any, path: tuple[st
     )
 )
 @settings(
-    max_examples=150,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.control import run_script
+from tests.support.prepared import prepared
 from tests.support.shell import Shell
 
 OPEN = """
@@ -31,7 +32,7 @@ TAM = ("person", "add", "Tari", "tari@desk.example", "--role", "tam", "--phone",
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
-    given = Shell(tmp_path)
+    given = Shell(prepared(tmp_path))
     given.json("account", "create", "Toko Kirim", "--service-time-zone", "uk")
     return given
 

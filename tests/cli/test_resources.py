@@ -10,12 +10,13 @@ import pytest
 from merpati.adapters.crypto import SecretBox
 from merpati.sandbox.dns_server import DnsServer
 from merpati.sending.policy import published_policy
+from tests.support.prepared import prepared
 from tests.support.shell import Shell
 
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
-    shell = Shell(tmp_path / "data")
+    shell = Shell(prepared(tmp_path / "data"))
     shell.json("account", "create", "Toko Kirim", "--service-time-zone", "us-eastern")
     return shell
 

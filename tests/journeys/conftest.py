@@ -10,6 +10,7 @@ import pytest
 
 from harness.customer import Customer, sign_up
 from harness.service import Merpati
+from tests.support.prepared import prepared
 from tests.support.sink import Sink, sink
 
 
@@ -41,7 +42,7 @@ def journey(tmp_path: Path) -> Iterator[Journey]:
     faults = tmp_path / "faults"
     with sink(tmp_path) as receiver:
         merpati = Merpati(
-            tmp_path / "data",
+            prepared(tmp_path / "data"),
             *("--workers", "1"),
             environment={"MERPATI_FAULTS_FILE": str(faults)},
         )

@@ -13,6 +13,7 @@ from harness.customer import SENDING_IPS, Customer, sign_up
 from harness.sandbox import Sandbox
 from harness.service import Merpati, wait_until
 from tests.support.http_calls import call, send, transmission
+from tests.support.prepared import prepared
 
 pytestmark = pytest.mark.journey
 
@@ -45,7 +46,7 @@ def merpati(tmp_path: Path, sandbox: Sandbox) -> Iterator[Merpati]:
         "MERPATI_LOG__FORMAT": "json",
         "MERPATI_LOG__LEVEL": "debug",
     }
-    it = Merpati(tmp_path / "data", "--workers", "1", environment=environment)
+    it = Merpati(prepared(tmp_path / "data"), "--workers", "1", environment=environment)
     it.start()
     yield it
     assert it.stop() == 0, it.log.read_text()[-2000:]

@@ -20,6 +20,7 @@ from merpati.message import return_path
 from merpati.runtime.paths import DataFolder
 from tests.support.http_calls import send, transmission
 from tests.support.postfix import missing, postfix
+from tests.support.prepared import prepared
 
 BOUNCES = "bounces.kirim.example"
 REPORT = "Subject: Undelivered Mail\r\n\r\nNo such user.\r\n"
@@ -28,7 +29,7 @@ REPORT = "Subject: Undelivered Mail\r\n\r\nNo such user.\r\n"
 @pytest.fixture
 def merpati(tmp_path: Path) -> Iterator[Merpati]:
     service = Merpati(
-        tmp_path / "data",
+        prepared(tmp_path / "data"),
         *("--workers", "1"),
         environment={
             "MERPATI_MAIL__BOUNCE_DOMAIN": BOUNCES,

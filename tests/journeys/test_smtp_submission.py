@@ -14,6 +14,7 @@ import pytest
 from harness.customer import sign_up
 from harness.service import Merpati, wait_until
 from tests.journeys.conftest import Journey
+from tests.support.prepared import prepared
 from tests.support.sink import sink
 
 TEXT = "From: Toko Kirim <halo@kirim.example>\r\nTo: <{to}>\r\nSubject: Halo\r\n\r\nApa kabar?\r\n"
@@ -23,7 +24,7 @@ TEXT = "From: Toko Kirim <halo@kirim.example>\r\nTo: <{to}>\r\nSubject: Halo\r\n
 def journey(tmp_path: Path) -> Iterator[Journey]:
     with sink(tmp_path) as receiver:
         merpati = Merpati(
-            tmp_path / "data",
+            prepared(tmp_path / "data"),
             *("--workers", "1", "--submission-tls", "127.0.0.1:0"),
             environment={"MERPATI_FAULTS_FILE": str(tmp_path / "faults")},
         )

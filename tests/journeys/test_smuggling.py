@@ -21,6 +21,7 @@ from harness.service import Merpati, wait_until
 from tests.journeys.conftest import Journey
 from tests.support.http_calls import send, transmission
 from tests.support.postfix import missing, postfix
+from tests.support.prepared import prepared
 
 HEADER = b"From: halo@kirim.example\r\nSubject: Halo\r\n\r\n"
 SMUGGLED = (
@@ -113,7 +114,7 @@ def test_nothing_is_smuggled_in(journey: Journey) -> None:
 @pytest.mark.skipif(missing() is not None, reason=str(missing()))
 def test_postfix_receives_one_message_for_each_that_we_sent(tmp_path: Path) -> None:
     """S6: lines of dots arrive as they were, stray line ends become line ends."""
-    merpati = Merpati(tmp_path / "data", "--workers", "1")
+    merpati = Merpati(prepared(tmp_path / "data"), "--workers", "1")
     merpati.start()
     try:
         customer = sign_up(merpati)

@@ -18,6 +18,7 @@ from harness.customer import SENDING_IPS, sign_up
 from harness.service import Merpati, wait_until
 from tests.support.http_calls import send, transmission
 from tests.support.postfix import missing, postfix
+from tests.support.prepared import prepared
 from tests.support.sink import sink
 
 MESSAGES = 40
@@ -45,7 +46,7 @@ assert answer["id"].isdigit(), answer
 
 @pytest.mark.skipif(missing() is not None, reason=str(missing()))
 def test_mail_arrives_signed_from_both_ips_with_their_helo_names(tmp_path: Path) -> None:
-    merpati = Merpati(tmp_path / "data", "--https", "127.0.0.1:0", "--workers", "1")
+    merpati = Merpati(prepared(tmp_path / "data"), "--https", "127.0.0.1:0", "--workers", "1")
     merpati.start()
     try:
         customer = sign_up(merpati)
@@ -100,7 +101,7 @@ def test_mail_arrives_signed_from_both_ips_with_their_helo_names(tmp_path: Path)
 def test_the_example_in_the_docs_runs(tmp_path: Path) -> None:
     page = Path(__file__).parents[2] / "docs" / "how-to" / "send-with-the-sparkpost-client.md"
     (example,) = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
-    merpati = Merpati(tmp_path / "data", "--https", "127.0.0.1:0", "--workers", "1")
+    merpati = Merpati(prepared(tmp_path / "data"), "--https", "127.0.0.1:0", "--workers", "1")
     merpati.start()
     try:
         with sink(tmp_path) as receiver:

@@ -24,6 +24,7 @@ from tests.support import postfix as debian
 from tests.support.certificates import server_tls
 from tests.support.dialogue import Theatre, read_dialogue
 from tests.support.http_calls import call, send, transmission
+from tests.support.prepared import prepared
 
 pytestmark = [
     pytest.mark.journey,
@@ -128,7 +129,7 @@ def day(tmp_path: Path) -> Iterator[Day]:
         sandbox = Sandbox("--zone", str(file))
         sandbox.start(f"{NETWORK}.251.1:{postfix.port}")
         merpati = Merpati(
-            tmp_path / "data",
+            prepared(tmp_path / "data"),
             *("--workers", "1"),
             environment={**sandbox.environment, "MERPATI_DELIVERY__RETRY_SECONDS": "1"},
         )

@@ -112,7 +112,7 @@ groups = st.lists(appends | settles | reserves, min_size=1, max_size=8)
 histories = st.lists(groups | st.just("reopen"), min_size=1, max_size=8)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(histories)
 def test_a_shard_holds_what_the_model_says(history: list[Any]) -> None:
     with tempfile.TemporaryDirectory() as folder, patch.object(draft, "INLINE_LIMIT", IN_ROW):

@@ -13,6 +13,7 @@ from django.db import connection, transaction
 
 from merpati.accounts.models import Account
 from tests.support.postgres import database_for
+from tests.support.prepared import prepared
 
 NOW = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
 BY = "test:somebody"
@@ -77,9 +78,12 @@ def everything_stored() -> str:
 def start_script(data: Path, code: str, *arguments: str) -> subprocess.Popen[str]:
     """Start Python code with Django set up for a data folder, in a process of its own."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("MERPATI_", "DJANGO_"))}
+    where = database_for(data)
+    if not where:
+        prepared(data)
     return subprocess.Popen(
         [sys.executable, "-c", PREAMBLE + code, *arguments],
-        env=environment | {"MERPATI_DATA": str(data)} | database_for(data),
+        env=environment | {"MERPATI_DATA": str(data)} | where,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -24,9 +24,12 @@ from typing import Any
 
 import psycopg
 
+from merpati.adapters.secret_key import ensure_secret_key
 from merpati.runtime.process import die_with_parent
+from tests.support.prepared import migrate
 
 USER = "merpati"
+TEMPLATE = "prepared"
 GUARDED = "guarded"  # a role that needs a password, once somebody makes it
 START_SECONDS = 30.0
 FAST = {
@@ -54,6 +57,18 @@ class Server:
     def connect(self, name: str = "postgres") -> psycopg.Connection[Any]:
         return psycopg.connect(self.url(name), autocommit=True)
 
+    def copy(self, name: str) -> str:
+        """Make a database with Merpati's tables, unless it is there, and return its URL."""
+        with self.connect() as db:
+            db.execute("SELECT pg_advisory_lock(1)")  # another process may be making them
+            names = {found for (found,) in db.execute("SELECT datname FROM pg_database")}
+            if TEMPLATE not in names:
+                with tempfile.TemporaryDirectory() as folder:
+                    migrate(Path(folder), {"MERPATI_DATABASE__URL": self.make(TEMPLATE)})
+            if name not in names:
+                db.execute(f'CREATE DATABASE "{name}" TEMPLATE "{TEMPLATE}"')
+        return self.url(name)
+
     def make(self, name: str) -> str:
         """Make an empty database unless it is there, and return its URL."""
         with self.connect() as db, suppress(psycopg.errors.DuplicateDatabase):
@@ -64,42 +79,29 @@ class Server:
 def database_for(data: Path) -> dict[str, str]:
     """Return what the environment says of a data folder's database in this run: a URL, or nothing.
 
-    Each folder has a database of its own.
+    Each folder has a database of its own, with Merpati's tables in it.
     """
     given = os.environ.get("MERPATI_DATABASE__URL")
     if given is None:
         return {}
-    port = psycopg.conninfo.conninfo_to_dict(given)["port"]
+    server = Server(int(str(psycopg.conninfo.conninfo_to_dict(given)["port"])))
     name = "folder_" + hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:16]
-    return {"MERPATI_DATABASE__URL": Server(int(str(port))).make(name)}
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ensure_secret_key(data / "secret.key")
+    return {"MERPATI_DATABASE__URL": server.copy(name)}
 
 
 @contextmanager
-def running() -> Iterator[Server]:
-    """Run a server. Raises CannotStart."""
+def running(kept: Path | None = None) -> Iterator[Server]:
+    """Run a server on a folder of its own, or on one that is kept. Raises CannotStart."""
     programs = _programs()
     owner = _owner()
     with tempfile.TemporaryDirectory(prefix="merpati-postgres-", dir="/tmp") as folder:
         place = Path(folder)
         place.chmod(0o755)
-        data = place / "data"
-        data.mkdir(mode=0o700)
-        if owner:
-            shutil.chown(data, owner)
-        arguments = ["-D", str(data), "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]
-        made = subprocess.run(
-            [programs / "initdb", *arguments, "--no-sync", "--no-instructions"],
-            user=owner,
-            cwd="/",
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        if made.returncode:
-            raise CannotStart(f"initdb: {made.stderr.strip()}")
-        (data / "pg_hba.conf").write_text(
-            f"host all {GUARDED} all scram-sha-256\nhost all all 127.0.0.1/32 trust\n"
-        )
+        data = kept or place / "data"
+        if not data.exists():
+            _make(programs, data, owner)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -119,8 +121,29 @@ def running() -> Iterator[Server]:
             _wait(Server(port), process, place / "log")
             yield Server(port)
         finally:
-            process.send_signal(signal.SIGQUIT)  # at once: nothing is kept
-            process.wait(10)
+            # At once where nothing is kept.
+            process.send_signal(signal.SIGINT if kept else signal.SIGQUIT)
+            process.wait(60)
+
+
+def _make(programs: Path, data: Path, owner: str | None) -> None:
+    data.mkdir(mode=0o700)
+    if owner:
+        shutil.chown(data, owner)
+    arguments = ["-D", str(data), "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]
+    made = subprocess.run(
+        [programs / "initdb", *arguments, "--no-sync", "--no-instructions"],
+        user=owner,
+        cwd="/",
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if made.returncode:
+        raise CannotStart(f"initdb: {made.stderr.strip()}")
+    (data / "pg_hba.conf").write_text(
+        f"host all {GUARDED} all scram-sha-256\nhost all all 127.0.0.1/32 trust\n"
+    )
 
 
 def _programs() -> Path:

@@ -198,8 +198,7 @@ def _index_words(told: Told) -> None:
 
     total = CaseUpdate.objects.count()
     for done in remember_all(CaseUpdate.objects.all(), CaseLink.objects):
-        if done % ROWS == 0:
-            told("makes the index of words", done, total)
+        told("makes the index of words", done, total)
 
 
 def _copy_table(model: type[models.Model], told: Told) -> TableCopy:

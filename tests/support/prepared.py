@@ -1,0 +1,75 @@
+"""Data folders with a control database in them already: migrating one takes seconds of CPU.
+
+The first that asks migrates a database, kept under `.pytest_cache` by what it was made from; all
+others get a copy. What the first start of a folder does besides is still done.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import hashlib
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+from merpati.adapters.secret_key import ensure_secret_key
+
+ROOT = Path(__file__).parents[2]
+KEPT = ROOT / ".pytest_cache" / "merpati"
+_MAKERS = (
+    "src/merpati/*/migrations/*.py",
+    "src/merpati/desk/case_index.py",
+    "requirements/dev.lock",
+)
+
+
+def prepared(data: Path) -> Path:
+    """Return a data folder, made if need be, with a database unless it has one."""
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    control, key = data / "control.sqlite3", data / "secret.key"
+    if not control.exists() and not key.exists():
+        ensure_secret_key(key)
+        shutil.copyfile(_template(), control)
+        control.chmod(0o600)
+    return data
+
+
+@functools.cache
+def _template() -> Path:
+    files = sorted(path for pattern in _MAKERS for path in ROOT.glob(pattern))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
+    template = KEPT / f"control-{digest}.sqlite3"
+    KEPT.mkdir(parents=True, exist_ok=True)
+    with (KEPT / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not template.exists():
+            _make(template)
+    return template
+
+
+def migrate(data: Path, environment: Mapping[str, str]) -> None:
+    """Set a data folder up as any command does, in a process of its own."""
+    kept = {name: v for name, v in os.environ.items() if not name.startswith("MERPATI_")}
+    code = "import pathlib, sys; from merpati.runtime.setup import setup; "
+    code += "setup(pathlib.Path(sys.argv[1]))"
+    command = [sys.executable, "-c", code, str(data)]
+    subprocess.run(command, env=kept | dict(environment), check=True)
+
+
+def _make(template: Path) -> None:
+    for old in KEPT.glob("control-*"):
+        old.unlink()
+    with tempfile.TemporaryDirectory() as folder:
+        migrate(Path(folder), {})
+        made = Path(folder, "control.sqlite3")
+        with closing(sqlite3.connect(made)) as db:
+            db.execute("PRAGMA journal_mode = DELETE").fetchone()
+        shutil.copyfile(made, template.with_suffix(".new"))
+    template.with_suffix(".new").rename(template)
