@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from merpati.accounts.errors import InvalidKeyRequest
 from merpati.accounts.keys import KeyIdentity, identity_of
@@ -31,9 +32,7 @@ class TrustedNetworks:
         """Return as whom a client at this address acts without a password, or None."""
         if not self.networks:
             return None
-        peer = ipaddress.ip_address(address.partition("%")[0])
-        if isinstance(peer, ipaddress.IPv6Address) and peer.ipv4_mapped is not None:
-            peer = peer.ipv4_mapped
+        peer = _read(address)
         return next(
             (
                 identity
@@ -42,6 +41,14 @@ class TrustedNetworks:
             ),
             None,
         )
+
+
+@lru_cache(maxsize=10_000)
+def _read(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    peer = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(peer, ipaddress.IPv6Address) and peer.ipv4_mapped is not None:
+        return peer.ipv4_mapped
+    return peer
 
 
 def trusted_networks() -> TrustedNetworks:

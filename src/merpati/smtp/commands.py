@@ -52,7 +52,7 @@ def read_line(line: bytes) -> tuple[str, str]:
         text = line[:-2].decode("utf-8")
     except UnicodeDecodeError:
         raise CommandRefused("500 5.5.2 Syntax error: not UTF-8") from None
-    if _CONTROL.search(text):
+    if not text.isprintable() and _CONTROL.search(text):
         raise CommandRefused("500 5.5.2 Syntax error: control characters")
     verb, _, argument = text.partition(" ")
     return verb.upper(), argument.strip(" ")

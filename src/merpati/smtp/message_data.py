@@ -51,7 +51,9 @@ class DataReader:
 
     def message(self) -> bytes:
         """Return the message without its final dot, dots unstuffed."""
-        return bytes(self._held).replace(b"\r\n.", b"\r\n")[2:]
+        if b"\r\n." in self._held:
+            return bytes(self._held.replace(b"\r\n.", b"\r\n")[2:])
+        return bytes(memoryview(self._held)[2:])
 
 
 def fault_of(data: bytes) -> str | None:

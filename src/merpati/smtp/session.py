@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from merpati.smtp import commands
@@ -269,15 +270,7 @@ class Session:
 
     def _on_ehlo(self, argument: str) -> None:
         self._hello(argument, is_extended=True)
-        offers = ["PIPELINING", f"SIZE {self._door.limit_bytes}", "8BITMIME", "SMTPUTF8"]
-        offers += ["ENHANCEDSTATUSCODES", "CHUNKING"]
-        if self._door.offers_starttls and not self._is_secure:
-            offers.append("STARTTLS")
-        if self._door.needs_auth and self._is_secure:
-            offers.append("AUTH PLAIN LOGIN")
-        lines = [self._door.hostname, *offers]
-        self._say("\r\n".join(f"250-{line}" for line in lines[:-1]))
-        self._say(f"250 {lines[-1]}")
+        self._say(_offers(self._door, self._is_secure))
 
     def _on_helo(self, argument: str) -> None:
         self._hello(argument, is_extended=False)
@@ -497,6 +490,18 @@ class _Swallowed:
     left_bytes: int
     announced: Chunk
     refusal: str | None
+
+
+@lru_cache(maxsize=16)
+def _offers(door: Door, is_secure: bool) -> str:
+    offers = ["PIPELINING", f"SIZE {door.limit_bytes}", "8BITMIME", "SMTPUTF8"]
+    offers += ["ENHANCEDSTATUSCODES", "CHUNKING"]
+    if door.offers_starttls and not is_secure:
+        offers.append("STARTTLS")
+    if door.needs_auth and is_secure:
+        offers.append("AUTH PLAIN LOGIN")
+    *lines, last = [door.hostname, *offers]
+    return "".join(f"250-{line}\r\n" for line in lines) + f"250 {last}"
 
 
 _NO_MEMORY = "452 4.3.1 Too much mail comes in at once: try again later"
