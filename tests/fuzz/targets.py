@@ -35,6 +35,11 @@ from merpati.delivery.protocol import (
     rcpt_command,
     reply_of,
 )
+from merpati.desk.mail.html import html_to_show
+from merpati.desk.mail.parsing import parse
+from merpati.desk.mail.quotes import new_part
+from merpati.desk.mail.spf import MOST_TERMS, Verdict, check_host
+from merpati.desk.mail.spf import Answer as SpfAnswer
 from merpati.message import return_path
 from merpati.message.compose import Stamp
 from merpati.message.errors import MessageError
@@ -279,6 +284,31 @@ def _runner() -> asyncio.Runner:
     return asyncio.Runner()
 
 
+def desk_mail(data: bytes) -> None:
+    """A mail from outside. It has at most one author, and no text of it controls a terminal."""
+    mail = parse(data)
+    assert not mail.from_email or is_address(mail.from_email)
+    assert (mail.subject + mail.from_name).isprintable()
+    text = new_part(mail.text)
+    assert text.replace("\n", "").replace("\t", "").isprintable()
+    assert bool(text.strip()) is bool(mail.text.strip())
+    assert "<script" not in html_to_show(mail.html).lower()
+
+
+def spf_record(data: bytes) -> None:
+    """An SPF record, which also answers all that it asks. The check ends, with a verdict."""
+    text = _text(data)
+    check, answers = check_host("192.0.2.1", "sari@a.example", "mx.a.example"), 0
+    try:
+        next(check)
+        while True:
+            check.send(SpfAnswer((f"v=spf1 {text}", "192.0.2.1")))
+            answers += 1
+    except StopIteration as end:
+        assert end.value in set(Verdict)
+    assert answers <= 1 + MOST_TERMS * 11
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "submission": submission,
     "inbound": inbound,
@@ -292,4 +322,6 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "smtp_replies": smtp_replies,
     "stored_bytes": stored_bytes,
     "dns_answers": dns_answers,
+    "desk_mail": desk_mail,
+    "spf_record": spf_record,
 }

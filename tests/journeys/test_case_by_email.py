@@ -7,7 +7,9 @@ signature verified, and answered as a mail program would; each clock's account i
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -150,7 +152,7 @@ def journey(tmp_path: Path) -> Iterator[Journey]:
 
 
 def test_a_case_by_email_goes_on_until_both_sides_agree(journey: Journey, tmp_path: Path) -> None:
-    """L1, L3, L5."""
+    """D1, L1, L3, L5."""
     command = journey.merpati.command
     assert command("config", "check")["faults"] == []
 
@@ -159,6 +161,8 @@ def test_a_case_by_email_goes_on_until_both_sides_agree(journey: Journey, tmp_pa
     journey.thread.clear()
     text = "Halo, sejak pagi email ke tari@penerima.example tidak sampai. Mohon dibantu."
     journey.writes("Email tertahan", text)
+    # Whoever read it is killed; it is read again, and once.
+    os.kill(journey.merpati.pids()["clock"], signal.SIGKILL)
     text, mail = journey.sari_gets()
     (forged,) = command("case", "mail", "list")["mails"]
     assert (forged["proof"], forged["case"]) == (None, None)

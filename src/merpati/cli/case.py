@@ -217,5 +217,7 @@ def _entry(entry: dict[str, Any]) -> str:
         f"\n{entry['at']:%Y-%m-%d %H:%M} UTC {entry['side']}, {entry['name']}: "
         f"{entry['what'].replace('_', ' ')}{internal}"
     )
+    if other := entry["detail"].get("wrote_from"):
+        head += f" (written from {other}, which is not their address)"
     text = [f"    {printable(line)}" for line in entry["text"].splitlines()]
     return "\n".join(["", printable(head.strip()), *text])

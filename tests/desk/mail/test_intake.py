@@ -102,6 +102,23 @@ def test_a_domain_that_does_not_answer_is_asked_again(mail_desk: MailDesk) -> No
     assert ReceivedMail.objects.get().state == "opened"
 
 
+def test_mail_of_silent_domains_keeps_no_other_waiting(mail_desk: MailDesk) -> None:
+    """One look-up for all of a domain's, and whoever waits for it comes after what is new."""
+    case = mail_desk.known()
+    mail_desk.dns.broken.add("silent.example")
+    for number in range(5):
+        text = f"Number {number}."
+        data = written("M", text, From="x@silent.example")
+        mail_desk.arrives(data, msg_from="x@silent.example")
+    mail_desk.dns.asked.clear()
+    assert mail_desk.intake.step(mail_desk.moment) == 0
+    assert len(mail_desk.dns.asked) == 1
+    mail_desk.later(minutes=3)
+    mail_desk.arrives(written("M", "Halo."), rcpt_to=address_of(case))
+    mail_desk.intake.step(mail_desk.moment)
+    assert ReceivedMail.objects.get().text == "Halo."
+
+
 def test_a_domain_that_never_answers_proves_nothing(mail_desk: MailDesk) -> None:
     mail_desk.known()
     mail_desk.dns.broken.add("kirim.example")

@@ -101,6 +101,10 @@ def _note(update: CaseUpdate) -> str:
                 "number": detail.get("case", ""),
                 "subject": detail.get("subject", ""),
             }
+        case _ if "wrote_from" in detail:
+            return gettext("Written from %(address)s, which is not their address.") % {
+                "address": detail["wrote_from"]
+            }
         case _ if detail.get("clock", {}).get("is_late") and update.side == Side.DESK:
             return gettext("Later than promised.")
         case _:

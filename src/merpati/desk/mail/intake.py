@@ -93,11 +93,14 @@ class Intake:
     drop: MailDrop
     _again_at: dict[str, datetime] = field(default_factory=dict)
     _tries: dict[str, int] = field(default_factory=dict)
+    _silent_until: dict[str, datetime] = field(default_factory=dict)  # domains without an answer
 
     def step(self, now: datetime) -> int:
         """Read what waits, oldest first; return how many mails were done with."""
         done = 0
-        for name in self.drop.waiting():
+        # What was tried already comes last: many mails of domains that do not answer, each of which
+        # takes seconds, must not stand before a customer's.
+        for name in sorted(self.drop.waiting(), key=lambda name: (name in self._again_at, name)):
             if done >= STEP:
                 break
             if self._again_at.get(name, now) <= now:
@@ -150,7 +153,10 @@ class Intake:
 
     def _proof(self, raw: DeskMail, parsed: ParsedMail, now: datetime) -> Proof:
         age = now - datetime.fromtimestamp(raw.received_at / 1000, UTC)
+        domain = parsed.from_email.rpartition("@")[2]
         try:
+            if self._silent_until.get(domain, now) > now:
+                raise NotKnownYet(f"{domain} did not answer a moment ago")
             return proof_of(
                 parsed,
                 raw.data,
@@ -160,9 +166,11 @@ class Intake:
                 servers=self.place.dns_servers,
             )
         except NotKnownYet:
-            if age < GIVE_UP:
-                raise
-            return Proof.NONE
+            if age >= GIVE_UP:
+                return Proof.NONE
+            self._silent_until = {d: at for d, at in self._silent_until.items() if at > now}
+            self._silent_until.setdefault(domain, now + TRY_AGAIN)
+            raise
 
     def _outcome(self, mail: Arrived) -> Outcome:  # noqa: PLR0911 - one for each outcome
         number = self._case_number(mail)
