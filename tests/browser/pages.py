@@ -30,6 +30,7 @@ PAGES = [
     Page("cases-without-match", "/cases?q=nonesuch", "owner"),
     Page("case-new", "/cases/new", "owner", has_picture=True),
     Page("contact", "/contact", "owner", has_picture=True),
+    Page("call-back", "/contact/call-back", "owner"),
     Page("search", "/search?q=penerima", "owner"),
     Page("shortcuts", "/shortcuts", "owner"),
     Page("not-allowed", "/cases/new", "viewer", status=403),

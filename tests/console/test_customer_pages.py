@@ -13,7 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 from merpati.accounts.models import Membership
 from merpati.console.cases.timeline import folded
 from merpati.desk import calendar_changes, case_actions
-from merpati.desk.models import Case
+from merpati.desk.models import CallBack, Case
 from tests.console.conftest import Browser, Clock, add_user
 from tests.desk.cases import BY, MONDAY, Desk, uk
 from tests.support.control import make_account
@@ -219,3 +219,32 @@ def test_the_parts_page_shows_each_component(desk: Desk, language: str) -> None:
 )
 def test_quotes_fold_at_the_end_alone(text: str, said: str, quoted: str) -> None:
     assert folded(text) == (said, quoted)
+
+
+def test_a_call_back_is_booked_into_a_free_half_hour_and_called_off(
+    desk: Desk, owner: Browser, colleague: Browser, stranger: Browser
+) -> None:
+    page = owner.page("/contact/call-back")
+    starts_at = re.findall(r'name="starts_at" value="([^"]+)"', page)[0]
+    form = {"phone": "+62 21 5550 100", "topic": "Warm-up", "starts_at": starts_at}
+    wrong = owner.post("/contact/call-back", form | {"phone": "call me"})
+    assert wrong.status_code == 422
+    assert 'value="Warm-up"' in wrong.content.decode()
+    assert colleague.post("/contact/call-back", form).status_code == 403
+    assert owner.post("/contact/call-back", form)["Location"] == "/contact"
+    call = CallBack.objects.get()
+    assert (call.person.name, call.contact.email) == ("Tina", owner.user.email)
+    assert "Warm-up" in owner.page("/contact")
+    assert "Cancel this call" not in colleague.page("/contact")
+    assert owner.post("/contact/call-back", form).status_code == 422  # taken
+    cancel = f"/contact/call-back/{call.pk}/cancel"
+    assert stranger.post(cancel).status_code == 404
+    assert owner.get(cancel).status_code == 405
+    assert owner.post(cancel)["Location"] == "/contact"
+    assert "No call is booked" in owner.page("/contact")
+    assert owner.post(cancel).status_code == 404
+
+
+def test_without_a_tam_nobody_calls_back(desk: Desk, stranger: Browser) -> None:
+    assert stranger.get("/contact/call-back").status_code == 404
+    assert "Nobody is assigned yet" in stranger.page("/contact")

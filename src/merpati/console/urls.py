@@ -10,6 +10,7 @@ from django.urls import URLPattern, include, path
 from merpati.console.desk import urls as desk_urls
 from merpati.console.views import (
     calendar,
+    call_back,
     case_list,
     case_new,
     case_pages,
@@ -52,6 +53,8 @@ urlpatterns = [
     *desk_urls.urlpatterns,
     *case_urls("c/<str:token>", "case-by-link", contact_link.by_link),
     path("contact", contact.show, name="contact"),
+    path("contact/call-back", call_back.show, name="call-back"),
+    path("contact/call-back/<int:call_back_id>/cancel", call_back.cancel),
     path("calendar/<slug:zone>", calendar.show, name="calendar"),
     path("search", search.show, name="search"),
     path("shortcuts", search.shortcuts, name="shortcuts"),

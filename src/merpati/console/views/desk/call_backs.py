@@ -122,7 +122,7 @@ def _page(request: HttpRequest, account: Account, refused: Refused | None = None
         "person": person,
         "contacts": list(account.contacts.order_by("name")),
         "contact": given.get("contact") or (str(case.opened_by_id) if case else ""),
-        "days": _by_day(booking.slots_of(person, account, now)) if person else [],
+        "days": by_day(booking.slots_of(person, account, now)) if person else [],
         "refused": refused,
         "given": given,
     }
@@ -133,7 +133,7 @@ def _moving(
     request: HttpRequest, call_back: CallBack, refused: Refused | None = None
 ) -> HttpResponse:
     slots = booking.slots_of(call_back.person, call_back.account, services().now)
-    context = {"call_back": call_back, "days": _by_day(slots), "refused": refused}
+    context = {"call_back": call_back, "days": by_day(slots), "refused": refused}
     return render(request, "console/desk/call_back_move.html", context)
 
 
@@ -144,7 +144,7 @@ def _chosen(text: str, staff: list[Person], account: Account) -> Person | None:
     return asked or (assignment.tam if assignment else next(iter(staff), None))
 
 
-def _by_day(slots: Iterable[Span]) -> list[tuple[date, list[Span]]]:
+def by_day(slots: Iterable[Span]) -> list[tuple[date, list[Span]]]:
     """Return slots by the viewer's day."""
     days = groupby(slots, key=lambda slot: timezone.localtime(slot.starts_at).date())
     return [(day, list(of_day)) for day, of_day in days]
