@@ -150,3 +150,31 @@ def test_the_queue_is_sorted_by_what_falls_due(shell: Shell) -> None:
     assert "first answer" in text
     assert "customer's turn" in text
     assert "There is no case 99" in shell.refused("case", "show", "99")
+
+
+MAILS = """
+from merpati.contracts.desk_mail import DeskMail
+from merpati.desk.evidence import Sources
+from merpati.desk.mail.drop import MailDrop
+from merpati.desk.mail.intake import Intake
+from merpati.desk.mail.place import Place
+drop = MailDrop(DATA / "incoming")
+for at in (1, 2):
+    data = b"From: Wati <wati@kirim.example>\\r\\nSubject: Mail\\r\\n\\r\\nHalo.\\r\\n"
+    drop.put(DeskMail(at, "support@desk.example", "x@other.example", "192.0.2.9", "mx", data))
+place = Place("support@desk.example", b"k" * 32, "", Sources(DATA / "events", DATA / "spool"))
+assert Intake(place, drop).step(datetime.now(UTC)) == 2
+"""
+
+
+def test_mail_that_waits_is_sorted_by_a_person(shell: Shell) -> None:
+    shell.json(*TAM)
+    number = run_script(shell.data, OPEN + MAILS, "Mail waits", "normal").strip()
+    second, first = (mail["id"] for mail in shell.json("case", "mail", "list")["mails"])
+    attach = ("case", "mail", "attach", str(first), number, "--as", "tari@desk.example")
+    attached = shell.json(*attach)
+    assert (attached["case"], attached["decided_by"]) == (int(number), "tari@desk.example")
+    assert "sorted already" in shell.refused(*attach)
+    reject = ("case", "mail", "reject", str(second), "Spam", "--as", "tari@desk.example")
+    assert shell.json(*reject)["reason"] == "Spam"
+    assert shell.json("contact", "list")["contacts"][-1]["email"] == "wati@kirim.example"

@@ -10,12 +10,15 @@ import json
 import os
 import re
 import signal
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import make_msgid
+from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import dkim
 import pytest
@@ -215,11 +218,15 @@ def test_a_case_by_email_goes_on_until_both_sides_agree(journey: Journey, tmp_pa
     journey.writes("Re: setuju", "Setuju.")
     assert "Setuju." in journey.budi_gets()
     assert journey.case(number)["status"] == "proposed"
-    act(journey, number, "dispute", reason="Dua email masih tertahan.")
+    page = Page(journey, text)
+    assert journey.case(number)["status"] == "proposed"  # it was looked at, and no more
+    page.sends("dispute", "Dua email masih tertahan.")
     assert "menolak usulan" in journey.budi_gets()
     command("case", "propose", str(number), "Dua yang terakhir juga sudah terkirim.")
-    journey.sari_gets()
-    act(journey, number, "agree", text="Terima kasih.")
+    text, _ = journey.sari_gets()
+    page = Page(journey, text)
+    for _ in range(2):  # pressed twice, it is done once
+        page.sends("agree", "Terima kasih.")
     text, mail = journey.sari_gets()
     assert "Kedua pihak setuju" in text and "Dua yang terakhir" in text
     assert mail["Auto-Submitted"] == "auto-replied"
@@ -254,13 +261,32 @@ def sorted_states(journey: Journey, number: int) -> list[str]:
     return sorted(mail["state"] for mail in mails) if len(mails) == 5 else []
 
 
-def act(journey: Journey, number: int, name: str, **body: Any) -> None:
-    """Act as Sari, by API."""
-    status, answer = call(
-        journey.merpati.addresses["http"],
-        "POST",
-        f"/api/merpati/v1/cases/{number}/{name}",
-        body | {"contact": {"name": "Sari", "email": SARI}},
-        key=journey.api_key,
-    )
-    assert status == 200, answer
+class Page:
+    """The page behind the link of a mail, as Sari's browser has it."""
+
+    def __init__(self, journey: Journey, text: str) -> None:
+        (self._path,) = set(re.findall(r"https://mail\.desk\.example(/c/\S+)", text))
+        self._site = f"http://{journey.merpati.addresses['http']}"
+        with urllib.request.urlopen(f"{self._site}{self._path}", timeout=30) as answer:
+            self._html = answer.read().decode()
+            cookies = answer.headers.get_all("Set-Cookie", [])
+        self._cookie = "; ".join(cookie.partition(";")[0] for cookie in cookies)
+
+    def sends(self, name: str, text: str) -> None:
+        """Send one of its forms."""
+        action = re.escape(f'action="{self._path}/{name}"')
+        (form,) = re.findall(rf"<form[^>]*{action}.*?</form>", self._html, re.DOTALL)
+        hidden = [field for field in re.findall(r"<input[^>]*>", form) if 'type="hidden"' in field]
+        fields = dict(map(named, hidden)) | {"text": text}
+        request = urllib.request.Request(
+            f"{self._site}{self._path}/{name}",
+            urlencode(fields).encode(),
+            {"Cookie": self._cookie},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            assert answer.status == 200
+
+
+def named(field: str) -> tuple[str, str]:
+    name, value = (re.findall(rf'{key}="([^"]*)"', field) for key in (" name", " value"))
+    return unescape(name[0]), unescape(value[0])
