@@ -22,6 +22,11 @@ def _settings(desk: Desk, settings: Any) -> None:
     settings.CONSOLE_URL = "https://mail.kirim.example"
 
 
+def of(desk: Desk, **more: str) -> dict[str, str]:
+    """Return a form of the account."""
+    return {"account": str(desk.account.pk), **more}
+
+
 def members(desk: Desk) -> dict[str, str]:
     found = Membership.objects.filter(account=desk.account).select_related("user")
     return {member.user.name: member.role for member in found}
@@ -32,15 +37,15 @@ def members(desk: Desk) -> dict[str, str]:
 
 def test_an_owner_invites_changes_and_removes(desk: Desk, owner: Browser) -> None:
     new = {"email": "wati@kirim.example", "name": "Wati", "role": "viewer", "language": "id"}
-    assert owner.post("/users", new).status_code == 302
+    assert owner.post("/users", of(desk, **new)).status_code == 302
     assert OutboxMail.objects.get().subject.startswith("Anda diundang")
     page = owner.page("/users")
     assert "An email is on its way to wati@kirim.example." in page
     assert "invited" in page
     wati = User.objects.get(email="wati@kirim.example")
-    assert owner.post(f"/users/{wati.pk}/role", {"role": "developer"}).status_code == 302
+    assert owner.post(f"/users/{wati.pk}/role", of(desk, role="developer")).status_code == 302
     assert members(desk) == {"Sari": "owner", "Wati": "developer"}
-    assert owner.post(f"/users/{wati.pk}/remove").status_code == 302
+    assert owner.post(f"/users/{wati.pk}/remove", of(desk)).status_code == 302
     assert members(desk) == {"Sari": "owner"}
 
 
@@ -53,7 +58,7 @@ def test_an_invitation_that_cannot_be_is_told_at_its_field(
     desk: Desk, owner: Browser, wrong: dict[str, str], said: str
 ) -> None:
     good = {"email": "wati@kirim.example", "name": "Wati", "role": "viewer", "language": "id"}
-    answer = owner.post("/users", {**good, **wrong})
+    answer = owner.post("/users", of(desk, **{**good, **wrong}))
     assert answer.status_code == 400
     page = answer.content.decode()
     assert said in page
@@ -62,7 +67,7 @@ def test_an_invitation_that_cannot_be_is_told_at_its_field(
 
 
 def test_the_last_owner_stays_and_the_page_says_why(desk: Desk, owner: Browser) -> None:
-    owner.post(f"/users/{owner.user.pk}/remove")
+    owner.post(f"/users/{owner.user.pk}/remove", of(desk))
     assert "would have no owner" in owner.page("/users")
     assert members(desk) == {"Sari": "owner"}
 
@@ -74,7 +79,7 @@ def test_a_colleague_sees_members_and_changes_nothing(
     assert "sari@kirim.example" in page
     assert "Invite somebody" not in page
     for path in ("/users", f"/users/{owner.user.pk}/role", f"/users/{owner.user.pk}/remove"):
-        assert colleague.post(path, {"role": "viewer"}).status_code == 403
+        assert colleague.post(path, of(desk, role="viewer")).status_code == 403
     assert members(desk) == {"Sari": "owner", "Citra": "viewer"}
 
 
@@ -83,6 +88,9 @@ def test_a_stranger_sees_and_changes_their_own_account_alone(
 ) -> None:
     assert "sari@kirim.example" not in stranger.page("/users")
     for path in (f"/users/{owner.user.pk}/role", f"/users/{owner.user.pk}/remove"):
+        assert stranger.post(path, of(desk, role="viewer")).status_code == 404
+        own = Membership.objects.get(user=stranger.user).account_id
+        assert stranger.post(path, {"role": "viewer", "account": own}).status_code == 404
         assert stranger.post(path, {"role": "viewer"}).status_code == 404
     assert members(desk) == {"Sari": "owner"}
     assert Client().get("/users")["Location"] == "/sign-in?next=%2Fusers"
@@ -136,16 +144,18 @@ def test_an_owner_acknowledges_exclusions_in_their_language(
     desk: Desk, owner: Browser, colleague: Browser, stranger: Browser
 ) -> None:
     assert "I acknowledge" not in colleague.page("/order-form")
-    assert colleague.post("/order-form").status_code == 403
+    assert colleague.post("/order-form", of(desk)).status_code == 403
     assert "I acknowledge" in owner.page("/order-form")
     owner.post("/language", {"language": "id"})
-    assert owner.post("/order-form").status_code == 302
+    owner.post("/order-form", {"account": "0"})  # another account's form
+    assert not desk.account.order_acknowledgements.exists()
+    assert owner.post("/order-form", of(desk)).status_code == 302
     record = desk.account.order_acknowledgements.get()
     assert (record.language, record.user, record.acknowledged_at) == ("id", owner.user, MONDAY)
     assert record.acknowledged_by == "Sari <sari@kirim.example>"
     assert set(record.wordings) == set(order_form.Exclusion)
     assert "Acknowledged by Sari" in colleague.page("/order-form")
-    owner.post("/order-form")  # a second click records nothing more
+    owner.post("/order-form", of(desk))  # a second click records nothing more
     assert desk.account.order_acknowledgements.count() == 1
     assert "sari@kirim.example" not in stranger.page("/order-form")
 

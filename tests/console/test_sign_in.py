@@ -239,6 +239,9 @@ def test_staff_set_up_a_second_factor_before_anything_else(
     assert client.get("/me")["Location"].startswith("/privacy")  # the next gate
     stored = str(Authenticator.objects.values_list("data", flat=True))
     assert secret not in stored
+    page = client.get("/me/two-factor").content.decode()
+    assert "An app is set up." in page
+    assert "10 codes are left" in page
     # The last second factor stays.
     client.post("/me/two-factor/app/remove")
     assert Authenticator.objects.filter(type="totp").exists()

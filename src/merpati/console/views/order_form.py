@@ -27,7 +27,9 @@ def show(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     if request.method == "POST":
         if not may_acknowledge:
             raise PermissionDenied
-        if outstanding:
+        if request.POST.get("account") != str(account.pk):
+            messages.error(request, gettext("You look at another account by now: see below."))
+        elif outstanding:
             order_form.acknowledge(
                 account.pk,
                 outstanding,

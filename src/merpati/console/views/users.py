@@ -53,8 +53,8 @@ def members(request: HttpRequest, viewer: Viewer) -> HttpResponse:
         request.POST or None, initial={"language": viewer.language, "role": Role.DEVELOPER}
     )
     if request.method == "POST":
-        _check_owner(viewer)
-        if form.is_valid() and _invite(request, viewer, form):
+        account_id = _managed_account(request, viewer)
+        if form.is_valid() and _invite(request, viewer, account_id, form):
             return redirect("members")
     return render(
         request,
@@ -78,7 +78,9 @@ def set_role(request: HttpRequest, viewer: Viewer, user_id: int) -> HttpResponse
     return _change(
         request,
         viewer,
-        lambda by, now: users.set_member_role(viewer.account.pk, user_id, role, by=by, now=now),
+        lambda account_id, by, now: users.set_member_role(
+            account_id, user_id, role, by=by, now=now
+        ),
         gettext("The role was changed."),
     )
 
@@ -90,7 +92,7 @@ def remove(request: HttpRequest, viewer: Viewer, user_id: int) -> HttpResponse:
     return _change(
         request,
         viewer,
-        lambda by, now: users.remove_member(viewer.account.pk, user_id, by=by, now=now),
+        lambda account_id, by, now: users.remove_member(account_id, user_id, by=by, now=now),
         gettext("They are no longer a member."),
     )
 
@@ -138,11 +140,11 @@ def _members(account_id: int) -> list[Membership]:
     return listed
 
 
-def _invite(request: HttpRequest, viewer: Viewer, form: InviteForm) -> bool:
+def _invite(request: HttpRequest, viewer: Viewer, account_id: int, form: InviteForm) -> bool:
     try:
         invite_by_mail(
             **form.cleaned_data,
-            account_id=viewer.account.pk,
+            account_id=account_id,
             console_url=settings.CONSOLE_URL,
             by=viewer.actor,
             now=services().now,
@@ -162,9 +164,9 @@ def _invite(request: HttpRequest, viewer: Viewer, form: InviteForm) -> bool:
 def _change(
     request: HttpRequest, viewer: Viewer, act: Callable[..., None], done: str
 ) -> HttpResponse:
-    _check_owner(viewer)
+    account_id = _managed_account(request, viewer)
     try:
-        act(viewer.actor, services().now)
+        act(account_id, viewer.actor, services().now)
     except (NotMember, InvalidUser) as error:
         raise Http404 from error
     except LastOwner:
@@ -181,9 +183,18 @@ def _may_change(viewer: Viewer) -> bool:
     return viewer.part is not None and member_may(viewer.part.role, Act.MANAGE_MEMBERS)
 
 
-def _check_owner(viewer: Viewer) -> None:
-    if not _may_change(viewer):
+def _managed_account(request: HttpRequest, viewer: Viewer) -> int:
+    """Return the account that a form is of: another may be looked at by now, in another window.
+
+    Raises Http404 for a stranger, PermissionDenied for who is no owner.
+    """
+    named = request.POST.get("account", "")
+    if not named.isascii() or not named.isdigit() or len(named) > 18:
+        raise Http404
+    part = viewer.part_in(int(named))
+    if not member_may(part.role, Act.MANAGE_MEMBERS):
         raise PermissionDenied
+    return part.account.pk
 
 
 def _roles() -> list[tuple[str, str]]:
