@@ -7,7 +7,7 @@ from datetime import datetime
 from merpati.desk.case_search import Place
 from merpati.desk.models import Case
 
-PER_PAGE = 50
+PER_PAGE = 25  # rendering a row costs more than finding it
 _STANDING = "standing"
 
 
