@@ -1,7 +1,7 @@
 """One real web process and one real browser for all tests of this folder.
 
 Playwright's synchronous side keeps a loop running in its thread, where no other test could run one:
-so all tests of this folder run in a thread of their own. They share a worker, and so the browser.
+so all tests of this folder run in a thread of their own, with one server and one browser a worker.
 """
 
 from __future__ import annotations
