@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from merpati.control.django_database import django_database
 from merpati.control.place import PostgresPlace, SqlitePlace, parse_url, place_of
 
 SECRET = "s3cret"
@@ -55,6 +56,18 @@ def test_no_text_of_a_place_tells_the_password() -> None:
     place = parse_url(f"postgresql://ani:{SECRET}@db/m")
     assert SECRET not in f"{place} {place!r}"
     assert place.connection()["password"] == SECRET
+
+
+def test_only_a_transfer_may_be_idle_in_its_transaction() -> None:
+    place = parse_url("postgresql:///m")
+    assert isinstance(place, PostgresPlace)
+    for entry, seconds in (
+        (django_database(place), 120),
+        (django_database(place, is_long=True), 0),
+        (django_database(place, is_long=True, for_one_moment=True), 0),
+    ):
+        limit = f"idle_in_transaction_session_timeout={seconds}s"
+        assert entry["OPTIONS"]["options"].endswith(limit)
 
 
 def test_without_a_url_the_data_folder_has_its_own_file(tmp_path: Path) -> None:

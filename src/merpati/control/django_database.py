@@ -9,11 +9,13 @@ from merpati.control.place import LOCK_SECONDS, ControlPlace, PostgresPlace
 REPEATABLE_READ = 3  # psycopg.IsolationLevel's number, since psycopg is an extra
 
 
-def django_database(place: ControlPlace, *, for_one_moment: bool = False) -> dict[str, Any]:
+def django_database(
+    place: ControlPlace, *, is_long: bool = False, for_one_moment: bool = False
+) -> dict[str, Any]:
     """Return the entry. On both databases a transaction takes the right to write as it begins.
 
-    for_one_moment: transactions that only read, and see the data as of their beginning; nobody
-    waits for them.
+    is_long: for transactions that may last (`PostgresPlace.session`). for_one_moment: for those
+    that only read, and see the data as of their beginning; nobody waits for them.
     """
     if isinstance(place, PostgresPlace):
         entry: dict[str, Any] = {
@@ -24,13 +26,13 @@ def django_database(place: ControlPlace, *, for_one_moment: bool = False) -> dic
             "PORT": str(place.port or ""),
         }
         if for_one_moment:
-            options = place.session() | {"isolation_level": REPEATABLE_READ}
+            options = place.session(is_long=is_long) | {"isolation_level": REPEATABLE_READ}
             return entry | {"ENGINE": "django.db.backends.postgresql", "OPTIONS": options}
         return entry | {
             "ENGINE": "merpati.control.postgresql",
             "CONN_MAX_AGE": None,  # per thread, as below
             "CONN_HEALTH_CHECKS": True,  # a server that was restarted costs no page
-            "OPTIONS": place.session(),
+            "OPTIONS": place.session(is_long=is_long),
         }
     entry = sqlite_database(str(place.path))
     if for_one_moment:

@@ -63,14 +63,18 @@ class PostgresPlace:
         query = "&".join(f"{name}={quote(value)}" for name, value in self.parameters)
         return f"postgresql://{at}{host}{port}/{quote(self.name)}{'?' if query else ''}{query}"
 
-    def session(self) -> dict[str, Any]:
-        """Return what libpq is told beside who and where: limits, and what the URL asks for."""
+    def session(self, *, is_long: bool = False) -> dict[str, Any]:
+        """Return what libpq is told beside who and where: limits, and what the URL asks for.
+
+        is_long: a transaction may be idle as long as it takes, while another database is written.
+        """
+        idle_seconds = 0 if is_long else IDLE_IN_TRANSACTION_SECONDS  # 0: without end
         return {
             "application_name": "merpati",
             "connect_timeout": CONNECT_SECONDS,
             "tcp_user_timeout": LOST_SECONDS * 1000,
             "options": f"-c lock_timeout={LOCK_SECONDS}s "
-            f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_SECONDS}s",
+            f"-c idle_in_transaction_session_timeout={idle_seconds}s",
             **dict(self.parameters),
         }
 

@@ -90,8 +90,10 @@ def _databases(source: ControlPlace, target: ControlPlace, holding_writers: bool
     """Have Django use the target as its own database, and the source beside it."""
     before = dict(connections.settings)
     connections.close_all()
-    reading = django_database(source, for_one_moment=not holding_writers)
-    new = connections.configure_settings({TARGET: django_database(target), SOURCE: reading})
+    reading = django_database(source, is_long=True, for_one_moment=not holding_writers)
+    new = connections.configure_settings(
+        {TARGET: django_database(target, is_long=True), SOURCE: reading}
+    )
     _use(new)
     try:
         yield
