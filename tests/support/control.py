@@ -93,6 +93,6 @@ def start_script(data: Path, code: str, *arguments: str) -> subprocess.Popen[str
 def run_script(data: Path, code: str, *arguments: str) -> str:
     """Run Python code with Django set up for a data folder; return what it printed."""
     process = start_script(data, code, *arguments)
-    printed, _ = process.communicate(timeout=60)
+    printed, _ = process.communicate(timeout=180)
     assert process.returncode == 0, printed
     return printed

@@ -30,7 +30,7 @@ class Shell:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=180,  # seconds, on a machine that many share
         )
 
     def json(self, *words: str, code: int = 0) -> Any:

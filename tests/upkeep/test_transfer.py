@@ -17,6 +17,8 @@ from tests.support.control import run_script
 from tests.support.postgres import Server
 from tests.support.shell import Shell
 
+pytestmark = pytest.mark.timeout(300)  # several commands each, on a machine that many share
+
 FILL = """
 from tests.desk.cases import Desk, MONDAY
 from tests.support.control import make_domain
