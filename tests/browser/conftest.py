@@ -19,12 +19,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    sync_playwright,
+)
 
 from harness.service import free_port, wait_until
 
 CHROMIUM = shutil.which("chromium")
-FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-quic", "--disable-sync"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-extensions",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-quic",
+    "--disable-sync",
+]
 WIDE = {"width": 1280, "height": 900}
 PHONE = {"width": 360, "height": 740}
 LISTENING = """document.addEventListener("securitypolicyviolation", (event) =>
@@ -59,6 +73,7 @@ class Console:
     names: dict[str, Any]
     browser: Browser
     contexts: dict[tuple[Any, ...], BrowserContext] = field(default_factory=dict)
+    walkers: dict[tuple[str, str], tuple[Page, list[str]]] = field(default_factory=dict)
 
     def url(self, path: str) -> str:
         return self.address + path.format(**self.names)
@@ -87,10 +102,31 @@ class Console:
             self.contexts[key] = context
         return self.contexts[key]
 
+    def walker(self, who: str, language: str) -> tuple[Page, list[str]]:
+        """Return a role's page, wide and light, and the list of what it complains of.
+
+        One tab for all: a new one costs the browser a process.
+        """
+        if (who, language) not in self.walkers:
+            page, told = self.context(who, language).new_page(), []
+            page.on("console", lambda message: _keep(told, message))
+            page.on("pageerror", lambda error: told.append(str(error)))
+            self.walkers[who, language] = page, told
+        page, told = self.walkers[who, language]
+        page.emulate_media(color_scheme="light")
+        page.set_viewport_size(WIDE)  # type: ignore[arg-type]
+        return page, told
+
     def open(self, path: str, who: str, language: str = "en", **options: Any) -> Page:
         page = self.context(who, language, **options).new_page()
         page.goto(self.url(path))
         return page
+
+
+def _keep(told: list[str], message: ConsoleMessage) -> None:
+    # A page with an error status is itself reported as a resource that failed to load.
+    if message.type == "error" and "Failed to load resource" not in message.text:
+        told.append(message.text)
 
 
 @pytest.fixture(scope="session")

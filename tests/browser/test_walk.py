@@ -14,7 +14,7 @@ from axe_playwright_python.base import AxeResults
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page as BrowserPage
 
-from tests.browser.conftest import PHONE, WIDE, Console
+from tests.browser.conftest import PHONE, Console
 from tests.browser.pages import PAGES, Page
 
 _FOLDER = os.environ.get("PICTURES_TO")
@@ -32,38 +32,25 @@ SCHEMES: dict[str, dict[str, Any]] = {
 def test_a_page_is_accessible_fits_and_keeps_to_its_policy(
     console: Console, page: Page, language: str
 ) -> None:
-    told: list[str] = []
-    seen = console.context(page.who, language).new_page()
-    seen.on("console", lambda message: _keep(told, message))
-    seen.on("pageerror", lambda error: told.append(str(error)))
-    try:
-        answer = seen.goto(console.url(page.path))
-        assert answer is not None
-        assert answer.status == page.status
-        assert seen.locator("html").get_attribute("lang") == language
-        seen.evaluate(AXE.axe_script)
-        for scheme, rules in SCHEMES.items():
-            if scheme == "dark" and language != "en" and PICTURES is None:
-                continue  # the same colours
-            seen.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            found = AxeResults(seen.evaluate("options => axe.run(document, options)", rules))
-            assert found.violations_count == 0, f"{scheme}\n{found.generate_report()}"
-            _picture(seen, page, language, "dark" if scheme == "dark" else "desktop")
-        seen.emulate_media(color_scheme="light")
-        seen.set_viewport_size(PHONE)  # type: ignore[arg-type]
-        wide = seen.evaluate("document.documentElement.scrollWidth")
-        assert wide <= PHONE["width"], f"{wide} px wide on a telephone"
-        _picture(seen, page, language, "phone")
-        assert told == []
-    finally:
-        seen.set_viewport_size(WIDE)  # type: ignore[arg-type]
-        seen.close()
-
-
-def _keep(told: list[str], message: Any) -> None:
-    # A page with an error status is itself reported as a resource that failed to load.
-    if message.type == "error" and "Failed to load resource" not in message.text:
-        told.append(message.text)
+    seen, told = console.walker(page.who, language)
+    told.clear()
+    answer = seen.goto(console.url(page.path))
+    assert answer is not None
+    assert answer.status == page.status
+    assert seen.locator("html").get_attribute("lang") == language
+    seen.evaluate(AXE.axe_script)
+    for scheme, rules in SCHEMES.items():
+        if scheme == "dark" and language != "en" and PICTURES is None:
+            continue  # the same colours
+        seen.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        found = AxeResults(seen.evaluate("options => axe.run(document, options)", rules))
+        assert found.violations_count == 0, f"{scheme}\n{found.generate_report()}"
+        _picture(seen, page, language, "dark" if scheme == "dark" else "desktop")
+    seen.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    wide = seen.evaluate("document.documentElement.scrollWidth")
+    assert wide <= PHONE["width"], f"{wide} px wide on a telephone"
+    _picture(seen, page, language, "phone")
+    assert told == []
 
 
 def _picture(seen: BrowserPage, page: Page, language: str, form: str) -> None:
