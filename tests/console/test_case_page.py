@@ -205,6 +205,22 @@ def test_watchers_are_added_and_removed(desk: Desk, owner: Browser) -> None:
     ]
 
 
+def test_who_reads_along_can_be_put_back(desk: Desk, owner: Browser) -> None:
+    """A12: what is reversible offers to undo it, where it says that it was done."""
+    case = desk.opens()
+    owner.post(f"/cases/{case.pk}/watch", {"text": "dewi@kirim.example"})
+    owner.page(f"/cases/{case.pk}")
+    owner.post(f"/cases/{case.pk}/unwatch", {"text": "dewi@kirim.example"})
+    said = owner.page(f"/cases/{case.pk}")
+    assert f'action="/cases/{case.pk}/watch"' in said.partition("Undo")[0]
+    assert 'value="dewi@kirim.example"' in said.partition("Undo")[0]
+    owner.post(f"/cases/{case.pk}/watch", {"text": "dewi@kirim.example"})
+    assert [contact.email for contact in case.watchers.all()] == ["dewi@kirim.example"]
+    owner.page(f"/cases/{case.pk}")
+    owner.post(f"/cases/{case.pk}/reply", {"text": "Thank you."})
+    assert "Undo" not in owner.page(f"/cases/{case.pk}")
+
+
 def test_what_is_too_large_or_too_much_is_refused_before_it_is_read(
     desk: Desk, owner: Browser
 ) -> None:

@@ -68,6 +68,9 @@ ACTS: dict[str, tuple[Act, object]] = {
     "escalate": (_escalate, gettext_lazy("Escalated to your Technical Account Manager.")),
 }
 
+# Acts that another one takes back as if nothing had been.
+UNDONE_BY = {"watch": "unwatch", "unwatch": "watch"}
+
 
 def perform(name: str, case: Case, request: HttpRequest, by: Party, now: datetime) -> str:
     """Do what a form asks, and return what to say of it.

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from django.utils.translation import gettext
 
-from merpati.console import words
+from merpati.console import undo, words
 from merpati.console.services import services
 
 register = template.Library()
@@ -37,6 +37,9 @@ _TABLES: dict[str, dict[Any, Any]] = {
     "status_look": words.STATUS_LOOK,
     "severity_look": words.SEVERITY_LOOK,
 }
+
+
+register.filter("undo_offer", undo.offer_of)
 
 
 @register.simple_tag

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 
 from merpati.adapters import codec
+from merpati.console import undo
 from merpati.console.cases import acts
 from merpati.console.cases.mail_page import framed, html_of, mail_of
 from merpati.console.cases.page import Refused, case_context
@@ -50,7 +50,9 @@ def act(request: HttpRequest, case: Case, reader: Reader, name: str) -> HttpResp
         response = show(request, case, reader, refused)
         response.status_code = 422 if isinstance(error, InvalidCase) else 409
         return response
-    messages.success(request, done)
+    undone_by = acts.UNDONE_BY.get(name)
+    action = f"{reader.base}/{undone_by}" if undone_by else ""
+    undo.tell(request, done, action=action, text=request.POST.get("text", ""))
     return HttpResponseRedirect(reader.base)
 
 

@@ -20,7 +20,9 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
   const source = button.dataset.copy;
-  const text = source.startsWith("#") ? document.querySelector(source).textContent.trim() : source;
+  let text = source;
+  if (source === "here") text = location.href;
+  if (source.startsWith("#")) text = document.querySelector(source).textContent.trim();
   await navigator.clipboard.writeText(text);
   const label = button.querySelector("[data-label]") ?? button;
   const before = label.textContent;
