@@ -77,7 +77,7 @@ def test_the_ready_line_names_real_ports_that_answer(merpati: Merpati) -> None:
         *("web", "web-https", "deliver-0", "deliver-1", "receive", "clock")
     }
     # The console is in the same process as the API, which has none of its headers.
-    (address,) = re.findall(r"^Console: (https?://\S+)/$", merpati.log.read_text(), re.MULTILINE)
+    (address,) = re.findall(r"console url=(https?://\S+)/$", merpati.log.read_text(), re.MULTILINE)
     assert address == f"https://{merpati.addresses['https']}"
     connection = http.client.HTTPConnection(merpati.addresses["http"])
     seen = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,8 @@ from merpati.runtime.process import set_up_log
 from merpati.runtime.setup import setup
 from merpati.runtime.supervisor import Supervisor, lock_folder, programs
 from merpati.runtime.tls import ensure_certificate
+
+log = logging.getLogger(__name__)
 
 
 @click.command(
@@ -75,9 +78,9 @@ def _hand_down(addresses: Addresses, workers: int) -> None:
 
 
 def _say_ready(addresses: Addresses, data: Path) -> None:
-    """Print the line that programs wait for, and for people where the console is."""
+    """Print the line that programs wait for; the log says for people where the console is."""
     console = settings.load(data).console_url  # with the real ports, handed down
-    click.echo(f"Console: {console}/", err=True)
+    log.info("console url=%s/", console)
     click.echo(_ready_line(addresses))
 
 
