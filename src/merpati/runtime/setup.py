@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pkgutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,8 +42,10 @@ def setup(data_dir: Path) -> DataFolder:
             path.mkdir(mode=0o700, parents=path == folder.root, exist_ok=True)
         with _locked(folder.setup_lock):
             _check_key(folder)
-            _set_up_django()
-            _migrate()
+        _set_up_django()  # a second of imports, which processes that start at once do side by side
+        with _locked(folder.setup_lock):
+            if not _is_migrated():
+                _migrate()
             _publish_policy(folder)
     except OSError as error:
         reason = error.strerror or str(error)
@@ -75,6 +78,20 @@ def _set_up_django() -> None:
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "merpati.django_settings")
     django.setup()
+
+
+def _is_migrated() -> bool:
+    """Whether all migrations there are were applied, by name: to load them takes long."""
+    from django.apps import apps  # noqa: PLC0415 - needs Django set up
+    from django.db import connection  # noqa: PLC0415
+    from django.db.migrations.recorder import MigrationRecorder  # noqa: PLC0415
+
+    there = {
+        (app.label, module.name)
+        for app in apps.get_app_configs()
+        for module in pkgutil.iter_modules([f"{app.path}/migrations"])
+    }
+    return there <= set(MigrationRecorder(connection).applied_migrations())
 
 
 def _migrate() -> None:
