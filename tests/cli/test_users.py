@@ -19,7 +19,7 @@ def shell(db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
 
 
 def test_people_are_invited_changed_kept_out_and_let_in(shell: Shell) -> None:
-    owner = ("user", "create", "sari@kirim.example", "--name", "Sari", "--account", "1")
+    owner = ("user", "create", "sari@kirim.example", "--name", "Sari", "--account", "Toko Kirim")
     made = shell.json(*owner, "--role", "owner", "--language", "id")
     assert made["accounts"] == ["Toko Kirim (owner)"]
     assert made["link"].startswith("http://127.0.0.1:8080/invitation/")
@@ -32,12 +32,14 @@ def test_people_are_invited_changed_kept_out_and_let_in(shell: Shell) -> None:
     assert (staff["link"], staff["name"]) == (None, "Sari")
     assert "Nobody would be left" in shell.refused("user", "disable", "sari@kirim.example")
     assert "no owner" in shell.refused(
-        "user", "role", "sari@kirim.example", "none", "--account", "1"
+        "user", "role", "sari@kirim.example", "none", "--account", "Toko Kirim"
     )
     tam = ("user", "create", "tari@desk.example", "--name", "Tari", "--staff", "tam")
     assert "Nobody of the staff" in shell.refused(*tam)
-    shell.json("user", "create", "budi@kirim.example", "--name", "Budi", "--account", "1")
-    changed = shell.json("user", "role", "budi@kirim.example", "developer", "--account", "1")
+    shell.json("user", "create", "budi@kirim.example", "--name", "Budi", "--account", "Toko Kirim")
+    changed = shell.json(
+        "user", "role", "budi@kirim.example", "developer", "--account", "Toko Kirim"
+    )
     assert changed["accounts"] == ["Toko Kirim (developer)"]
     assert shell.json("user", "disable", "budi@kirim.example")["state"] == "disabled"
     assert shell.json("user", "enable", "budi@kirim.example")["state"] == "invited"
@@ -61,7 +63,7 @@ def test_a_notice_is_published_and_exclusions_are_acknowledged(
     assert "published before" in shell.refused(*publish)
     assert shell.json("privacy", "show", "--language", "id")["text"] == "Text (id)\n"
     assert shell.json("privacy", "agreed") == {"agreed": []}
-    paper = ("account", "acknowledge", "1", "--by", "Sari", "--language", "id")
+    paper = ("account", "acknowledge", "Toko Kirim", "--by", "Sari", "--language", "id")
     some = shell.json(*paper, "--exclusion", "templates")
     assert some["wordings"] == {
         "templates": "Pembuatan atau penerjemahan templat Anda tidak termasuk."
