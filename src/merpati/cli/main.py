@@ -68,7 +68,9 @@ COMMANDS = {
     "doctor": Entry("doctor", "doctor", "Find what keeps mail from flowing, and the remedy."),
     "sandbox": Entry("sandbox", "sandbox", "Play mailbox providers here, to rehearse against."),
     "probe": Entry("probe", "probe", "Walk the way that mail to a domain takes, and send nothing."),
-    "config": Entry("config", "config", "Show the settings and where each comes from."),
+    "config": Entry(
+        "config", "config", "Show the settings and where each comes from, and check them."
+    ),
 }
 
 EXAMPLES = (

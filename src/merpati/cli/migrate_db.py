@@ -34,7 +34,7 @@ OWN_FILE = "sqlite"  # instead of a URL
 @click.option("--dry-run", is_flag=True, help="Read and check everything, and change nothing.")
 @click.option("--switch", is_flag=True, help="Write database.url into DIR/merpati.toml afterwards.")
 def migrate_db(url: str, data: Path, as_json: bool, dry_run: bool, switch: bool) -> None:
-    """Move accounts, domains, cases and all other control data to another database.
+    """Move the control data to another database, and check it.
 
     URL is an empty PostgreSQL database, or the word sqlite for the data folder's own file. Stop
     Merpati first. Everything is copied in one transaction and read back: each table's rows and

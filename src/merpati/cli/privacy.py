@@ -22,7 +22,7 @@ _TEXT = click.Path(exists=True, dir_okay=False, path_type=Path)
     ),
 )
 def privacy() -> None:
-    """Publish the privacy notice, and show who agreed to which version."""
+    """Publish the privacy notice; show who agreed."""
 
 
 @privacy.command("show", examples=("merpati privacy show", "merpati privacy show --language id"))
