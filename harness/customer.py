@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.service import Merpati
@@ -25,14 +25,21 @@ def sign_up(
     name: str = "Toko Kirim",
     domain: str = DOMAIN,
     sending_ips: Mapping[str, str] = SENDING_IPS,
+    also: Sequence[Sequence[str]] = (),
 ) -> Customer:
-    """Create account, sending IPs (address to HELO name) and sending domain by command."""
-    account = merpati.command(
-        *("account", "create", name, "--plan", "premium", "--service-time-zone", "uk")
-    )
-    owner = str(account["account_id"])
-    for address, hostname in sending_ips.items():
-        merpati.command("ip", "add", address, "--account", owner, "--hostname", hostname)
-    added = merpati.command("domain", "add", domain, "--account", owner, "--assume-verified")
+    """Create account, sending IPs (address to HELO name) and sending domain by command.
+
+    also: commands to give afterwards.
+    """
+    owner = ("--account", name)
+    account, *_, added = merpati.commands(
+        ("account", "create", name, "--plan", "premium", "--service-time-zone", "uk"),
+        *(
+            ("ip", "add", address, *owner, "--hostname", hostname)
+            for address, hostname in sending_ips.items()
+        ),
+        ("domain", "add", domain, *owner, "--assume-verified"),
+        *also,
+    )[: 2 + len(sending_ips)]
     dkim = next(record for record in added["records"] if "_domainkey" in record["name"])
-    return Customer(owner, account["api_key"], (dkim["name"], dkim["value"]))
+    return Customer(str(account["account_id"]), account["api_key"], (dkim["name"], dkim["value"]))

@@ -11,12 +11,28 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 MERPATI = str(Path(sys.executable).with_name("merpati"))
 START_LIMIT = 60.0  # seconds; generous, since tests share the machine
+
+
+# Runs commands one after the other in one process, since each of its own costs a second of imports.
+_SEVERAL = """
+import contextlib, io, json, sys
+from merpati.cli.main import run_command_line
+documents = []
+for words in json.load(sys.stdin):
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        code = run_command_line([*words, "--data", sys.argv[1], "--json"])
+    if code:
+        sys.stderr.write(f"after {len(documents)} commands that went well: {words}")
+        sys.exit(code)
+    documents.append(json.loads(said.getvalue()))
+json.dump(documents, sys.stdout)
+"""
 
 
 class CommandFailed(Exception):
@@ -75,6 +91,21 @@ class Merpati:
         if done.returncode:
             raise CommandFailed(words, done.returncode, done.stdout, done.stderr)
         return json.loads(done.stdout)
+
+    def commands(self, *each: Sequence[str]) -> list[Any]:
+        """Run several commands in turn and return their documents; raises CommandFailed."""
+        done = subprocess.run(
+            [sys.executable, "-c", _SEVERAL, str(self.data)],
+            input=json.dumps(each),
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self._environment,
+        )
+        if done.returncode:
+            raise CommandFailed(("…",), done.returncode, done.stdout, done.stderr)
+        documents: list[Any] = json.loads(done.stdout)
+        return documents
 
     def pids(self) -> dict[str, int]:
         """Return the process ids of the children by name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from tests.support.control import run_script
 from tests.support.prepared import prepared
-from tests.support.shell import Shell
+from tests.support.shell import Shell, SteadyShell
 
 OPEN = """
 from merpati.desk.case_opening import NewCase, NewContact, open_case
@@ -31,10 +32,11 @@ TAM = ("person", "add", "Tari", "tari@desk.example", "--role", "tam", "--phone",
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    given = Shell(prepared(tmp_path))
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    given = SteadyShell(prepared(tmp_path))
     given.json("account", "create", "Toko Kirim", "--service-time-zone", "uk")
-    return given
+    yield given
+    given.close()
 
 
 def opened(shell: Shell, subject: str, severity: str = "normal") -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,14 +12,15 @@ from merpati.adapters.crypto import SecretBox
 from merpati.sandbox.dns_server import DnsServer
 from merpati.sending.policy import published_policy
 from tests.support.prepared import prepared
-from tests.support.shell import Shell
+from tests.support.shell import Shell, SteadyShell
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    shell = Shell(prepared(tmp_path / "data"))
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    shell = SteadyShell(prepared(tmp_path / "data"))
     shell.json("account", "create", "Toko Kirim", "--service-time-zone", "us-eastern")
-    return shell
+    yield shell
+    shell.close()
 
 
 ADD_IP = ("ip", "add", "127.0.0.2", "--account", "1", "--hostname", "mta1.kirim.example")

@@ -48,8 +48,8 @@ def journey(tmp_path: Path) -> Iterator[Journey]:
         )
         merpati.start()
         try:
-            customer = sign_up(merpati)
-            merpati.command("route", "add", "*", f"127.0.0.1:{receiver.port}")
+            route = ("route", "add", "*", f"127.0.0.1:{receiver.port}")
+            customer = sign_up(merpati, also=[route])
             yield Journey(merpati, customer, receiver, faults)
         finally:
             faults.unlink(missing_ok=True)

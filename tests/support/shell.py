@@ -45,6 +45,47 @@ class Shell:
         return done.stderr
 
 
+_SERVE = """
+import contextlib, io, json, os, sys
+from merpati.cli.main import run_command_line
+for line in sys.stdin:
+    words, environment = json.loads(line)
+    os.environ.clear()
+    os.environ.update(environment)
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run_command_line(words)
+    print(json.dumps([code, out.getvalue(), err.getvalue()]), flush=True)
+"""
+
+
+class SteadyShell(Shell):
+    """Gives all its commands to one process beside the test: each import is paid for once."""
+
+    def __init__(self, data: Path) -> None:
+        super().__init__(data)
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _SERVE],
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, *words: str) -> subprocess.CompletedProcess[str]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        given = [[*words, "--data", str(self.data)], self.environment]
+        self._process.stdin.write(json.dumps(given) + "\n")
+        self._process.stdin.flush()
+        code, out, err = json.loads(self._process.stdout.readline())
+        return subprocess.CompletedProcess(words, code, out, err)
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+
 class QuickShell(Shell):
     """Gives commands in this very process, on the test's database: a hundred times as fast.
 

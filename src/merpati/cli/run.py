@@ -80,7 +80,7 @@ def _hand_down(addresses: Addresses, workers: int) -> None:
 def _say_ready(addresses: Addresses, data: Path) -> None:
     """Print the line that programs wait for; the log says for people where the console is."""
     console = settings.load(data).console_url  # with the real ports, handed down
-    log.info("console url=%s/", console)
+    log.info("console url=%s", f"{console}/")
     click.echo(_ready_line(addresses))
 
 
