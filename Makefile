@@ -24,7 +24,7 @@ system: ## As root on Debian: install the programs that the full test run uses
 demo: setup ## Send signed mail from two IPs to a receiver that verifies it, with live figures
 	@$(BIN)/python -m demo
 
-test: setup system ## Lint, types, architecture and all tests (under 10 minutes)
+test: setup system ## Lint, types, architecture and all tests, on SQLite and PostgreSQL
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
 	$(BIN)/python -m tests.support.postgres $(BIN)/pytest -q -n $(WORKERS) --dist loadgroup
