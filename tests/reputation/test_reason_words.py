@@ -1,25 +1,32 @@
 from __future__ import annotations
 
 import string
+from enum import Enum
 
 import pytest
 
 from merpati.reputation.reason import Kind, Reason
-from merpati.reputation.reason_words import in_words, sentences
+from merpati.reputation.reason_words import in_words
+from merpati.reputation.traffic_csv import ProblemKind
+from merpati.reputation.words import sentences
+
+FILES: dict[str, type[Enum]] = {"reason_words.toml": Kind, "csv_problems.toml": ProblemKind}
+SENTENCES = [(file, kind) for file, kinds in FILES.items() for kind in kinds]
 
 
 def _facts(sentence: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(sentence) if name}
 
 
-def test_every_kind_has_its_sentence_in_both_languages_and_none_is_left_over() -> None:
-    assert set(sentences()) == {kind.value for kind in Kind}
-    assert all(set(words) == {"en", "id"} for words in sentences().values())
+@pytest.mark.parametrize("file", FILES)
+def test_every_kind_has_its_sentence_in_both_languages_and_none_is_left_over(file: str) -> None:
+    assert set(sentences(file)) == {kind.value for kind in FILES[file]}
+    assert all(set(words) == {"en", "id"} for words in sentences(file).values())
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_both_languages_say_the_same_facts(kind: Kind) -> None:
-    words = sentences()[kind.value]
+@pytest.mark.parametrize(("file", "kind"), SENTENCES)
+def test_both_languages_say_the_same_facts(file: str, kind: Enum) -> None:
+    words = sentences(file)[kind.value]
     assert words["en"] != words["id"]
     assert _facts(words["en"]) == _facts(words["id"])
 

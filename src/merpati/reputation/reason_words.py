@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
-from functools import cache
-from importlib import resources
-from typing import Literal
-
 from merpati.reputation.reason import Reason
+from merpati.reputation.words import Language, say
 
-Language = Literal["en", "id"]
-_THOUSANDS: Mapping[Language, str] = {"en": ",", "id": "."}
+FILE = "reason_words.toml"
 
-
-@cache
-def sentences() -> Mapping[str, Mapping[Language, str]]:
-    """Return the sentence of each kind, by the kind's value and the language."""
-    file = resources.files("merpati.reputation") / "reason_words.toml"
-    return tomllib.loads(file.read_text("utf-8"))
+__all__ = ["FILE", "Language", "in_words"]
 
 
 def in_words(reason: Reason, language: Language) -> str:
     """Return a reason as one or two sentences."""
-    mark = _THOUSANDS[language]
-    facts = {name: f"{value:,}".replace(",", mark) for name, value in reason.facts.items()}
-    return sentences()[reason.kind.value][language].format(**facts)
+    return say(FILE, reason.kind.value, reason.facts, language)

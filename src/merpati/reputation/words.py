@@ -1,0 +1,30 @@
+"""What this room decides, in words: one sentence for each kind, in each language, from a TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Literal
+
+Language = Literal["en", "id"]
+_THOUSANDS: Mapping[Language, str] = {"en": ",", "id": "."}
+
+
+@cache
+def sentences(file: str) -> Mapping[str, Mapping[Language, str]]:
+    """Return the sentences of a file of this package, by kind and language."""
+    return tomllib.loads((resources.files("merpati.reputation") / file).read_text("utf-8"))
+
+
+def say(file: str, kind: str, facts: Mapping[str, int | str], language: Language) -> str:
+    """Return the sentence of a kind with its facts; numbers as the language writes them."""
+    return sentences(file)[kind][language].format(
+        **{name: in_digits(fact, language) for name, fact in facts.items()}
+    )
+
+
+def in_digits(fact: int | str, language: Language) -> str:
+    """Return a whole number as the language writes it, a text as it is."""
+    return f"{fact:,}".replace(",", _THOUSANDS[language]) if isinstance(fact, int) else fact
