@@ -16,8 +16,9 @@ from __future__ import annotations
 import csv
 import difflib
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from datetime import date
 from enum import Enum
 
@@ -78,7 +79,7 @@ class Problem:
     line: int
     field: str
     kind: ProblemKind
-    facts: Mapping[str, int | str] = field(default_factory=dict)
+    facts: Mapping[str, int | str] = dataclass_field(default_factory=dict)
 
     def in_words(self, language: Language) -> str:
         """Return where it is, what is wrong and what to do."""

@@ -1,4 +1,4 @@
-"""What this room decides, in words: one sentence for each kind, in each language, from a TOML file."""
+"""What this room decides, in words: a sentence for each kind and language, from a TOML file."""
 
 from __future__ import annotations
 
