@@ -13,7 +13,8 @@ help: ## Show the targets
 	@echo "Merpati: make TARGET"
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  %-12s %s\n", $$1, $$2}'
 
-setup: $(READY) ## Make the virtual environment with the locked dependencies
+setup: $(READY) ## Make the virtual environment with the locked dependencies, compile the texts
+	@$(BIN)/python scripts/catalogues.py
 
 $(READY): requirements/dev.lock pyproject.toml scripts/setup.sh
 	@PYTHON=$(PYTHON) VENV=$(VENV) sh scripts/setup.sh
@@ -47,8 +48,7 @@ chaos: setup ## 200 rounds of kill -9 under load; ARGS="--defer 30 --reject 2": 
 fuzz: setup ## Ten minutes of random input to all that reads it; ARGS="--seconds 60 template"
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
-messages: setup ## Compile the translated texts
-	$(BIN)/python scripts/catalogues.py
+messages: setup ## Compile the translated texts (every target does)
 
 docs: setup ## Write the reference of commands and settings from the code
 	$(BIN)/python -m merpati.cli.reference

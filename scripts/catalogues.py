@@ -1,8 +1,10 @@
-"""Compiles the message catalogues: `make messages` joins a language's `*.po` into its `django.mo`.
+"""Compiles the message catalogues: joins a language's `*.po` into its `django.mo`.
 
 One catalogue a room, `locale/id/desk.po`, so that people who work on different rooms never meet in
-one file. Nobody needs GNU gettext to work on the texts: this reads what our catalogues use, which
-is msgctxt, msgid, msgid_plural, msgstr, msgstr[N], strings over several lines, comments.
+one file; what they compile to is built and never committed, for the same reason. Every target of
+make, a run of the tests and the build of the package (hatchling's hook below) compile what is new.
+Nobody needs GNU gettext to work on the texts: this reads what our catalogues use, which is
+msgctxt, msgid, msgid_plural, msgstr, msgstr[N], strings over several lines, comments.
 
 Source: GNU gettext manual, "The Format of GNU MO Files" and "The Format of PO Files".
 """
@@ -14,6 +16,9 @@ import re
 import struct
 import sys
 from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 LOCALE = Path(__file__).parents[1] / "src" / "merpati" / "locale"
 
@@ -88,10 +93,35 @@ def compiled(messages: dict[str, str]) -> bytes:
     return head + table + strings
 
 
+def compile_all(locale: Path = LOCALE) -> list[Path]:
+    """Compile the catalogues of every language; return the files that were not so already.
+
+    A file is replaced whole: a process that starts meanwhile reads the old one or the new one.
+    """
+    written = []
+    for folder in sorted(locale.iterdir()):
+        target = folder / "LC_MESSAGES" / "django.mo"
+        content = compiled(catalogue(folder))
+        if not target.exists() or target.read_bytes() != content:
+            target.parent.mkdir(exist_ok=True)
+            new = target.with_suffix(".new")
+            new.write_bytes(content)
+            new.replace(target)
+            written.append(target)
+    return written
+
+
+class Catalogues(BuildHookInterface[Any]):
+    """Compiles them before a wheel is built, an editable one too, and packs them."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: D102
+        compile_all()
+        build_data["artifacts"].append("src/merpati/locale/*/LC_MESSAGES/django.mo")
+
+
 def main() -> int:
     """Compile the catalogues of every language."""
-    for folder in LOCALE.iterdir():
-        (folder / "LC_MESSAGES" / "django.mo").write_bytes(compiled(catalogue(folder)))
+    compile_all()
     return 0
 
 

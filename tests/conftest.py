@@ -15,10 +15,16 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
+from scripts.catalogues import compile_all
 from tests.support.postgres import CannotStart, Server, running
 
 hypothesis.settings.register_profile("merpati", deadline=None)
 hypothesis.settings.load_profile("merpati")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # once, before xdist's workers start
+        compile_all()
 
 
 SLOW_ROOMS = ("chaos", "browser", "journeys", "bench", "fuzz")  # some of their tests: a minute
