@@ -1,0 +1,1 @@
+"""Moving from an old provider, as it is planned and carried out."""

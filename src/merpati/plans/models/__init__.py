@@ -1,0 +1,1 @@
+"""What plans keep, one file for each kind of plan."""

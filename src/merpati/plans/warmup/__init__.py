@@ -1,0 +1,1 @@
+"""Warm-up as it is carried out: what was sent, what may be sent next, who is told."""
