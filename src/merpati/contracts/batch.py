@@ -74,12 +74,20 @@ class Recipient(msgspec.Struct, frozen=True, array_like=True):
 
 
 class MessageRow(msgspec.Struct, frozen=True, array_like=True):
-    """The durable row of one message: what the ready queue needs, and the rest as bytes."""
+    """The durable row of one message: what the ready queue needs, and the rest as bytes.
+
+    tier: how recently the recipient engaged, lower goes first: 0 when the account knows nothing of
+    anybody; 1 within 7 days, 2 within 30, 3 within 60, 4 within 90, 5 longer ago or never.
+    bucket: 0 to 9,999, of the recipient's address (`sending/buckets.py`): those below a share of
+    10,000 belong to it, so that a recipient who has moved stays moved while it rises.
+    """
 
     index: int  # message id = base_id + index
     domain: str  # routing domain: the recipient's, lower case, ASCII (IDNA)
     due_at: int
     recipient: bytes  # msgpack of Recipient
+    tier: int = 0
+    bucket: int = 0
 
 
 class Batch(msgspec.Struct, frozen=True, array_like=True):

@@ -87,6 +87,7 @@ class Event(msgspec.Struct, frozen=True, array_like=True):
     attempts: int = 0  # attempts before this one (SparkPost num_retries)
     size_bytes: int = 0
     tls: bool = False
+    egress: str = ""  # name of the old provider it went by; then no IP of ours sent it
 
 
 class JournalKind(enum.IntEnum):

@@ -32,6 +32,7 @@ from merpati.contracts.batch import (
 )
 from merpati.contracts.event import InjectedRecipient, Injection
 from merpati.sending.address import breaks_a_line, envelope_address
+from merpati.sending.buckets import bucket_of
 from merpati.sending.directory import PoolEntry, SendingAccount
 from merpati.sending.injection_errors import (
     AccountSuspended,
@@ -317,7 +318,9 @@ def _prepared(one: Validated, sources: Mapping[str, str]) -> Prepared:
         injected_at=one.injected_at,
         size=len(addressees),
         content=one.content,
-        messages=_rows(addressees, suppressed, one.starts_at or one.injected_at),
+        messages=_rows(
+            account.account_id, addressees, suppressed, one.starts_at or one.injected_at
+        ),
         injection=codec.pack(
             Injection(
                 account_id=account.account_id,
@@ -562,10 +565,16 @@ def _too_large(recipient: Recipient, packed_bytes: int) -> str | None:
 
 
 def _rows(
-    addressees: Sequence[_Addressee], suppressed: Sequence[str | None], due_at: int
+    account_id: int, addressees: Sequence[_Addressee], suppressed: Sequence[str | None], due_at: int
 ) -> list[MessageRow]:
     return [
-        MessageRow(index, addressee.domain, due_at, addressee.packed)
+        MessageRow(
+            index,
+            addressee.domain,
+            due_at,
+            addressee.packed,
+            bucket=bucket_of(account_id, addressee.recipient.rcpt_to),
+        )
         for index, (addressee, source) in enumerate(zip(addressees, suppressed, strict=True))
         if source is None
     ]
