@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.warmup import svg
-from bench.warmup.course import CourseDay, run
 from bench.warmup.policies import POLICIES
 from bench.warmup.score import Score
 from bench.warmup.svg import Axis, Series
+from merpati.reputation.course import CourseDay, run
 from merpati.reputation.history import sent
 from merpati.reputation.provider_family import Member
 from merpati.reputation.signs import Sign, signs_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from bench.warmup.course import Policy
 from merpati.reputation import sparkpost_stages, warmup
+from merpati.reputation.course import Controller, Policy
 from merpati.reputation.history import Day
 from merpati.reputation.provider_model import HOURS, Provider
 
@@ -45,16 +45,6 @@ class Oracle(Daily):
 
     def allowance(self, history: Sequence[Day], target: int, provider: Provider) -> int:
         return min(target, provider.comfortable)
-
-
-class Ours(Daily):
-    """The controller, asked again every half hour."""
-
-    def __init__(self) -> None:
-        super().__init__(_ours)
-
-    def pace(self, history: Sequence[Day], today: Day) -> float | None:
-        return warmup.during_day(history, today).messages_per_hour
 
 
 def _ours(history: Sequence[Day], target: int) -> float:
@@ -106,7 +96,7 @@ def _multiplicative(history: Sequence[Day], target: int) -> float:
 
 
 POLICIES: dict[str, Callable[[], Policy]] = {
-    "Merpati": Ours,
+    "Merpati": Controller,
     "Merpati, day by day": lambda: Daily(_ours),
     "multiplicative, with memory": lambda: Daily(_multiplicative),
     "additive increase": lambda: Daily(_additive),

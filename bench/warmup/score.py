@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.warmup.course import MOST_DAYS, CourseDay, Policy, is_reached, run
 from bench.warmup.policies import Oracle
+from merpati.reputation.course import MOST_DAYS, CourseDay, Policy, is_reached, run
 from merpati.reputation.provider_family import Member
 
 NEVER_AFTER = 3.0  # times the oracle's days

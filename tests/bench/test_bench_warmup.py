@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 import pytest
 
 from bench.warmup import __main__ as benchmark
-from bench.warmup.course import run
 from bench.warmup.policies import POLICIES
 from bench.warmup.score import oracle_course, score, scored, summary
+from merpati.reputation.course import run
 from merpati.reputation.provider_family import family
 
 OURS, SIMPLE, STAGES = "Merpati", "multiplicative, with memory", "SparkPost's stages"

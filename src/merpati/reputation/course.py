@@ -1,4 +1,7 @@
-"""One warm-up from the first message on: a policy against one member of a family."""
+"""One simulated warm-up from the first message on: a policy against one member of a family.
+
+The benchmark compares policies with it, and a migration plan takes its range from it.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from datetime import date, timedelta
 from random import Random
 from typing import Protocol
 
+from merpati.reputation import warmup
 from merpati.reputation.history import Day
 from merpati.reputation.provider_family import Mailing, Member
 from merpati.reputation.provider_model import HOURS, Answers, Provider
@@ -31,6 +35,18 @@ class Policy(Protocol):
         """Return messages an hour from now on; None: what is left, evenly."""
 
 
+class Controller:
+    """The policy that runs in earnest: `warmup.py`, asked again several times a day."""
+
+    def allowance(self, history: Sequence[Day], target: int, provider: Provider) -> int:
+        """Return the controller's allowance for the day after the history."""
+        return warmup.next_allowance(history, target).messages_per_day
+
+    def pace(self, history: Sequence[Day], today: Day) -> float | None:
+        """Return the controller's pace from how today went so far."""
+        return warmup.during_day(history, today).messages_per_hour
+
+
 @dataclass(frozen=True, slots=True)
 class CourseDay:
     """A day as it went, beside what the provider would have borne."""
@@ -39,11 +55,14 @@ class CourseDay:
     tolerance: float
 
 
-def run(member: Member, policy: Policy, days: int) -> list[CourseDay]:
-    """Play at most so many days; stop once the target is reached."""
-    chances = Random(member.seed)
-    provider = Provider(member.temper, Random(chances.getrandbits(48)))
-    demand = Random(chances.getrandbits(48))
+def run(member: Member, policy: Policy, days: int, slices: int = SLICES) -> list[CourseDay]:
+    """Play at most so many days; stop once the target is reached.
+
+    slices: parts of a day after each of which the policy is asked for its pace.
+    """
+    chances = Random(member.seed)  # noqa: S311 (a simulation, here and below)
+    provider = Provider(member.temper, Random(chances.getrandbits(48)))  # noqa: S311
+    demand = Random(chances.getrandbits(48))  # noqa: S311
     course: list[CourseDay] = []
     history: list[Day] = []
     reported = 0  # complaints arrive the day after
@@ -63,7 +82,9 @@ def run(member: Member, policy: Policy, days: int) -> list[CourseDay]:
             human_opens=0,
         )
         hard_bounce_share = member.mailing.hard_bounce_share_on(number)
-        today = _played(policy, history, provider, morning, hard_bounce_share)
+        today = _played(
+            policy, history, provider, morning, hard_bounce_share=hard_bounce_share, slices=slices
+        )
         reported = provider.end_day(member.mailing.complaint_share_on(number))
         course.append(CourseDay(today, provider.tolerance))
         if today.attempted:
@@ -88,18 +109,20 @@ def _played(
     history: Sequence[Day],
     provider: Provider,
     today: Day,
+    *,
     hard_bounce_share: float,
+    slices: int,
 ) -> Day:
     """Return the day as it was at midnight. What was deferred waits, and is tried again."""
-    for number in range(SLICES):
-        hour = number * HOURS / SLICES
+    for number in range(slices):
+        hour = number * HOURS / slices
         waiting = today.offered - today.accepted - today.blocked
         left = min(today.allowance - today.attempted, waiting)
         pace = policy.pace(history, today)
         if pace is None:
-            due = round(left / (SLICES - number))
+            due = round(left / (slices - number))
         else:
-            due = min(left, math.ceil(pace * HOURS / SLICES))
+            due = min(left, math.ceil(pace * HOURS / slices))
         if due > 0:
             today = _with(today, due, provider.answer(due, hour, hard_bounce_share))
     return today
