@@ -5,12 +5,17 @@ from enum import Enum
 
 import pytest
 
+from merpati.reputation.migration_plan import Note, StepKind
 from merpati.reputation.reason import Kind, Reason
 from merpati.reputation.reason_words import in_words
 from merpati.reputation.traffic_csv import ProblemKind
 from merpati.reputation.words import sentences
 
-FILES: dict[str, type[Enum]] = {"reason_words.toml": Kind, "csv_problems.toml": ProblemKind}
+FILES: dict[str, list[Enum]] = {
+    "reason_words.toml": list(Kind),
+    "csv_problems.toml": list(ProblemKind),
+    "plan_words.toml": [*StepKind, *Note],
+}
 SENTENCES = [(file, kind) for file, kinds in FILES.items() for kind in kinds]
 
 

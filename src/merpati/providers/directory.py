@@ -68,6 +68,18 @@ class FeedbackLoop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str = ""
 
 
+class Arrival(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a provider asks of a sending IP that it does not know yet.
+
+    registration: where to announce it, because unknown IPs are refused; "" where nobody need.
+    most_growth: volume may grow so many times at once, None where nothing is said.
+    """
+
+    source: str
+    registration: str = ""
+    most_growth: float | None = None
+
+
 class Mediation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where a block is disputed, and what is asked there."""
 
@@ -100,6 +112,7 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fbl: FeedbackLoop
     mediation: Mediation
     limits: Limits | None = None
+    arrival: Arrival | None = None
     requirements: dict[str, Any] = {}
     reply: list[Reply] = []
     reply_lines: Literal["all", "last first"] = "all"  # where a reply of several lines is read

@@ -7,9 +7,10 @@ traffic; `traffic_csv.py` reads traffic.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from enum import Enum
 
 OTHER = "other"  # every provider that has no line of its own
 MOST_IPS = 6  # mission clause C1
@@ -70,3 +71,99 @@ def _by_volume(volumes: Iterable[tuple[str, int]]) -> list[str]:
     for name, volume in volumes:
         totals[name] = totals.get(name, 0) + volume
     return sorted(totals, key=lambda name: (-totals[name], name))
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """An IP pool of the plan, the streams that go by it and how many sending IPs it has."""
+
+    name: str
+    streams: tuple[str, ...]
+    ips: int
+    starts_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """When something is done: nine in ten simulated runs are later than `early`, one in ten than
+    `late`. None: not within the days that were simulated.
+    """
+
+    early: date | None
+    likely: date | None
+    late: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedDay:
+    """One day of one pool at one provider: messages here, in the likely run and in 8 of 10.
+
+    share: of WHOLE recipients who have moved, in the likely run; the rest goes the old way.
+    """
+
+    day: date
+    share: int
+    ours: int
+    ours_low: int
+    ours_high: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One pool at one provider, day by day from the plan's first day. Volumes: messages a day."""
+
+    pool: str
+    provider: str
+    messages_per_day: int
+    target_per_day: int
+    days: tuple[PlannedDay, ...]
+    done: Range
+
+
+class StepKind(Enum):
+    """What has to be done by hand. Each has its sentence in `plan_words.toml`."""
+
+    OLD_PROVIDER = "old_provider"
+    POOL = "pool"  # pool, ips
+    PTR = "ptr"
+    SPF_DKIM = "spf_dkim"
+    SUPPRESSIONS = "suppressions"
+    ENGAGEMENT = "engagement"
+    REGISTER = "register"  # provider, where
+    FEEDBACK_LOOP = "feedback_loop"  # provider, where
+    KEEP_OLD = "keep_old"  # days
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to do by hand, and until when."""
+
+    kind: StepKind
+    due_on: date
+    facts: Mapping[str, int | str]
+
+
+class Note(Enum):
+    """What whoever reads the plan should know of it."""
+
+    LITTLE_MAIL = "little_mail"  # too little to keep an IP warm
+    NO_ENGAGEMENT = "no_engagement"
+    NO_IPS = "no_ips"  # a pool has no sending IP yet
+    NOT_WITHIN = "not_within"  # some provider is not done within the days simulated
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationPlan:
+    """Day by day from the old provider to here.
+
+    half, most, whole: when half, nine tenths and all of today's mail are sent from here.
+    """
+
+    starts_on: date
+    pools: tuple[Pool, ...]
+    cells: tuple[Cell, ...]
+    half: Range
+    most: Range
+    whole: Range
+    steps: tuple[Step, ...]
+    notes: tuple[Note, ...]

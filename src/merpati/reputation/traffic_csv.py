@@ -66,6 +66,7 @@ class ProblemKind(Enum):
     TARGET_BELOW = "target_below"  # target, now
     NOT_A_DATE = "not_a_date"  # found
     PAST = "past"  # found, today
+    TOO_MUCH = "too_much"  # target, most
     STARTS_DIFFER = "starts_differ"  # stream, first
     NOT_A_PERCENTAGE = "not_a_percentage"  # found
     ENGAGED_FALLS = "engaged_falls"
@@ -74,7 +75,7 @@ class ProblemKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake. line: of the file, from 1; field: the column, "" for the line or file."""
+    """One mistake. line: of the file, from 1, 0 for all of it; field: the column, "" for a line."""
 
     line: int
     field: str
@@ -83,12 +84,9 @@ class Problem:
 
     def in_words(self, language: Language) -> str:
         """Return where it is, what is wrong and what to do."""
-        where = {"en": "line", "id": "baris"}[language]
-        column = f", {self.field}" if self.field else ""
-        return (
-            f"{where} {in_digits(self.line, language)}{column}: "
-            f"{say(_WORDS, self.kind.value, self.facts, language)}"
-        )
+        line = {"en": "line", "id": "baris"}[language] + f" {in_digits(self.line, language)}"
+        where = ", ".join(part for part in (line if self.line else "", self.field) if part)
+        return f"{where}: {say(_WORDS, self.kind.value, self.facts, language)}"
 
 
 class InvalidTraffic(ValueError):
