@@ -48,6 +48,7 @@ else:
 INSTALLED_APPS = [
     "merpati.accounts",
     "merpati.sending",
+    "merpati.events",
     "merpati.plans",
     "merpati.desk",
     "merpati.console",

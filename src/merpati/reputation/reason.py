@@ -28,6 +28,7 @@ class Kind(Enum):
     AFTER_GAP = "after_gap"
     TARGET = "target"
     STAGE = "stage"  # stage
+    OVERRIDDEN = "overridden"  # by a person, whose reason stands beside it
 
     # Of a pace within the day.
     EVEN = "even"  # messages_per_hour

@@ -43,7 +43,13 @@ class IpPool(models.Model):
 
 
 class SendingIp(models.Model):
-    """A dedicated address that connections leave from, and the name it says in EHLO."""
+    """A dedicated address that connections leave from, and the name it says in EHLO.
+
+    It warms up by SparkPost's stages, by provider, by both (then both limits hold) or not at all.
+    auto_warmup_stage: kept when off; auto_warmup_stage_on: the UTC day since which it stands, None
+    until the clock process has seen it. engaged_within_days: only who engaged so lately is mailed
+    from here while it warms up; None: everybody.
+    """
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="sending_ips")
     pool = models.ForeignKey(IpPool, on_delete=models.PROTECT, related_name="sending_ips")
@@ -51,7 +57,10 @@ class SendingIp(models.Model):
     hostname = models.CharField(max_length=253)
     slot = models.PositiveSmallIntegerField()  # 1 to 6, one of each per account: the limit itself
     auto_warmup_enabled = models.BooleanField(default=False)
-    auto_warmup_stage = models.PositiveSmallIntegerField(null=True, blank=True)  # kept when off
+    auto_warmup_stage = models.PositiveSmallIntegerField(null=True, blank=True)
+    auto_warmup_stage_on = models.DateField(null=True, blank=True)
+    warms_by_provider = models.BooleanField(default=False)
+    engaged_within_days = models.PositiveSmallIntegerField(null=True, blank=True)
     created_at = models.DateTimeField()
 
     class Meta:
@@ -73,10 +82,47 @@ class SendingIp(models.Model):
                 | models.Q(auto_warmup_stage__isnull=False),
                 name="sending_ip_warming_has_stage",
             ),
+            models.CheckConstraint(
+                condition=models.Q(engaged_within_days__isnull=True)
+                | models.Q(engaged_within_days__gte=1),
+                name="sending_ip_engaged_within_a_day",
+            ),
         )
 
     def __str__(self) -> str:
         return self.address
+
+
+class ProviderAllowance(models.Model):
+    """What a warming IP may send to one provider on one UTC day, and why; kept as its history.
+
+    reason: `reputation.reason.Reason` as {"kind", "facts"}. The same of the pace within the day:
+    messages_per_hour, None for evenly; paused_until, None for no pause; pace_reason, None for none.
+    """
+
+    sending_ip = models.ForeignKey(
+        SendingIp, on_delete=models.CASCADE, related_name="provider_allowances"
+    )
+    provider = models.CharField(max_length=253)  # as events name it
+    day = models.DateField()
+    messages = models.PositiveIntegerField()
+    reason = models.JSONField()
+    messages_per_hour = models.PositiveIntegerField(null=True, blank=True)
+    paused_until = models.DateTimeField(null=True, blank=True)
+    pace_reason = models.JSONField(null=True, blank=True)
+    decided_at = models.DateTimeField()  # of what changed last
+
+    class Meta:
+        """One for each IP, provider and day: of two who decide it, the first does."""
+
+        constraints = (
+            models.UniqueConstraint(
+                fields=["sending_ip", "provider", "day"], name="allowance_per_ip_provider_day"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.messages} to {self.provider} on {self.day}"
 
 
 class CheckStatus(models.TextChoices):
@@ -283,6 +329,25 @@ class Suppression(models.Model):
 
     def __str__(self) -> str:
         return f"{self.recipient} ({self.type})"
+
+
+class Engagement(models.Model):
+    """The last UTC day on which a recipient opened or clicked something of an account's."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="engagements")
+    recipient = models.CharField(max_length=320)  # lower case, trimmed
+    engaged_on = models.DateField()
+
+    class Meta:
+        """One day for each recipient: the latest."""
+
+        constraints = (
+            # Also the index that `engagement.tiers_of` reads.
+            models.UniqueConstraint(fields=["account", "recipient"], name="engagement_recipient"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.recipient} on {self.engaged_on}"
 
 
 class BounceRulePosition(models.Model):

@@ -29,6 +29,7 @@ from merpati.adapters import codec
 from merpati.contracts import sending_policy as contract
 from merpati.contracts.sending_policy import TlsMode
 from merpati.reputation.sparkpost_stages import messages_per_day
+from merpati.sending.allowances_in_force import first_allowance, for_policy
 from merpati.sending.models import (
     DEFAULT_POOL,
     DkimKey,
@@ -223,12 +224,21 @@ def _accounts() -> list[contract.Account]:
 
 
 def _pools() -> list[contract.Pool]:
+    rows = list(SendingIp.objects.order_by("account_id", "slot"))
+    allowances = for_policy([ip.pk for ip in rows if ip.warms_by_provider])
     ips: dict[tuple[int, int], list[contract.SendingIp]] = {}
-    for ip in SendingIp.objects.order_by("account_id", "slot"):
+    for ip in rows:
         limit = messages_per_day(ip.auto_warmup_stage or 0) if ip.auto_warmup_enabled else None
         # Keyed by account too: an address can only ever serve its own account's mail.
         ips.setdefault((ip.account_id, ip.pool_id), []).append(
-            contract.SendingIp(ip.address, ip.hostname, limit)
+            contract.SendingIp(
+                ip.address,
+                ip.hostname,
+                limit,
+                allowances=allowances.get(ip.pk, []),
+                first_allowance=first_allowance() if ip.warms_by_provider else None,
+                engaged_within_days=ip.engaged_within_days,
+            )
         )
     return [
         contract.Pool(

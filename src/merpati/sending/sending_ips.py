@@ -31,6 +31,8 @@ from merpati.sending.models import DEFAULT_POOL, SENDING_IPS_PER_ACCOUNT, Sendin
 from merpati.sending.pools import find_pool
 from merpati.sending.warmup_stages import changed_stage
 
+LONGEST_ENGAGEMENT_DAYS = 365
+
 
 def sending_ips_of(account_id: int) -> QuerySet[SendingIp]:
     """Return an account's sending IPs with their pools, in one query."""
@@ -77,6 +79,7 @@ def add_sending_ip(
         hostname=checked_hostname(hostname),
         auto_warmup_enabled=warm_up,
         auto_warmup_stage=FIRST_STAGE if warm_up else None,
+        auto_warmup_stage_on=now.date() if warm_up else None,
         created_at=now,
     )
     with transaction.atomic():
@@ -144,9 +147,10 @@ def update_sending_ip(
         before = (ip.pool.slug, ip.auto_warmup_enabled, ip.auto_warmup_stage)
         if pool is not None:
             ip.pool = find_pool(account_id, pool)
-        ip.auto_warmup_enabled, ip.auto_warmup_stage = changed_stage(
+        enabled, stage = changed_stage(
             ip.auto_warmup_enabled, ip.auto_warmup_stage, auto_warmup_enabled, auto_warmup_stage
         )
+        _take_stage(ip, enabled, stage, now)
         ip.save()
         after = (ip.pool.slug, ip.auto_warmup_enabled, ip.auto_warmup_stage)
         names = ("pool", "auto_warmup_enabled", "auto_warmup_stage")
@@ -161,6 +165,57 @@ def update_sending_ip(
         )
         policy.bump()
     return ip
+
+
+def choose_warmup(
+    account_id: int,
+    address: str,
+    *,
+    by_provider: bool = False,
+    by_stages: bool = False,
+    engaged_within_days: int | None = None,
+    by: str,
+    now: datetime,
+) -> SendingIp:
+    """Have an IP warm up by provider, by SparkPost's stages, by both, or no more.
+
+    A stage that an IP had is kept; without one it begins at 1. engaged_within_days: until it is
+    warm only who engaged so lately is mailed from here; None: everybody.
+    Raises InvalidValue, SendingIpNotFound.
+    """
+    if engaged_within_days is not None and not 1 <= engaged_within_days <= LONGEST_ENGAGEMENT_DAYS:
+        raise InvalidValue(
+            f"an engagement age is 1 to {LONGEST_ENGAGEMENT_DAYS} days", "engaged_within_days"
+        )
+    names = ("warms_by_provider", "auto_warmup_enabled", "auto_warmup_stage", "engaged_within_days")
+    with transaction.atomic():
+        ip = find_sending_ip(account_id, address)
+        before = {name: getattr(ip, name) for name in names}
+        ip.warms_by_provider = by_provider
+        enabled, stage = changed_stage(
+            ip.auto_warmup_enabled, ip.auto_warmup_stage, by_stages, None
+        )
+        _take_stage(ip, enabled, stage, now)
+        ip.engaged_within_days = engaged_within_days
+        ip.save()
+        audit.record(
+            "choose_warmup",
+            ip.address,
+            by=by,
+            now=now,
+            account_id=account_id,
+            before=before,
+            after={name: getattr(ip, name) for name in names},
+        )
+        policy.bump()
+    return ip
+
+
+def _take_stage(ip: SendingIp, enabled: bool, stage: int | None, now: datetime) -> None:
+    """Note since when a stage stands, if it is another or begins anew."""
+    if (enabled, stage) != (ip.auto_warmup_enabled, ip.auto_warmup_stage):
+        ip.auto_warmup_stage_on = now.date()
+    ip.auto_warmup_enabled, ip.auto_warmup_stage = enabled, stage
 
 
 def move_sending_ip(

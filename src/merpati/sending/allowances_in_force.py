@@ -1,0 +1,74 @@
+"""Which allowances by provider hold now, and why: for the sending policy and for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from functools import cache
+from typing import Any
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from merpati.contracts import sending_policy as contract
+from merpati.reputation.reason import Kind, Reason
+from merpati.reputation.reason_words import in_words
+from merpati.reputation.warmup import next_allowance
+from merpati.sending.models import ProviderAllowance
+
+_EPOCH = date(1970, 1, 1)
+_NO_TARGET = 2**31 - 1
+
+
+def latest(sending_ip_ids: Iterable[int]) -> QuerySet[ProviderAllowance]:
+    """Return the newest row of each provider, for some IPs: the level that holds."""
+    newer = ProviderAllowance.objects.filter(
+        sending_ip=OuterRef("sending_ip"), provider=OuterRef("provider"), day__gt=OuterRef("day")
+    )
+    return ProviderAllowance.objects.filter(
+        ~Exists(newer), sending_ip_id__in=list(sending_ip_ids)
+    ).order_by("sending_ip_id", "provider")
+
+
+@cache
+def first_allowance() -> int:
+    """Return what a provider gets that nothing is known of."""
+    return next_allowance((), _NO_TARGET).messages_per_day
+
+
+def for_policy(sending_ip_ids: Iterable[int]) -> dict[int, list[contract.ProviderAllowance]]:
+    """Return the engine's allowances by sending IP, of IPs that warm up by provider.
+
+    Only the newest of each provider: its level goes on until there is another.
+    """
+    found: dict[int, list[contract.ProviderAllowance]] = {}
+    for row in latest(sending_ip_ids):
+        found.setdefault(row.sending_ip_id, []).append(
+            contract.ProviderAllowance(
+                provider=row.provider,
+                day=(row.day - _EPOCH).days,
+                messages=row.messages,
+                messages_per_hour=row.messages_per_hour,
+                paused_until=_milliseconds(row.paused_until),
+                reason=in_words(reason_in_force(row), "en"),
+            )
+        )
+    return found
+
+
+def reason_in_force(row: ProviderAllowance) -> Reason:
+    """Return what explains an allowance now: the pace if something slows it, else the level."""
+    return reason_of(row.pace_reason or row.reason)
+
+
+def as_data(reason: Reason) -> dict[str, Any]:
+    """Return a reason as it is kept."""
+    return {"kind": reason.kind.value, "facts": dict(reason.facts)}
+
+
+def reason_of(data: Mapping[str, Any]) -> Reason:
+    """Return a reason that was kept."""
+    return Reason(Kind(data["kind"]), data["facts"])
+
+
+def _milliseconds(moment: datetime | None) -> int:
+    return int(moment.timestamp() * 1000) if moment is not None else 0
