@@ -1,4 +1,5 @@
-"""What journal records come to: rows for the event store, and the tallies of the balance.
+"""What journal records come to: rows for the event store, the tallies of the balance, and what
+each sending IP sent to each provider.
 
 Pure. The recorder stores the digest of each record; the balance folds the tallies of records not
 stored yet with the same functions, so the two cannot count differently.
@@ -25,6 +26,7 @@ from merpati.contracts.event import (
 )
 from merpati.contracts.inbound import InboundMail
 from merpati.events import ids
+from merpati.events.provider_days import DAY_MS, ProviderDays, column_of, count
 from merpati.spool.message_name import message_key
 from merpati.spool.shapes import JournalRow
 
@@ -58,8 +60,11 @@ InboundRow = tuple[int, int, int, int, bytes]
 """id, account, message key, received at, packed InboundMail."""
 
 
+_SKIPPED = msgspec.Raw()
+
+
 class _Head(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The leading fields of `contracts.event.Event`; the rest is skipped over."""
+    """The leading fields of `contracts.event.Event`; what is not counted is skipped over."""
 
     type: str
     at: int
@@ -69,6 +74,15 @@ class _Head(msgspec.Struct, frozen=True, array_like=True, gc=False):
     injected_at: int
     rcpt_to: str
     settlement: Settlement | None = None
+    ip_pool: msgspec.Raw = _SKIPPED
+    sending_ip: str = ""
+    provider: str = ""
+    remote: msgspec.Raw = _SKIPPED
+    code: int = 0
+    enhanced: msgspec.Raw = _SKIPPED
+    text: msgspec.Raw = _SKIPPED
+    bounce_class: int = 0
+    attempts: int = 0
 
 
 _read_heads = codec.unpacker(list[_Head])
@@ -88,6 +102,7 @@ class Digest:
     events: list[EventRow] = field(default_factory=list)
     inbound: list[InboundRow] = field(default_factory=list)
     tallies: Tallies = field(default_factory=dict)
+    provider_days: ProviderDays = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -119,6 +134,7 @@ class Digest:
             for index, (head, data) in enumerate(zip(heads, raw, strict=True))
         ]
         _count_heads(self.tallies, heads)
+        _count_attempts(self.provider_days, heads)
 
     def _take_injection(self, record: JournalRow) -> None:
         injection = _read_injection.decode(record.payload)
@@ -184,6 +200,15 @@ def _count_heads(tallies: Tallies, heads: Iterable[_Head]) -> None:
         if head.settlement is not None:
             counts = _counts(tallies, head.account_id, head.injected_at)
             counts[_COLUMN_OF[head.settlement]] += 1
+
+
+def _count_attempts(days: ProviderDays, heads: Iterable[_Head]) -> None:
+    """Count what was answered on a connection from one of our IPs."""
+    for head in heads:
+        if head.sending_ip and head.code:
+            column = column_of(head.type, head.settlement, head.code, head.bounce_class)
+            key = (head.sending_ip, head.at // DAY_MS, head.provider)
+            count(days, key, column, is_first=not head.attempts)
 
 
 def _counts(tallies: Tallies, account_id: int, injected_at: int) -> list[int]:

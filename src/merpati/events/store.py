@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from merpati.adapters.faults import fault
+from merpati.events import provider_days
 from merpati.events.digest import COLUMNS, Digest, Tallies
 
-LAYOUT = 2
+LAYOUT = 3
 BUSY_TIMEOUT_SECONDS = 10.0
 CACHE_KIB = 16_384
 
@@ -58,7 +59,11 @@ CREATE TABLE tally (
   {", ".join(f"{name} INTEGER NOT NULL" for name in COLUMNS)},
   PRIMARY KEY (shard, account, hour)
 ) WITHOUT ROWID;
-{INBOUND}"""
+{INBOUND};
+{provider_days.TABLE}"""
+
+# What a store of each older layout lacks.
+_ADDED = {1: f"{INBOUND};\n{provider_days.TABLE}", 2: provider_days.TABLE}
 
 _ADD_TALLY = f"""
 INSERT INTO tally VALUES ({", ".join("?" * (3 + len(COLUMNS)))})
@@ -134,6 +139,7 @@ class EventStore:
                 for (account, hour), counts in digest.tallies.items()
             ],
         )
+        provider_days.add(self._db, digest.provider_days)
         self._db.execute(
             "INSERT OR REPLACE INTO cursor VALUES (?, ?, ?)",
             (digest.shard, digest.last_seq, nonce),
@@ -148,7 +154,7 @@ class EventStore:
                 f"the event store has layout {layout}, this program knows up to {LAYOUT}"
             )
         self._db.execute("BEGIN IMMEDIATE")
-        for statement in (INBOUND if layout else TABLES).split(";\n"):
+        for statement in (_ADDED[layout] if layout else TABLES).split(";\n"):
             self._db.execute(statement)
         self._db.execute(f"PRAGMA user_version = {LAYOUT}")
         self._db.execute("COMMIT")
@@ -176,7 +182,7 @@ def _open_to_read(path: Path) -> sqlite3.Connection:
         (layout,) = db.execute("PRAGMA user_version").fetchone()
         if layout:
             if layout < LAYOUT:  # the recorder brings it up when it starts; until then: empty
-                db.executescript(INBOUND.replace("CREATE TABLE", "CREATE TEMP TABLE"))
+                db.executescript(_ADDED[layout].replace("CREATE TABLE", "CREATE TEMP TABLE"))
             return db
         db.close()  # its tables are not committed yet
     db = sqlite3.connect(":memory:", isolation_level=None)
