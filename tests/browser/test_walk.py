@@ -38,6 +38,8 @@ def test_a_page_is_accessible_fits_and_keeps_to_its_policy(
     assert answer is not None
     assert answer.status == page.status
     assert seen.locator("html").get_attribute("lang") == language
+    # The bar on top keeps to one row, whatever the role and the language.
+    assert seen.evaluate("document.querySelector('header.top').offsetHeight") < 64
     seen.evaluate(AXE.axe_script)
     for scheme, rules in SCHEMES.items():
         if scheme == "dark" and language != "en" and PICTURES is None:

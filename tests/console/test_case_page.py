@@ -60,7 +60,7 @@ def test_why_the_clock_stands_is_said(desk: Desk, owner: Browser, clock: Clock) 
     clock.moment = uk("03-09 12:00")
     case_actions.ask(case.pk, "Which domain?", by=desk.budi, now=clock.moment)
     page = owner.page(f"/cases/{case.pk}")
-    assert "an answer of the customer is needed" in page
+    assert "support needs an answer of yours" in page
     assert "Yours" in page
 
 

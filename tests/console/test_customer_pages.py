@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from merpati.accounts.models import Membership
+from merpati.accounts.models import Membership, User
 from merpati.console.cases.timeline import folded
 from merpati.desk import calendar_changes, case_actions
 from merpati.desk.models import CallBack, Case
@@ -48,6 +48,28 @@ def test_home_says_what_waits_for_us_and_whom_we_reach(
     page = owner.page("/")
     assert "Reachable next" in page
     assert "Support is closed" in page
+
+
+def test_home_speaks_to_the_customer_and_flags_what_is_late(
+    desk: Desk, owner: Browser, clock: Clock
+) -> None:
+    asked = desk.opens(subject="Which domain?")
+    case_actions.ask(asked.pk, "Say which", by=desk.budi, now=MONDAY)
+    desk.opens(subject="Theirs to answer")
+    for path in ("/", "/cases", f"/cases/{asked.pk}"):
+        page = owner.page(path)
+        assert "Waiting for you</span>" in page
+        assert "Waiting for the customer</span>" not in page
+    assert "</svg>Late</span>" not in owner.page("/")
+    clock.moment = uk("03-06 12:00")
+    assert owner.page("/").count("</svg>Late</span>") == 1
+    assert owner.page("/cases").count("</svg>Late</span>") == 1
+
+
+def test_the_desks_clock_is_named_only_to_who_has_another(desk: Desk, owner: Browser) -> None:
+    assert owner.page("/contact").count("By the desk's clock") >= 1
+    User.objects.filter(pk=owner.user.pk).update(time_zone="Europe/London")
+    assert "By the desk's clock" not in owner.page("/contact")
 
 
 @pytest.mark.parametrize("cases", [1, 12])

@@ -17,9 +17,13 @@ from merpati.console.navigation import links
 def shell(request: HttpRequest) -> dict[str, Any]:
     """Return what `console/base.html` shows around a page."""
     viewer = viewer_of(request)
+    shown = links(viewer, request.path)
+    rare = [link for link in shown if link.is_rare]
     return {
         "viewer": viewer,
-        "navigation": links(viewer, request.path),
+        "navigation": [link for link in shown if not link.is_rare],
+        "rare_links": rare,
+        "is_in_rare_links": any(link.is_current for link in rare),
         "languages": settings.LANGUAGES,
         "theme": theme_of(request),
         "here": request.get_full_path(),

@@ -1,4 +1,8 @@
-"""The header's links, by who is looking: whoever adds a page adds its line here."""
+"""The header's links, by who is looking: whoever adds a page adds its line here.
+
+What is used many times a day stands in the bar itself; the rest behind "More", so that the bar
+keeps to one row.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +30,13 @@ def _who_see_users(viewer: Viewer) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One link; shown_to: whether it is for a viewer."""
+    """One link; shown_to: whether it is for a viewer; is_rare: it stands behind "More"."""
 
     path: str
     title: str | Promise
     icon: str
     shown_to: Callable[[Viewer], bool]
+    is_rare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,7 @@ class Link:
     title: str
     icon: str
     is_current: bool
+    is_rare: bool
 
 
 ENTRIES = (
@@ -51,12 +57,12 @@ ENTRIES = (
     Entry("/desk", gettext_lazy("Queue"), "inbox", _staff),
     Entry("/desk/cases", gettext_lazy("All cases"), "list", _staff),
     Entry("/desk/accounts", gettext_lazy("Accounts"), "building", _staff),
-    Entry("/desk/people", gettext_lazy("People of the desk"), "users", _staff),
-    Entry("/desk/answers", gettext_lazy("Canned answers"), "notes", _staff),
-    Entry("/desk/reports/service", gettext_lazy("Service report"), "report", _staff),
-    Entry("/users", gettext_lazy("Members"), "users", _customers),
-    Entry("/order-form", gettext_lazy("Order form"), "file-certificate", _customers),
-    Entry("/users/all", gettext_lazy("All users"), "users", _who_see_users),
+    Entry("/desk/people", gettext_lazy("People of the desk"), "users", _staff, is_rare=True),
+    Entry("/desk/answers", gettext_lazy("Canned answers"), "notes", _staff, is_rare=True),
+    Entry("/desk/reports/service", gettext_lazy("Service report"), "report", _staff, is_rare=True),
+    Entry("/users", gettext_lazy("Members"), "users", _customers, is_rare=True),
+    Entry("/order-form", gettext_lazy("Order form"), "file-certificate", _customers, is_rare=True),
+    Entry("/users/all", gettext_lazy("All users"), "users", _who_see_users, is_rare=True),
     Entry("/me", gettext_lazy("You"), "user", lambda _viewer: True),
 )
 
@@ -72,5 +78,6 @@ def links(viewer: Viewer | None, path: str) -> list[Link]:
     if current == "/" and path != "/":
         current = ""
     return [
-        Link(entry.path, str(entry.title), entry.icon, entry.path == current) for entry in shown
+        Link(entry.path, str(entry.title), entry.icon, entry.path == current, entry.is_rare)
+        for entry in shown
     ]

@@ -17,6 +17,8 @@ STATUS = {
     Status.RESOLVED: gettext_lazy("Resolved"),
     Status.MERGED: gettext_lazy("Merged"),
 }
+# As the customer reads it.
+STATUS_OF_YOURS = STATUS | {Status.WAITING: gettext_lazy("Waiting for you")}
 KIND = {
     CaseKind.PROBLEM: gettext_lazy("Platform problem"),
     CaseKind.CONFIGURATION: gettext_lazy("Configuration request"),

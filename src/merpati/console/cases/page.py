@@ -61,7 +61,7 @@ def case_context(case: Case, reader: Reader, now: datetime) -> dict[str, Any]:
         "reader": reader,
         "desk": desk,
         "entries": entries(case),
-        "standing": standing(case, desk, now),
+        "standing": standing(case, desk, now, reader=Side.CUSTOMER),
         "forms": forms_of(case, may_write=reader.by is not None),
         "links": list(case.links.order_by("id")),
         "watchers": list(case.watchers.order_by("pk")),

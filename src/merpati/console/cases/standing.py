@@ -38,11 +38,11 @@ class Standing:
     of_the_desk: str
 
 
-def standing(case: Case, desk: DeskNow, now: datetime) -> Standing:
+def standing(case: Case, desk: DeskNow, now: datetime, *, reader: Side) -> Standing:
     """Return where a case stands, in the language that is active. Five queries.
 
-    desk: of the account's zone, since outside its hours the clock stands too. Raises
-    BeyondCalendar, NothingWithin.
+    desk: of the account's zone, since outside its hours the clock stands too; reader: to which
+    side it is told. Raises BeyondCalendar, NothingWithin.
     """
     clocks = case_document.clocks(case, list(case.updates.order_by("id")), now)
     running = next(
@@ -62,7 +62,7 @@ def standing(case: Case, desk: DeskNow, now: datetime) -> Standing:
         due_at=running["due_at"] if running else None,
         is_late=bool(running and running["is_late"]),
         counted=running["explanation"] if running else "",
-        paused=_paused(case, desk),
+        paused=_paused(case, desk, reader),
         waited=words.working_time(clocks["waiting_for_customer"]["minutes"]),
         age=words.working_time(clocks["age"]["minutes"]),
         of_the_desk=words.working_time(clocks["age"]["minutes_of_the_desk"]),
@@ -85,12 +85,14 @@ def _promise(case: Case) -> str:
     return gettext("Next update")
 
 
-def _paused(case: Case, desk: DeskNow) -> str:
+def _paused(case: Case, desk: DeskNow, reader: Side) -> str:
     if case.status in CLOSED:
         return ""
     if case.turn == Side.CUSTOMER:
         if case.status == Status.PROPOSED:
             return gettext("The clock stands: the proposal waits for an answer.")
+        if reader == Side.CUSTOMER:
+            return gettext("The clock stands: support needs an answer of yours.")
         return gettext("The clock stands: an answer of the customer is needed.")
     if not desk.is_open:
         return gettext("The clock stands while support is closed (%(why)s).") % {"why": desk.why}

@@ -57,7 +57,7 @@ def case_context(case: Case, person: Person | None, now: datetime) -> dict[str, 
         "desk": desk,
         "entries": timeline,
         "splittable": [_choice(entry) for entry in timeline if _is_splittable(entry)],
-        "standing": standing(case, desk, now),
+        "standing": standing(case, desk, now, reader=Side.DESK),
         "allowed": {act.value: True for act in allowed},
         "written": [(act.value, words.WRITE[act]) for act in WRITTEN if act in allowed],
         "can_escalate": case.escalated_at is None

@@ -25,6 +25,7 @@ MOMENT = "D j M Y, H:i"
 _JUST = 45  # seconds
 _TABLES: dict[str, dict[Any, Any]] = {
     "status": words.STATUS,
+    "status_of_yours": words.STATUS_OF_YOURS,
     "kind": words.KIND,
     "severity": words.SEVERITY,
     "link": words.LINK,
@@ -69,6 +70,12 @@ def words_for(value: str, table: str) -> str:
 def entry_title(kind: str) -> str:
     """Return what an entry of a case's history did, in words."""
     return str(words.ENTRY[kind][0]) if kind in words.ENTRY else kind
+
+
+@register.filter
+def is_past(at: datetime) -> bool:
+    """Return whether a moment is over."""
+    return at < services().now
 
 
 @register.filter

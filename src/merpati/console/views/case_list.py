@@ -22,7 +22,7 @@ def show(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     context = {
         "filters": filters,
         "page": page_of(viewer.account.pk, filters),
-        "statuses": words.STATUS,
+        "statuses": words.STATUS_OF_YOURS,
         "kinds": words.KIND,
         "severities": words.SEVERITY,
         "curl": _CURL,

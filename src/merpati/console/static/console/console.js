@@ -35,6 +35,20 @@ document.addEventListener("click", (event) => {
   if (event.target.closest("[data-print]")) window.print();
 });
 
+// A menu closes when somebody clicks elsewhere or presses Escape.
+function closeMenus(besides) {
+  for (const menu of document.querySelectorAll("[data-menu][open]")) {
+    if (!menu.contains(besides)) menu.open = false;
+  }
+}
+document.addEventListener("click", (event) => closeMenus(event.target));
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  const open = document.querySelector("[data-menu][open]");
+  closeMenus(null);
+  if (open?.contains(document.activeElement)) open.querySelector("summary").focus();
+});
+
 // A form is sent once: the second click of an impatient hand does nothing.
 document.addEventListener("submit", (event) => {
   const form = event.target;
