@@ -164,6 +164,28 @@ def test_an_account_is_changed_suspended_resumed_and_closed(shell: Shell) -> Non
     assert "is closed" in shell.refused("account", "resume", "1")
 
 
+def test_an_old_provider_is_added_checked_and_removed(shell: Shell) -> None:
+    password = shell.data.parent / "old.password"
+    password.write_text("rahasia\n")
+    added = shell.json(
+        *("egress", "add", "Toko Kirim", "old", "127.0.0.1:9", "--tls", "none"),
+        *("--user", "kirim", "--password-file", str(password)),
+    )
+    assert (added["target"], added["user"], added["password"]) == ("127.0.0.1:9", "kirim", "set")
+    assert shell.json("egress", "list", "1") == {"egresses": [added]}
+    found = shell.json("egress", "check", "1", "old", code=1)
+    assert (found["ok"], found["stage"], found["trouble"]) == (
+        False,
+        "connect",
+        "connection refused",
+    )
+    assert "already" in shell.refused("egress", "add", "1", "old", "127.0.0.1:9")
+    assert "no egress new" in shell.refused("egress", "check", "1", "new")
+    assert "rahasia" not in shell("egress", "list", "1").stdout
+    shell.json("egress", "remove", "1", "old")
+    assert shell.json("egress", "list", "1") == {"egresses": []}
+
+
 def test_routes_are_added_listed_and_removed(shell: Shell) -> None:
     added = shell.json(
         *("route", "add", "*.Corp.example", "[::1]:25", "--connections", "4", "--rate", "300/min")

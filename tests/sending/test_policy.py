@@ -265,5 +265,5 @@ def test_building_costs_the_same_queries_for_many_accounts(
         other = make_account()
         add_sending_ip(other.pk, f"192.0.2.{number}", "mta.example.org", **WHO)
     assert connection.in_atomic_block
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(11):
         policy.build("b.example")

@@ -60,6 +60,7 @@ _KINDS: dict[type[Exception], _Kind] = {
     sending.PoolNotFound: _Kind(404, "1600", "", "not-found"),
     sending.PoolExists: _Kind(409, "1602", "", "conflict"),
     sending.PoolReserved: _Kind(400, "1200"),
+    sending.PoolSplit: _Kind(409, "1602", "", "conflict"),
     sending.OverflowRefused: _Kind(400, "1200"),
     sending.WarmupStageRefused: _Kind(400, "1200"),
     sending.DomainExists: _Kind(409, "1602", "resource conflict", "conflict"),

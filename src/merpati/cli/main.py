@@ -42,6 +42,9 @@ COMMANDS = {
         "domain", "domain", "Add, verify, list and remove sending domains; rotate their DKIM keys."
     ),
     "route": Entry("route", "route", "Send a recipient domain's mail through a smart host."),
+    "egress": Entry(
+        "egress", "egress", "Name an account's old provider, for mail that has not moved here yet."
+    ),
     "hours": Entry("hours", "hours", "Business hours: what is open, what falls due, and why."),
     "person": Entry("person", "person", "Add and list the desk's people, and when they are away."),
     "contact": Entry(

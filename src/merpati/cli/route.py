@@ -90,7 +90,7 @@ def add(
     if user is not None:
         from merpati.adapters.crypto import SecretBox  # noqa: PLC0415 - loads cryptography
 
-        password = _password(user, password_file)
+        password = password_of(user, password_file)
         login = checked_login(user, password, SecretBox(folder.secret_key))
     elif password_file is not None:
         raise InvalidValue("a password needs a user: --user U", "user")
@@ -165,7 +165,7 @@ def _document(row: StaticRoute) -> dict[str, Any]:
     }
 
 
-def _password(user: str, file: Path | None) -> str:
+def password_of(user: str, file: Path | None) -> str:
     """Return the password, never from the command line, where other users could read it."""
     if file is not None:
         return file.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")

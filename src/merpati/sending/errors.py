@@ -177,6 +177,55 @@ class RouteNotFound(SendingError):
         self.pattern = pattern
 
 
+class EgressExists(SendingError):
+    """The account has an egress of this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"There is an egress {name} already; remove it first, or choose another name", "name"
+        )
+        self.name = name
+
+
+class EgressNotFound(SendingError):
+    """The account has no egress of this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no egress {name}; merpati egress list shows them all", "name")
+        self.name = name
+
+
+class EgressInUse(SendingError):
+    """Mail of a migration goes by this egress."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"A migration sends by {name}. End it first: merpati migration cut-over or roll-back",
+            "name",
+        )
+        self.name = name
+
+
+class ShareWouldFall(SendingError):
+    """A share of those who have moved would fall, which only a roll-back does."""
+
+    def __init__(self, provider: str, before: int, share: int) -> None:
+        super().__init__(
+            f"{provider or 'all others'}: {before / 100:g} % of the recipients have moved, and "
+            f"{share / 100:g} % are fewer; who has moved stays moved unless it is rolled back",
+            "share",
+        )
+        self.provider, self.before, self.share = provider, before, share
+
+
+class PoolSplit(SendingError):
+    """The pool's mail is split by another migration."""
+
+    def __init__(self, pool: str) -> None:
+        super().__init__(f"Pool {pool} is split by a migration that is not over yet.", "pool")
+        self.pool = pool
+
+
 class SuppressionRefused(SendingError):
     """An entry cannot be put on the suppression list as it was given."""
 

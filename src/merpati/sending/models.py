@@ -12,7 +12,7 @@ from __future__ import annotations
 from django.db import models
 
 from merpati.accounts.models import Account
-from merpati.contracts.sending_policy import TlsMode
+from merpati.contracts.sending_policy import OnBlock, OnOldFailure, OnSpent, TlsMode
 
 SENDING_IPS_PER_ACCOUNT = 6
 DEFAULT_POOL = "default"
@@ -252,6 +252,83 @@ class StaticRoute(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pattern} via {self.host}:{self.port}"
+
+
+class Egress(models.Model):
+    """An account's old provider: an SMTP relay that takes the mail which has not moved here yet."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="egresses")
+    name = models.CharField(max_length=100)  # how people call it
+    host = models.CharField(max_length=253)
+    port = models.PositiveIntegerField()
+    tls = models.CharField(max_length=16, choices=[(mode.value, mode.value) for mode in TlsMode])
+    username = models.CharField(max_length=255, blank=True, default="")
+    password = models.BinaryField(default=b"")  # sealed by adapters/crypto.py
+    connections = models.PositiveIntegerField()
+    messages_per_minute = models.PositiveIntegerField(null=True, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        """An account names an egress once; only what a connection can be made with."""
+
+        constraints = (
+            models.UniqueConstraint(fields=["account", "name"], name="egress_name_per_account"),
+            models.CheckConstraint(
+                condition=models.Q(tls__in=[mode.value for mode in TlsMode]),
+                name="egress_tls_mode",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(username="", password=b"")
+                | (~models.Q(username="") & ~models.Q(password=b"")),
+                name="egress_user_with_password",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(port__gte=1, port__lte=65535), name="egress_port_1_to_65535"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(connections__gte=1), name="egress_connections_positive"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.host}:{self.port})"
+
+
+class Split(models.Model):
+    """How the mail of a pool is split between an old provider and our IPs; see `splits.py`."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="splits")
+    pool = models.OneToOneField(IpPool, on_delete=models.PROTECT, related_name="split")
+    egress = models.ForeignKey(Egress, on_delete=models.PROTECT, related_name="splits")
+    on_spent = models.CharField(max_length=8, choices=[(way.value, way.value) for way in OnSpent])
+    on_block = models.CharField(max_length=8, choices=[(way.value, way.value) for way in OnBlock])
+    when_old_fails = models.CharField(
+        max_length=8, choices=[(way.value, way.value) for way in OnOldFailure]
+    )
+    paused = models.CharField(max_length=500, blank=True, default="")  # why, "": it is not
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"pool {self.pool_id} and egress {self.egress_id}"
+
+
+class SplitShare(models.Model):
+    """How many of 10,000 recipients at a provider go our way, "" for every other provider."""
+
+    split = models.ForeignKey(Split, on_delete=models.CASCADE, related_name="shares")
+    provider = models.CharField(max_length=253, blank=True)
+    share = models.PositiveIntegerField()
+
+    class Meta:
+        """One share a provider, of 10,000."""
+
+        constraints = (
+            models.UniqueConstraint(fields=["split", "provider"], name="share_per_provider"),
+            models.CheckConstraint(condition=models.Q(share__lte=10_000), name="share_of_10000"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.provider or 'all others'}: {self.share}"
 
 
 class QueueOrder(models.Model):

@@ -23,6 +23,7 @@ from pathlib import Path
 import msgspec
 from django.conf import settings as django_settings
 from django.db import connection, transaction
+from django.db.models import Prefetch
 
 from merpati.accounts.models import Account
 from merpati.adapters import codec
@@ -33,11 +34,14 @@ from merpati.sending.allowances_in_force import first_allowance, for_policy
 from merpati.sending.models import (
     DEFAULT_POOL,
     DkimKey,
+    Egress,
     IpPool,
     KeyState,
     PolicyVersion,
     QueueOrder,
     SendingIp,
+    Split,
+    SplitShare,
     StaticRoute,
 )
 from merpati.settings import load
@@ -117,6 +121,8 @@ def build(bounce_domain: str) -> contract.SendingPolicy:
             dkim_keys=_dkim_keys(),
             routes=_routes(),
             orders=_orders(),
+            egresses=_egresses(),
+            migrations=_migrations(),
         )
         if current_version() == version:
             return policy
@@ -282,6 +288,42 @@ def _routes() -> list[contract.Route]:
             is_signed=route.is_signed,
         )
         for route in StaticRoute.objects.order_by("pattern")
+    ]
+
+
+def _egresses() -> list[contract.Egress]:
+    return [
+        contract.Egress(
+            egress_id=egress.pk,
+            account_id=egress.account_id,
+            name=egress.name,
+            host=egress.host,
+            port=egress.port,
+            tls=TlsMode(egress.tls),
+            username=egress.username,
+            password=bytes(egress.password),
+            connections=egress.connections,
+            messages_per_minute=egress.messages_per_minute,
+        )
+        for egress in Egress.objects.order_by("id")
+    ]
+
+
+def _migrations() -> list[contract.Migration]:
+    return [
+        contract.Migration(
+            account_id=split.account_id,
+            pool_id=split.pool_id,
+            egress_id=split.egress_id,
+            shares=[contract.Share(share.provider, share.share) for share in split.shares.all()],
+            on_spent=contract.OnSpent(split.on_spent),
+            on_block=contract.OnBlock(split.on_block),
+            when_old_fails=contract.OnOldFailure(split.when_old_fails),
+            paused=split.paused,
+        )
+        for split in Split.objects.order_by("id").prefetch_related(
+            Prefetch("shares", SplitShare.objects.order_by("provider"))
+        )
     ]
 
 

@@ -25,8 +25,9 @@ from merpati.sending.errors import (
     PoolExists,
     PoolNotFound,
     PoolReserved,
+    PoolSplit,
 )
-from merpati.sending.models import DEFAULT_POOL, IpPool, SendingIp
+from merpati.sending.models import DEFAULT_POOL, IpPool, SendingIp, Split
 
 
 def slug_of(name: str) -> str:
@@ -119,7 +120,7 @@ def update_pool(
 def delete_pool(account_id: int, slug: str, *, by: str, now: datetime) -> None:
     """Remove a pool: its IPs go to `default`, pools that overflowed into it do so no more.
 
-    Raises PoolReserved for `default`, PoolNotFound.
+    Raises PoolReserved for `default`, PoolNotFound, PoolSplit while a migration moves its mail.
     """
     if slug.lower() == DEFAULT_POOL:
         raise PoolReserved("IP Pool default is reserved.", "pool")
@@ -127,6 +128,8 @@ def delete_pool(account_id: int, slug: str, *, by: str, now: datetime) -> None:
         pool = IpPool.objects.filter(account_id=account_id, slug=slug.lower()).first()
         if pool is None:
             raise PoolNotFound(slug, f"IP Pool {slug} does not exist.")
+        if Split.objects.filter(pool=pool).exists():
+            raise PoolSplit(pool.slug)
         default = IpPool.objects.get(account_id=account_id, slug=DEFAULT_POOL)
         moved = sorted(pool.sending_ips.values_list("address", flat=True))
         pool.sending_ips.update(pool=default)

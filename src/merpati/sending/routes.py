@@ -105,9 +105,9 @@ def add_route(
     """
     pattern = checked_pattern(pattern)
     target = parse_target(str(HostPort(host, port)))
-    _check_limit(connections, "connections")
-    _check_limit(messages_per_minute, "rate")
-    mode = _checked_tls(tls, target.host, login)
+    check_limit(connections, "connections")
+    check_limit(messages_per_minute, "rate")
+    mode = checked_tls(tls, target.host, login)
     with transaction.atomic():
         if replace:
             StaticRoute.objects.filter(pattern=pattern).delete()
@@ -159,7 +159,8 @@ def remove_route(pattern: str, *, by: str, now: datetime) -> None:
         policy.bump()
 
 
-def _checked_tls(text: str | None, host: str, login: Login | None) -> TlsMode:
+def checked_tls(text: str | None, host: str, login: Login | None) -> TlsMode:
+    """Return a TLS mode, None for what suits the login. Raises InvalidValue."""
     if text is None:
         return TlsMode.OPPORTUNISTIC if login is None else TlsMode.VERIFY
     try:
@@ -183,6 +184,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _check_limit(value: int | None, field: str) -> None:
+def check_limit(value: int | None, field: str) -> None:
+    """Raise InvalidValue unless it is a count of connections or messages, or None."""
     if value is not None and not 1 <= value <= _LARGEST:
         raise InvalidValue(f"{field} must be between 1 and {_LARGEST:,}, or left out", field)

@@ -1,0 +1,197 @@
+"""`merpati egress`: an account's old provider, by which mail goes that has not moved here yet."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from merpati.cli.actor import actor, now
+from merpati.cli.output import Group, common_options, printable, show, table
+from merpati.cli.route import password_of
+from merpati.runtime.setup import setup
+from merpati.settings import HostPort
+
+if TYPE_CHECKING:
+    from merpati.sending.models import Egress
+
+
+@click.group(
+    cls=Group,
+    examples=(
+        "merpati egress add 1 old smtp.old.example:587 --user kirim --password-file old.password",
+        "merpati egress check 1 old",
+        "merpati egress list 1",
+        "merpati egress remove 1 old",
+    ),
+)
+def egress() -> None:
+    """Name an account's old provider, for mail that has not moved here yet."""
+
+
+@egress.command(
+    "add",
+    examples=(
+        "merpati egress add 1 old smtp.old.example:587 --user kirim --password-file old.password",
+        "merpati egress add 'Toko Kirim' old smtp.old.example:465 --tls implicit --user kirim",
+        "merpati egress add 1 old smtp.old.example:587 --user kirim --rate 1200/min",
+    ),
+)
+@click.argument("account")
+@click.argument("name")
+@click.argument("target", metavar="HOST:PORT")
+@click.option("--user", metavar="U", help="Log in there as U; the password is asked for.")
+@click.option(
+    "--password-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="F",
+    help="Read the password from a file's first line.",
+)
+@click.option(
+    "--tls",
+    type=click.Choice(["none", "opportunistic", "required", "verify", "implicit"]),
+    help="As for merpati route add; verify is the default with --user.",
+)
+@click.option(
+    "--connections",
+    type=int,
+    metavar="N",
+    default=5,
+    show_default=True,
+    help="At most so many at once, of each worker.",
+)
+@click.option("--rate", metavar="N/min", help="At most so many messages a minute.")
+@common_options
+def add(
+    account: str,
+    name: str,
+    target: str,
+    *,
+    user: str | None,
+    password_file: Path | None,
+    tls: str | None,
+    connections: int,
+    rate: str | None,
+    data: Path,
+    as_json: bool,
+) -> None:
+    """Add an old provider's SMTP relay to an account. No mail goes there before a migration."""
+    folder = setup(data)
+    from merpati.accounts.actions import find_account  # noqa: PLC0415 - needs Django set up
+    from merpati.sending.egresses import add_egress  # noqa: PLC0415
+    from merpati.sending.errors import InvalidValue  # noqa: PLC0415
+    from merpati.sending.routes import checked_login, parse_rate, parse_target  # noqa: PLC0415
+
+    login = None
+    if user is not None:
+        from merpati.adapters.crypto import SecretBox  # noqa: PLC0415 - loads cryptography
+
+        password = password_of(user, password_file)
+        login = checked_login(user, password, SecretBox(folder.secret_key))
+    elif password_file is not None:
+        raise InvalidValue("a password needs a user: --user U", "user")
+    host, port = parse_target(target)
+    added = add_egress(
+        find_account(account).pk,
+        name,
+        host,
+        port,
+        tls=tls,
+        login=login,
+        connections=connections,
+        messages_per_minute=parse_rate(rate) if rate is not None else None,
+        by=actor(),
+        now=now(),
+    )
+    text = f"{added.name} is {added.host}:{added.port}. Now: merpati egress check {account} {name}"
+    show(_document(added), text, as_json)
+
+
+@egress.command("list", examples=("merpati egress list 1", "merpati egress list 1 --json"))
+@click.argument("account")
+@common_options
+def list_egresses(account: str, data: Path, as_json: bool) -> None:
+    """List an account's old providers."""
+    setup(data)
+    from merpati.accounts.actions import find_account  # noqa: PLC0415 - needs Django set up
+    from merpati.sending.egresses import egresses_of  # noqa: PLC0415
+
+    rows = [_document(row) for row in egresses_of(find_account(account).pk)]
+    head = ("name", "target", "tls", "user", "password", "connections", "messages_per_minute")
+    empty = "no egress; add one: merpati egress add ACCOUNT NAME HOST:PORT"
+    show(
+        {"egresses": rows}, table(head, [[r[name] for name in head] for r in rows], empty), as_json
+    )
+
+
+@egress.command(
+    "check", examples=("merpati egress check 1 old", "merpati egress check 1 old --json")
+)
+@click.argument("account")
+@click.argument("name")
+@common_options
+def check(account: str, name: str, data: Path, as_json: bool) -> int:
+    """Connect and log in as mail would, and send nothing. Ends with 1 when mail could not go."""
+    folder = setup(data)
+    from merpati.accounts.actions import find_account  # noqa: PLC0415 - needs Django set up
+    from merpati.adapters.crypto import SecretBox  # noqa: PLC0415
+    from merpati.contracts.sending_policy import TlsMode  # noqa: PLC0415
+    from merpati.sending.egresses import find_egress  # noqa: PLC0415
+    from merpati.upkeep import egress_check  # noqa: PLC0415
+
+    row = find_egress(find_account(account).pk, name)
+    sealed = bytes(row.password)
+    relay = egress_check.Relay(
+        HostPort(row.host, row.port),
+        TlsMode(row.tls),
+        row.username,
+        SecretBox(folder.secret_key).decrypt(sealed).decode() if sealed else "",
+    )
+    found = asyncio.run(egress_check.check(relay, socket.getfqdn()))
+    seconds = round(found.slowest.total_seconds(), 1)
+    document = {
+        "name": row.name,
+        "target": str(relay.at),
+        "ok": found.is_well,
+        "stage": found.stage,
+        "trouble": found.trouble or None,
+        "remedy": found.remedy or None,
+        "slowest_answer_s": seconds,
+    }
+    if found.trouble:
+        text = f"FAIL at {found.stage}: {printable(found.trouble)}\nWhat to do: {found.remedy}"
+    elif found.is_slow:
+        text = f"{row.name} lets us in, but took {seconds} s to answer: mail by it will be slow."
+    else:
+        text = f"{row.name} lets us in ({found.stage}; slowest answer {seconds} s)."
+    show(document, text, as_json)
+    return 0 if found.is_well else 1
+
+
+@egress.command("remove", examples=("merpati egress remove 1 old",))
+@click.argument("account")
+@click.argument("name")
+@common_options
+def remove(account: str, name: str, data: Path, as_json: bool) -> None:
+    """Remove an old provider by which no migration sends any more."""
+    setup(data)
+    from merpati.accounts.actions import find_account  # noqa: PLC0415 - needs Django set up
+    from merpati.sending.egresses import remove_egress  # noqa: PLC0415
+
+    remove_egress(find_account(account).pk, name, by=actor(), now=now())
+    show({"name": name}, f"The egress {name} is removed.", as_json)
+
+
+def _document(row: Egress) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "target": str(HostPort(row.host, row.port)),
+        "tls": row.tls,
+        "user": row.username or None,
+        "password": "set" if row.username else None,
+        "connections": row.connections,
+        "messages_per_minute": row.messages_per_minute,
+    }
