@@ -45,6 +45,16 @@ def test_a_warm_ip_has_no_allowances_left(ip: SendingIp) -> None:
     assert (published().first_allowance, published().allowances) == (None, [])
 
 
+def test_levels_from_before_providers_forgot_are_not_gone_on_with(ip: SendingIp) -> None:
+    write_allowances(
+        [level(ip, 90_000), level(ip, 80, "yahoo", TODAY + timedelta(days=9))], now=NOW
+    )
+    who = {"by": BY, "now": NOW + timedelta(days=31)}
+    choose_warmup(ip.account_id, ip.address, **who)
+    choose_warmup(ip.account_id, ip.address, by_provider=True, **who)
+    assert [one.provider for one in published().allowances] == ["yahoo"]
+
+
 def test_the_policy_has_the_newest_day_of_each_provider(ip: SendingIp) -> None:
     yesterday = TODAY - timedelta(days=1)
     write_allowances(

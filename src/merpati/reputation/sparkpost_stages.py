@@ -64,17 +64,19 @@ def next_allowance(history: Sequence[Day], target: int) -> Allowance:
     return Allowance(messages, Reason(Kind.STAGE, {"stage": stage, "messages": messages}))
 
 
-def is_stalled(history: Sequence[Day], has_engagement_age: bool = False) -> bool:
+def is_stalled(
+    history: Sequence[Day], has_engagement_age: bool = False, first: int = FIRST_STAGE
+) -> bool:
     """Return whether SparkPost would switch this warm-up off: past stage 1, no step for ten days.
 
-    An engagement age on the IP keeps it on.
+    An engagement age on the IP keeps it on. first: the stage at which the history begins.
     """
-    stage = stage_after(history)
+    stage = stage_after(history, first)
     if has_engagement_age or not FIRST_STAGE < stage < FINISHED:
         return False
     since = history[-1].day - _STALLED_AFTER
     earlier = [day for day in history if day.day <= since]
-    return bool(earlier) and stage_after(earlier) == stage
+    return bool(earlier) and stage_after(earlier, first) == stage
 
 
 def may_end(stage: int, expected_per_day: int) -> bool:

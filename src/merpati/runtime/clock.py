@@ -1,8 +1,8 @@
 """The clock process: the recorder, and what is due by time.
 
-That is publishing the sending policy, suppressing whom new bounces name, looking for the DNS
-records of DKIM keys that wait for them, and the desk's mail: reading what came in, telling of what
-happened in cases, reminding, and sending all that is Merpati's own.
+That is publishing the sending policy, suppressing whom new bounces name, warming sending IPs up,
+looking for the DNS records of DKIM keys that wait for them, and the desk's mail: reading what came
+in, telling of what happened in cases, reminding, and sending all that is Merpati's own.
 
 `python -m merpati.runtime.clock --data DIR`. It runs at nice 10, behind accepting and delivering.
 At SIGTERM it stores what the workers wrote last, for they are stopped before it.
@@ -23,7 +23,7 @@ from pathlib import Path
 
 from merpati.adapters.codec import pack
 from merpati.adapters.rpc import RpcServer
-from merpati.events.recorder import Recorder, Trimmer
+from merpati.events.recorder import STEP_EVENTS, Recorder, Trimmer
 from merpati.runtime.paths import DataFolder
 from merpati.runtime.process import set_up_log, stop_event
 from merpati.runtime.setup import setup
@@ -41,6 +41,7 @@ TRIM_SECONDS = 5.0  # a worker that answers later is asked again
 POLICY_SECONDS = 1.0
 BOUNCE_RULE_SECONDS = 1.0
 DKIM_KEYS_SECONDS = 300.0
+WARM_UP_SECONDS = 10.0
 OUTBOX_SECONDS = 1.0
 DESK_SECONDS = 1.0
 FORGET_SECONDS = 3_600.0
@@ -73,6 +74,7 @@ class RecorderLoop:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self.recorded = 0  # events since the process started
+        self.recorded_until: datetime | None = None  # all that happened before is stored
         self.trouble = ""
 
     def start(self) -> None:
@@ -101,7 +103,10 @@ class RecorderLoop:
     def _step_until_stopped(self, recorder: Recorder) -> None:
         while True:
             is_last = self._stop.is_set()  # seen before the step, so that it sees everything
+            begun = datetime.now(UTC)
             count = recorder.step()
+            if count < STEP_EVENTS:  # there was no more
+                self.recorded_until = begun
             self.recorded += count
             self.trouble = ""
             if is_last and not count:
@@ -126,6 +131,7 @@ async def clock(folder: DataFolder, settings: Settings) -> None:
             _every(POLICY_SECONDS, lambda: _publish(folder, settings.mail.bounce_domain))
         ),
         asyncio.create_task(_every(BOUNCE_RULE_SECONDS, _bounce_rule(folder))),
+        asyncio.create_task(_every(WARM_UP_SECONDS, _warm_up(folder, recorder))),
         asyncio.create_task(_every(DKIM_KEYS_SECONDS, lambda: _follow_keys(settings.dns.servers))),
         asyncio.create_task(_every(OUTBOX_SECONDS, _outbox(folder, settings))),
         asyncio.create_task(_every(FORGET_SECONDS, _forget_old_mail)),
@@ -190,6 +196,13 @@ def _bounce_rule(folder: DataFolder) -> Callable[[], None]:
             log.info("bounce_rule entries=%d", made)
 
     return suppress
+
+
+def _warm_up(folder: DataFolder, recorder: RecorderLoop) -> Callable[[], None]:
+    from merpati.plans.warmup.step import WarmUp  # noqa: PLC0415 - needs Django set up
+
+    warm_up = WarmUp(folder.events)
+    return lambda: warm_up.step(datetime.now(UTC), recorder.recorded_until)
 
 
 def _outbox(folder: DataFolder, settings: Settings) -> Callable[[], None]:

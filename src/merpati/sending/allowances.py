@@ -50,7 +50,10 @@ Key = tuple[int, str, date]
 def write_allowances(
     levels: Iterable[Level], paces: Iterable[PaceNow] = (), *, now: datetime
 ) -> tuple[list[Level], list[PaceNow]]:
-    """Keep the levels of days that have none yet, and paces that are new; return those written."""
+    """Keep the levels of days that have none yet, and paces that are new; return those written.
+
+    A day without a row goes evenly: a pace that says no more makes none.
+    """
     levels, paces = list(levels), list(paces)
     with transaction.atomic():  # whoever writes waits for whoever does: what is read here stands
         kept = _kept([*levels, *(pace.level for pace in paces)])
@@ -59,9 +62,11 @@ def write_allowances(
         changed = []
         for pace in paces:
             key = _key(pace.level)
-            row = kept.get(key) or rows.setdefault(key, _row(pace.level, now))
+            row = kept.get(key) or rows.get(key) or _row(pace.level, now)
             if _take_pace(row, pace, now):
                 changed.append(pace)
+                if key not in kept:
+                    rows[key] = row
         ProviderAllowance.objects.bulk_create(rows.values(), batch_size=500)
         again = [kept[key] for key in map(_key, (p.level for p in changed)) if key in kept]
         if again:

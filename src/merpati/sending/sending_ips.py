@@ -19,6 +19,7 @@ from merpati.accounts import audit
 from merpati.accounts.errors import AccountNotFound
 from merpati.accounts.models import Account
 from merpati.reputation.sparkpost_stages import FIRST_STAGE
+from merpati.reputation.warmup import RESTART_AFTER
 from merpati.sending import policy
 from merpati.sending.domain_names import checked_hostname
 from merpati.sending.errors import (
@@ -191,6 +192,9 @@ def choose_warmup(
     with transaction.atomic():
         ip = find_sending_ip(account_id, address)
         before = {name: getattr(ip, name) for name in names}
+        if by_provider and not ip.warms_by_provider:
+            # Providers have forgotten such levels; nobody looked after them meanwhile.
+            ip.provider_allowances.filter(day__lt=now.date() - RESTART_AFTER).delete()
         ip.warms_by_provider = by_provider
         enabled, stage = changed_stage(
             ip.auto_warmup_enabled, ip.auto_warmup_stage, by_stages, None
@@ -209,6 +213,36 @@ def choose_warmup(
         )
         policy.bump()
     return ip
+
+
+def follow_stage(
+    ip: SendingIp, stage: int, *, is_enabled: bool = True, by: str, now: datetime
+) -> bool:
+    """Move an IP that warms up by stages to its next one, or end that; return whether it was so.
+
+    False when somebody else changed it meanwhile: then their word holds.
+    """
+    with transaction.atomic():
+        changed = SendingIp.objects.filter(
+            pk=ip.pk, auto_warmup_enabled=True, auto_warmup_stage=ip.auto_warmup_stage
+        ).update(
+            auto_warmup_enabled=is_enabled,
+            auto_warmup_stage=stage,
+            auto_warmup_stage_on=now.date(),
+        )
+        if changed:
+            audit.record(
+                "follow_warmup_stage",
+                ip.address,
+                by=by,
+                now=now,
+                account_id=ip.account_id,
+                before=ip.auto_warmup_stage,
+                after=stage,
+                auto_warmup_enabled=is_enabled,
+            )
+            policy.bump()
+    return bool(changed)
 
 
 def _take_stage(ip: SendingIp, enabled: bool, stage: int | None, now: datetime) -> None:

@@ -1,0 +1,84 @@
+"""Alerts: what an account's people and the desk should know of now; on the console and in the log.
+
+The only writer of `Alert`. Of one thing there is one alert while it lasts, whoever raises it again:
+two clock processes, or one that looks every few seconds, do not repeat themselves.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+
+from merpati.events.models import Alert
+
+log = logging.getLogger(__name__)
+
+KEPT = 200  # shown of an account
+
+
+class Kind(enum.StrEnum):
+    """What happened. Each kind has its sentence in the console; the comment names its facts."""
+
+    PROVIDER_BLOCK = "provider_block"  # sending_ip, provider, blocked, attempted
+    WARMUP_STALLED = "warmup_stalled"  # sending_ip, stage
+
+
+class AlertNotFound(Exception):
+    """The account has no such alert."""
+
+
+def raise_alert(
+    account_id: int, kind: Kind, subject: str, facts: Mapping[str, str | int], *, now: datetime
+) -> Alert | None:
+    """Record that something is the matter; None when that is known and lasts.
+
+    Belongs into the transaction of what was done about it.
+    """
+    with transaction.atomic():
+        lasting = Alert.objects.filter(
+            account_id=account_id, kind=kind, subject=subject, ended_at=None
+        )
+        if lasting.exists():
+            return None
+        alert = Alert.objects.create(
+            account_id=account_id, kind=kind, subject=subject, facts=dict(facts), raised_at=now
+        )
+    words = " ".join(f"{name}={value}" for name, value in facts.items())
+    transaction.on_commit(
+        lambda: log.warning("alert id=%d account=%d kind=%s %s", alert.pk, account_id, kind, words)
+    )
+    return alert
+
+
+def end_alert(account_id: int, kind: Kind, subject: str, *, now: datetime) -> bool:
+    """Record that it is over; return whether it lasted until now."""
+    with transaction.atomic():
+        lasting = Alert.objects.filter(
+            account_id=account_id, kind=kind, subject=subject, ended_at=None
+        )
+        ended = lasting.update(ended_at=now)
+    if ended:
+        transaction.on_commit(
+            lambda: log.info("alert_ended account=%d kind=%s about=%s", account_id, kind, subject)
+        )
+    return bool(ended)
+
+
+def mark_seen(account_id: int, alert_id: int, *, by: str, now: datetime) -> None:
+    """Record who saw an alert first. Raises AlertNotFound."""
+    found = Alert.objects.filter(account_id=account_id, pk=alert_id)
+    if not found.filter(seen_at=None).update(seen_at=now, seen_by=by) and not found.exists():
+        raise AlertNotFound(alert_id)
+
+
+def alerts_of(account_ids: list[int] | None) -> QuerySet[Alert]:
+    """Return alerts, what lasts first, then the newest; None: those of all accounts."""
+    found = Alert.objects.select_related("account")
+    if account_ids is not None:
+        found = found.filter(account_id__in=account_ids)
+    return found.order_by(F("ended_at").desc(nulls_first=True), "-id")[:KEPT]
