@@ -65,6 +65,27 @@ def test_a_tam_is_assigned_shown_and_away(shell: Shell) -> None:
     assert "escalation point" in shell("tam", "show", "1").stdout
 
 
+def test_a_call_is_booked_moved_and_cancelled(shell: Shell) -> None:
+    shell.json(*TAM)
+    shell.json("contact", "add", "Sari", "sari@kirim.example", "--account", "1")
+    assert "No Technical Account Manager" in shell.refused("call-back", "slots", "--account", "1")
+    shell.json("tam", "assign", "1", "tari@desk.example")
+    first, second, *_ = shell.json("call-back", "slots", "--account", "1")["slots"]
+    wanted = ("call-back", "book", "sari@kirim.example", first, "--account", "1")
+    said = ("--topic", "Warm-up", "--phone", "+62 21 5550 100")
+    assert "is no contact of" in shell.refused(
+        "call-back", "book", "x@y.example", *wanted[3:], *said
+    )
+    booked = shell.json(*wanted, *said)
+    assert (booked["person"], booked["starts_at"]) == ("Tari", first)
+    assert "cannot call then" in shell.refused(*wanted, *said)
+    moved = shell.json("call-back", "move", str(booked["id"]), second)
+    assert moved["starts_at"] == second
+    assert [row["id"] for row in shell.json("call-back", "list")["call_backs"]] == [booked["id"]]
+    assert "Cancelled" in shell("call-back", "cancel", str(booked["id"])).stdout
+    assert shell.json("call-back", "list", "--account", "1")["call_backs"] == []
+
+
 def test_the_desk_carries_a_case_to_the_customers_proposal_and_agrees(
     shell: Shell, tmp_path: Path
 ) -> None:

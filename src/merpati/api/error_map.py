@@ -88,6 +88,9 @@ _KINDS: dict[type[Exception], _Kind] = {
     cases.ProposalOfOther: _Kind(409, "1602", "", "proposal-pending"),
     cases.ProposalPending: _Kind(409, "1602", "", "proposal-pending"),
     cases.OnboardingIncomplete: _Kind(409, "1602", "", "escalation-refused"),
+    cases.InvalidCall: _Kind(422, "1300"),
+    cases.SlotNotFree: _Kind(409, "1602", "", "slot-not-free"),
+    cases.CallBackNotFound: _Kind(404, "1600", "", "not-found"),
     cases.EscalatedBefore: _Kind(409, "1602", "", "escalation-refused"),
     IdempotencyConflict: _Kind(409, "1602", "resource conflict", "conflict"),
 }

@@ -6,7 +6,7 @@ from django.urls import re_path
 
 from merpati.api import calendar_feed, health, metrics
 from merpati.api.call import Operation, not_found, resource
-from merpati.api.own import case_acts, cases, problems, queues, tam
+from merpati.api.own import call_backs, case_acts, case_files, cases, problems, queues, tam
 from merpati.api.own import sending_ips as own_sending_ips
 from merpati.api.sparkpost import (
     ip_pools,
@@ -99,9 +99,24 @@ urlpatterns = [
     resource(rf"{_OWN}/cases/{_NUMBER}", get=Operation(cases.show, "support_cases/view")),
     resource(rf"{_OWN}/cases/{_NUMBER}/export", get=Operation(cases.export, "support_cases/view")),
     resource(rf"{_OWN}/cases/{_NUMBER}/record", get=Operation(cases.record, "support_cases/view")),
+    resource(
+        rf"{_OWN}/cases/{_NUMBER}/files/(?P<file_id>[0-9]{{1,18}})",
+        get=Operation(case_files.show, "support_cases/view"),
+    ),
     *(
         resource(rf"{_OWN}/cases/{_NUMBER}/{name}", post=Operation(act, "support_cases/manage"))
         for name, act in case_acts.ACTS.items()
+    ),
+    resource(
+        f"{_OWN}/call-backs",
+        get=Operation(call_backs.list_all, "support_cases/view"),
+        post=Operation(call_backs.create, "support_cases/manage"),
+    ),
+    resource(f"{_OWN}/call-backs/slots", get=Operation(call_backs.slots, "support_cases/view")),
+    resource(
+        rf"{_OWN}/call-backs/(?P<call_back_id>[0-9]{{1,18}})",
+        put=Operation(call_backs.move, "support_cases/manage"),
+        delete=Operation(call_backs.cancel, "support_cases/manage"),
     ),
     resource(f"{_OWN}/tam", get=Operation(tam.show, "support_cases/view")),
     resource(f"{_OWN}/problems", get=Operation(problems.list_all, None)),

@@ -55,6 +55,7 @@ COMMANDS = {
     ),
     "onboarding": Entry("tam", "onboarding", "Record that an account's onboarding is complete."),
     "case": Entry("case", "case", "Answer support cases until both sides agree."),
+    "call-back": Entry("call_back", "call_back", "Book, list, move and cancel calls to customers."),
     "queue": Entry("queue", "queue", "Show what waits, and why; pause, retry, drain."),
     "events": Entry("events", "events", "Show what happened to messages, the newest first."),
     "inbound": Entry("inbound", "inbound", "Show bounce reports that came in."),

@@ -19,7 +19,14 @@ from merpati.desk.case_search import related_cases
 from merpati.desk.case_states import CLOSED, Act, Side, Status, Step
 from merpati.desk.hours_document import account_document, minutes
 from merpati.desk.hours_words import account_in_words
-from merpati.desk.models import CallBack, Case, CaseLink, CaseUpdate, ResolutionRecord
+from merpati.desk.models import (
+    CallBack,
+    Case,
+    CaseAttachment,
+    CaseLink,
+    CaseUpdate,
+    ResolutionRecord,
+)
 from merpati.desk.service_hours import ServiceHours
 
 
@@ -55,9 +62,9 @@ def summary(case: Case) -> dict[str, Any]:
 def for_customer(case: Case, now: datetime) -> dict[str, Any]:
     """Return a whole case as the customer may read it, explained in the case's language.
 
-    Ten queries, however long the case.
+    Eleven queries, however long the case.
     """
-    updates = list(case.updates.order_by("id"))
+    updates = _history(case)
     with override(case.language):
         whole = _whole(case, updates, now)
     whole["related"] = [
@@ -68,7 +75,7 @@ def for_customer(case: Case, now: datetime) -> dict[str, Any]:
 
 def for_desk(case: Case, now: datetime) -> dict[str, Any]:
     """Return a whole case with its internal notes, and by which way everybody came."""
-    updates = list(case.updates.order_by("id"))
+    updates = _history(case)
     return {
         "account": {"id": case.account_id, "name": case.account.name},
         **_whole(case, updates, now),
@@ -91,12 +98,18 @@ def with_record(document: dict[str, Any], case: Case) -> dict[str, Any]:
     return document | {"resolution_record": record.document if record else None}
 
 
+def _history(case: Case) -> list[CaseUpdate]:
+    return list(case.updates.order_by("id").prefetch_related("attachments"))
+
+
 def _whole(case: Case, updates: list[CaseUpdate], now: datetime) -> dict[str, Any]:
     return summary(case) | {
         "service_time_zone": case.account.service_time_zone,
         "watchers": [{"name": w.name, "email": w.email} for w in case.watchers.order_by("pk")],
         "links": [_link(link) for link in case.links.order_by("id")],
-        "call_backs": [_call_back(row) for row in case.call_backs.select_related("person")],
+        "call_backs": [
+            call_back(row) for row in case.call_backs.select_related("person", "contact")
+        ],
         "clocks": clocks(case, updates, now),
     }
 
@@ -194,14 +207,17 @@ def _related(case: Case) -> dict[str, Any]:
     return {"number": case.pk, "subject": case.subject, "status": case.status}
 
 
-def _call_back(call_back: CallBack) -> dict[str, Any]:
+def call_back(row: CallBack) -> dict[str, Any]:
+    """Return a call that the desk will make, its people loaded, as plain data."""
     return {
-        "id": call_back.pk,
-        "person": call_back.person.name,
-        "phone": call_back.phone,
-        "topic": call_back.topic,
-        "starts_at": call_back.starts_at,
-        "cancelled_at": call_back.cancelled_at,
+        "id": row.pk,
+        "person": row.person.name,
+        "contact": row.contact.email,
+        "phone": row.phone,
+        "topic": row.topic,
+        "case": row.case_id,
+        "starts_at": row.starts_at,
+        "cancelled_at": row.cancelled_at,
     }
 
 
@@ -218,4 +234,15 @@ def _shown(update: CaseUpdate) -> dict[str, Any]:
         "email": update.author_email,
         "text": update.text,
         "detail": update.detail,
+        "files": [_file(file) for file in update.attachments.all()],
+    }
+
+
+def _file(file: CaseAttachment) -> dict[str, Any]:
+    return {
+        "id": file.pk,
+        "name": file.name,
+        "type": file.type,
+        "size_bytes": file.size_bytes,
+        "sha256": file.digest,
     }

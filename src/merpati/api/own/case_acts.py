@@ -14,6 +14,7 @@ from django.http import HttpResponse
 from merpati.adapters import codec
 from merpati.adapters.record_signing import LABEL, RecordSigner
 from merpati.api.call import Call, Handler, decode, json_response
+from merpati.api.own.case_files import GivenFile, new_files
 from merpati.api.own.case_request import request_of
 from merpati.api.services import services
 from merpati.desk import case_actions, case_document
@@ -34,6 +35,7 @@ class _Said(msgspec.Struct):
     text: str = ""
     reason: str = ""
     contact: _Contact | None = None
+    files: list[GivenFile] = []
 
 
 _read_said = codec.json_reader(_Said)
@@ -41,11 +43,11 @@ _Act = Callable[[int, _Said, Party, Call], Case]
 
 
 def _write(number: int, said: _Said, by: Party, call: Call) -> Case:
-    return case_actions.write(number, said.text, by=by, now=call.now)
+    return case_actions.write(number, said.text, new_files(said.files), by=by, now=call.now)
 
 
 def _propose(number: int, said: _Said, by: Party, call: Call) -> Case:
-    return case_actions.propose(number, said.text, by=by, now=call.now)
+    return case_actions.propose(number, said.text, new_files(said.files), by=by, now=call.now)
 
 
 def _withdraw(number: int, _said: _Said, by: Party, call: Call) -> Case:

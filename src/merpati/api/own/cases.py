@@ -14,6 +14,7 @@ from django.http import HttpResponse, QueryDict
 from merpati.adapters import codec
 from merpati.api.call import Call, decode, json_response
 from merpati.api.errors import ApiError, ErrorItem, refusal
+from merpati.api.own.case_files import GivenFile, new_files
 from merpati.api.own.case_request import request_of
 from merpati.api.services import services
 from merpati.desk import case_document
@@ -53,6 +54,7 @@ class _NewCase(msgspec.Struct):
     language: str = Language.ENGLISH.value
     watchers: list[_Contact] = []
     links: list[_Link] = []
+    files: list[GivenFile] = []
 
 
 _read_case = codec.json_reader(_NewCase)
@@ -131,6 +133,7 @@ def _new_case(wanted: _NewCase) -> NewCase:
         wanted.language,
         [watcher.as_new() for watcher in wanted.watchers],
         [(link.kind, link.value) for link in wanted.links],
+        new_files(wanted.files),
     )
 
 

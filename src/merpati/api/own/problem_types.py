@@ -76,6 +76,10 @@ PROBLEM_TYPES = {
         "Escalation opens once onboarding is complete; until then write to your Technical Account "
         "Manager, GET /api/merpati/v1/tam.",
     ),
+    "slot-not-free": ProblemType(
+        "Nobody can call at that time",
+        "Read the free times, GET /api/merpati/v1/call-backs/slots, and book one of them.",
+    ),
     "unavailable": ProblemType(
         "The service cannot do this at the moment",
         "Nothing was confirmed. Try again after the seconds that Retry-After names.",
