@@ -45,6 +45,8 @@ def _address(_: click.Context, __: click.Parameter, text: str) -> HostPort:
         "merpati sandbox",
         "merpati sandbox --smtp 127.0.0.20:2525 --dns 127.0.0.1:5300 --keep received",
         "merpati sandbox --zone rehearsal.toml --no-starttls --json",
+        "merpati sandbox --example > providers.toml",
+        "merpati sandbox --providers providers.toml",
         "",
         "Point Merpati at it, in a data folder of its own:",
         "  MERPATI_DNS__SERVERS=127.0.0.1:5300 MERPATI_DELIVERY__PORT=2525 \\",
@@ -74,6 +76,21 @@ def _address(_: click.Context, __: click.Parameter, text: str) -> HostPort:
     help="Domains, sending IPs and DNS records to play besides.",
 )
 @click.option(
+    "--providers",
+    "providers_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.toml",
+    help="Mailbox providers to play: what they bear, whom they block, what their people do.",
+)
+@click.option("--example", is_flag=True, help="Print such a file to begin with, and end.")
+@click.option(
+    "--seed",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Of all that is left to chance with --providers.",
+)
+@click.option(
     "--starttls/--no-starttls",
     default=True,
     show_default=True,
@@ -91,6 +108,9 @@ def sandbox(
     smtp: HostPort,
     dns: HostPort,
     zone: Path | None,
+    providers_path: Path | None,
+    example: bool,
+    seed: int,
     starttls: bool,
     keep: Path | None,
     as_json: bool,
@@ -101,14 +121,20 @@ def sandbox(
     as gmail-like.test. The recipient's name says what becomes of the mail: accept@, defer-2@
     (twice, then accepted), reject@, full@, greylist@, slow@, drop@, drop-message@, drop-dot@, and
     in the provider's own words rate@, block@, spam@, tempfail@. What follows a + only tells
-    recipients apart. Prints what it received until Ctrl-C.
+    recipients apart. With --providers each bears only so much mail of a sending IP, defers what
+    is more, then blocks; people open, click and complain. Prints what it received until Ctrl-C.
     """
+    from merpati.sandbox import providers_file as providers  # noqa: PLC0415
     from merpati.sandbox.play import playing  # noqa: PLC0415 - loads dnspython
     from merpati.sandbox.seen import Tally  # noqa: PLC0415
     from merpati.sandbox.world import make_world  # noqa: PLC0415
     from merpati.sandbox.zone_file import read_zone_file  # noqa: PLC0415
 
-    world = make_world(smtp.host, read_zone_file(zone) if zone else None)
+    if example:
+        click.echo(providers.example(), nl=False)
+        return
+    file = providers.read_providers_file(providers_path) if providers_path else None
+    world = make_world(smtp.host, read_zone_file(zone) if zone else None, file)
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
     tls = _certificate(world) if starttls else None
@@ -130,6 +156,8 @@ def sandbox(
             dns_port=dns.port,
             tls=tls,
             keep=keep,
+            providers_file=file,
+            seed=seed,
         ) as it:
             click.echo(line(_ready(it)) if as_json else _ready_line(it))
             if is_live:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from random import Random
@@ -72,6 +73,16 @@ class Temper:
     bucket_hours: float | None
     is_slow: bool
     memory_days: int
+
+
+class Answer(Enum):
+    """What one attempt came to; BUSY: deferred, as everybody is now and then."""
+
+    DELIVERED = "delivered"
+    DEFERRED = "deferred"
+    BUSY = "busy"
+    BLOCKED = "blocked"
+    HARD_BOUNCED = "hard_bounced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +158,30 @@ class Provider:
         self._unknown_users += answers.hard_bounced
         return answers
 
-    def _strained(self, messages: int, hour: float) -> tuple[int, int]:
+    def answer_one(self, hour: float, is_unknown_user: bool = False) -> Answer:
+        """Answer one attempt, as `answer` does many; what is a share there is a chance here."""
+        self._attempted += 1
+        if self._day * HOURS + hour < self._shut_until:
+            return Answer.BLOCKED
+        if self._random.random() < self._temper.background_deferral:
+            return Answer.BUSY
+        deferred, blocked = self._strained(1, hour, self._by_chance)
+        if blocked:
+            return Answer.BLOCKED
+        if deferred:
+            return Answer.DEFERRED
+        if is_unknown_user:
+            self._unknown_users += 1
+            return Answer.HARD_BOUNCED
+        self._delivered += 1
+        return Answer.DELIVERED
+
+    def _by_chance(self, share: float) -> int:
+        return int(share > 0 and self._random.random() < share)
+
+    def _strained(
+        self, messages: int, hour: float, whole: Callable[[float], int] = round
+    ) -> tuple[int, int]:
         """Count attempts against the tolerance; return how many were deferred and blocked."""
         temper = self._temper
         if temper.is_slow:
@@ -155,7 +189,7 @@ class Provider:
         counted, limit = self._drained(hour), self.tolerance
         if temper.bucket_hours is not None:
             limit *= temper.bucket_hours / HOURS
-        deferred = round(
+        deferred = whole(
             _deferred_until(counted + messages, limit, temper.softness)
             - _deferred_until(counted, limit, temper.softness)
         )
@@ -189,10 +223,14 @@ class Provider:
         self._level *= factor
         self._recent = deque(sent * factor for sent in self._recent)
 
-    def end_day(self, complaint_share: float = 0.0) -> int:
-        """End the day, form an opinion, return the complaints that the day's mail brings."""
+    def end_day(self, complaint_share: float = 0.0, complaints: int | None = None) -> int:
+        """End the day, form an opinion, return the complaints that the day's mail brings.
+
+        complaints: how many there were, when they are known; else a share of what was delivered.
+        """
         temper = self._temper
-        complaints = _binomial(self._random, self._delivered, complaint_share)
+        if complaints is None:
+            complaints = _binomial(self._random, self._delivered, complaint_share)
         self._offences *= _OFFENCE_MEMORY
         if self._attempted == 0:
             self._idle()

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from merpati.sandbox.behaviour import Greylist, HangUp, Refuse, Slow, Step, steps
+from merpati.sandbox.opinions import Opinions
 from merpati.sandbox.seen import Outcome, Try
 from merpati.sandbox.texts import Moment
 from merpati.sandbox.world import MailHost
@@ -28,10 +29,14 @@ _END = b"\r\n.\r\n"
 
 @dataclass
 class Memory:
-    """What hosts remember over connections; seconds are monotonic."""
+    """What hosts remember over connections; seconds are monotonic.
+
+    opinions: what they think of who connects, None: only the recipient's name counts.
+    """
 
     tries: Counter[tuple[str, str]] = field(default_factory=Counter)  # by host and recipient
     first_seen: dict[tuple[str, ...], float] = field(default_factory=dict)  # for greylisting
+    opinions: Opinions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +213,8 @@ class Dialogue:
     def _met(self, address: str) -> _Recipient:
         treatment = steps(address, self._host.texts)
         if not treatment:
-            return _Recipient(address, [], 1)
+            opinions = self._memory.opinions
+            return _Recipient(address, opinions.steps(self._peer, address) if opinions else [], 1)
         key = self._host.name, address.lower()
         self._memory.tries[key] += 1
         return _Recipient(address, treatment, self._memory.tries[key])

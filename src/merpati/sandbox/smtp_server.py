@@ -25,6 +25,7 @@ class MailHosts:
     """All hosts. tell: hears of each try; tls: for STARTTLS, None: not offered.
 
     keep: a folder that gets each accepted message as a file, byte for byte; None: nothing is kept.
+    memory: of what was before; got: hears of each recipient's accepted message.
     """
 
     def __init__(
@@ -33,6 +34,9 @@ class MailHosts:
         tell: Callable[[Try], None],
         tls: ssl.SSLContext | None = None,
         keep: Path | None = None,
+        *,
+        memory: Memory | None = None,
+        got: Callable[[Try, bytes], None] | None = None,
     ) -> None:
         self._hosts = tuple(hosts)
         self._tell = tell
@@ -40,7 +44,8 @@ class MailHosts:
         self._keep = keep
         # What an earlier sandbox kept stays: its numbers are taken.
         self._kept = sum(1 for _ in keep.glob("*.eml")) if keep is not None else 0
-        self._memory = Memory()
+        self._memory = memory or Memory()
+        self._got = got
         self._connections: set[asyncio.Task[None]] = set()
 
     @contextlib.asynccontextmanager
@@ -125,6 +130,8 @@ class MailHosts:
             path.write_bytes(data)
             file = str(path)
         for seen in tries:
+            if self._got is not None and seen.outcome is Outcome.ACCEPTED:
+                self._got(seen, data)
             self._tell(msgspec.structs.replace(seen, file=file))
 
 

@@ -7,14 +7,18 @@ recognises the provider as it does in the world. Only the sandbox's DNS server k
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import dns.reversename
 
 from merpati.providers.directory import directory
+from merpati.sandbox.providers_file import ProvidersFile
 from merpati.sandbox.texts import EVERYBODY, Texts, all_texts
+from merpati.sandbox.toml_reading import TomlFileError
 from merpati.sandbox.zone_file import ZoneFile
+
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +49,17 @@ class World:
     records: tuple[Record, ...]
 
 
-def make_world(first_address: str, zone: ZoneFile | None = None) -> World:
+def make_world(
+    first_address: str, zone: ZoneFile | None = None, providers_file: ProvidersFile | None = None
+) -> World:
     """Return the world; hosts take addresses from the first one on.
 
-    zone: what is played besides the providers with words of their own.
+    zone: what is played besides; providers_file: who is played instead of the providers with words
+    of their own. Raises TomlFileError for a domain whose provider is not played.
     """
     zone = zone or ZoneFile()
+    if providers_file is not None:
+        return _described(ipaddress.ip_address(first_address), zone, providers_file)
     texts = all_texts()
     providers = dict.fromkeys([*texts, *(domain.provider for domain in zone.domain)])
     first = ipaddress.ip_address(first_address)
@@ -62,24 +71,50 @@ def make_world(first_address: str, zone: ZoneFile | None = None) -> World:
     }
     domains = {own.domain: hosts[provider] for provider, own in texts.items()}
     domains |= {domain.name.lower(): hosts[domain.provider] for domain in zone.domain}
-    records = tuple(_records(hosts, domains, zone))
+    of_each = {name: (host,) for name, host in domains.items()}
+    records = tuple(_records(hosts.values(), of_each, zone))
     return World(tuple(hosts.values()), domains, records)
 
 
-def _host_name(provider: str) -> str:
+def _described(first: IpAddress, zone: ZoneFile, file: ProvidersFile) -> World:
+    """Return the providers of a file, each with as many hosts as it says."""
+    texts = all_texts()
+    hosts: list[MailHost] = []
+    domains: dict[str, tuple[MailHost, ...]] = {}
+    for one in file.provider:
+        words = texts.get(one.like, texts[EVERYBODY])
+        own = tuple(
+            MailHost(_host_name(one.like, n), str(first + len(hosts) + n), one.like, words)
+            for n in range(one.hosts)
+        )
+        hosts += own
+        domains |= {domain.lower(): own for domain in one.domains}
+    by_like = {host.provider: host for host in reversed(hosts)}
+    for domain in zone.domain:
+        if (host := by_like.get(domain.provider)) is None:
+            problem = f"domain {domain.name}: no provider of the providers file is like"
+            raise TomlFileError(f"{problem} {domain.provider!r}; there are: {', '.join(by_like)}")
+        domains[domain.name.lower()] = (host,)
+    records = tuple(_records(hosts, domains, zone))
+    return World(tuple(hosts), {name: own[0] for name, own in domains.items()}, records)
+
+
+def _host_name(provider: str, number: int = 0) -> str:
     known = directory().get(provider)
-    return f"sandbox{known.mx_suffixes[0]}" if known else f"mx.{all_texts()[provider].domain}"
+    first = f"sandbox{known.mx_suffixes[0]}" if known else f"mx.{all_texts()[EVERYBODY].domain}"
+    return f"{number + 1}.{first}" if number else first
 
 
 def _records(
-    hosts: Mapping[str, MailHost], domains: Mapping[str, MailHost], zone: ZoneFile
+    hosts: Iterable[MailHost], domains: Mapping[str, Sequence[MailHost]], zone: ZoneFile
 ) -> Iterator[Record]:
-    for host in hosts.values():
+    for host in hosts:
         yield from _both_ways(host.name, host.address)
     for ip in zone.sending_ip:
         yield from _both_ways(ip.hostname, ip.address)
-    for domain, host in domains.items():
-        yield Record(domain, "MX", f"10 {host.name}.")
+    for domain, own in domains.items():
+        for n, host in enumerate(own, 1):
+            yield Record(domain, "MX", f"{10 * n} {host.name}.")
         yield Record(domain, "TXT", '"v=spf1 mx -all"')
     for record in zone.record:
         yield Record(record.name.rstrip(".").lower(), record.type.upper(), record.value)

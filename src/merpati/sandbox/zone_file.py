@@ -16,13 +16,10 @@ value = "v=DKIM1; k=rsa; p=…"
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import re
-import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import dns.exception
 import dns.rdata
@@ -30,17 +27,10 @@ import msgspec
 
 from merpati.providers.directory import directory
 from merpati.sandbox.texts import EVERYBODY
+from merpati.sandbox.toml_reading import TomlText, Wrong, suggestion
 
 LONGEST_STRING = 255  # of a TXT record, RFC 1035 3.3
 _NAME = re.compile(r"(?=.{1,253}\.?$)([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?", re.IGNORECASE)
-
-
-class ZoneFileError(Exception):
-    """The file cannot be used; `message` says where it is wrong and what to write instead."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
 
 
 class PlayedDomain(msgspec.Struct, frozen=True):
@@ -73,69 +63,53 @@ class ZoneFile(msgspec.Struct, frozen=True):
     record: list[PlayedRecord] = []
 
 
-_TABLES = {"domain": PlayedDomain, "sending_ip": PlayedIp, "record": PlayedRecord}
+_TABLES: dict[str, type[msgspec.Struct]] = {
+    "domain": PlayedDomain,
+    "sending_ip": PlayedIp,
+    "record": PlayedRecord,
+}
 
 
 def read_zone_file(path: Path) -> ZoneFile:
-    """Return what a file says. Raises ZoneFileError."""
+    """Return what a file says. Raises TomlFileError."""
+    text = TomlText(path)
+    zone = text.read(ZoneFile, _TABLES)
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-        return _zone(document)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ZoneFileError(f"{path} is not valid TOML: {error}") from error
-    except OSError as error:
-        raise ZoneFileError(f"{path} cannot be read: {error.strerror}") from error
-    except (msgspec.ValidationError, ValueError) as error:
-        raise ZoneFileError(f"{path}: {error}") from error
+        for row, domain in enumerate(zone.domain):
+            must(check_name, domain.name, "domain", row, "name")
+            must(check_provider, domain.provider, "domain", row, "provider")
+        for row, ip in enumerate(zone.sending_ip):
+            must(check_name, ip.hostname, "sending_ip", row, "hostname")
+            must(ipaddress.ip_address, ip.address, "sending_ip", row, "address")
+        records = [_checked(record, row) for row, record in enumerate(zone.record)]
+    except Wrong as wrong:
+        raise text.error(wrong) from None
+    return msgspec.structs.replace(zone, record=records)
 
 
-def _zone(document: dict[str, Any]) -> ZoneFile:
-    """Raises ValueError with a message for people."""
-    _check_known(document, _TABLES, "table")
-    for table, struct in _TABLES.items():
-        for n, row in enumerate(_rows(document, table), 1):
-            _check_known(row, struct.__struct_fields__, f"key of {table} {n}")
-    zone = msgspec.convert(document, ZoneFile)
-    for domain in zone.domain:
-        _check_name(domain.name)
-        _check_provider(domain.provider)
-    for ip in zone.sending_ip:
-        _check_name(ip.hostname)
-        ipaddress.ip_address(ip.address)
-    return msgspec.structs.replace(zone, record=[_checked(record) for record in zone.record])
+def must(rule: Callable[[str], object], value: str, table: str, row: int | None, key: str) -> None:
+    """Raise Wrong where a rule refuses a value with ValueError."""
+    try:
+        rule(value)
+    except ValueError as error:
+        raise Wrong(str(error), table, row, key) from None
 
 
-def _rows(document: dict[str, Any], table: str) -> list[dict[str, Any]]:
-    rows = document.get(table, [])
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ValueError(f"write each {table} as a table of its own: [[{table}]]")
-    return rows
-
-
-def _check_known(given: Iterable[str], known: Iterable[str], kind: str) -> None:
-    for name in given:
-        if name not in known:
-            raise ValueError(f"unknown {kind} {name!r}{_suggestion(name, known)}")
-
-
-def _suggestion(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(known)}"
-
-
-def _check_provider(provider: str) -> None:
+def check_provider(provider: str) -> None:
+    """Raise ValueError unless the directory knows it, and its MX hosts."""
     known = [EVERYBODY, *(each.id for each in directory() if each.mx_suffixes)]
     if provider not in known:
-        raise ValueError(f"unknown provider {provider!r}{_suggestion(provider, known)}")
+        raise ValueError(f"unknown provider {provider!r}{suggestion(provider, known)}")
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Raise ValueError for what is no name."""
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} is no name that DNS can hold")
 
 
-def _checked(record: PlayedRecord) -> PlayedRecord:
-    _check_name(record.name)
+def _checked(record: PlayedRecord, row: int) -> PlayedRecord:
+    must(check_name, record.name, "record", row, "name")
     value = record.value
     if record.type.upper() == "TXT" and not value.startswith('"'):
         value = quoted(value)
@@ -143,7 +117,8 @@ def _checked(record: PlayedRecord) -> PlayedRecord:
         dns.rdata.from_text("IN", record.type, value)
     except (dns.exception.DNSException, ValueError) as error:
         what = f"record {record.name} {record.type}"
-        raise ValueError(f"{what}: {record.value!r} is no such record ({error})") from None
+        words = f"{what}: {record.value!r} is no such record ({error})"
+        raise Wrong(words, "record", row, "value") from None
     return msgspec.structs.replace(record, value=value)
 
 
