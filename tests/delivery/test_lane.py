@@ -11,17 +11,20 @@ import msgspec
 import pytest
 
 from merpati.adapters.clock import Clock, SystemClock
+from merpati.contracts.sending_policy import SendingIp
+from merpati.delivery.allowance import Allowance
 from merpati.delivery.destinations import Destination, Host
 from merpati.delivery.lane import Lane, Line
 from merpati.delivery.learned_pace import CLEAN_DELIVERIES, Learned
 from merpati.delivery.options import Options
 from merpati.delivery.outcome import Bounced, Deferred, Delivered, Ending, Reply, Returned
 from merpati.delivery.prepared import Prepared
-from merpati.delivery.sending_ip import LocalIp
+from merpati.delivery.sending_ip import LocalIp, Warmup
 from merpati.delivery.session import Session
 from merpati.providers.directory import Pace
 from merpati.providers.phase import Phase
 from merpati.providers.replies import Reading, read
+from merpati.spool.shapes import Grant
 
 THERE = Destination("mail.example", (Host("mx.mail.example", ("127.0.0.1",)),), 25)
 
@@ -80,7 +83,7 @@ class Office:
     def proven(self, lane: Lane) -> None:
         self.proofs += 1
 
-    def wants_allowance(self, ip: LocalIp) -> None:
+    def wants_allowance(self, allowance: Allowance) -> None:
         return
 
     def ip_missing(self, ip: LocalIp) -> None:
@@ -109,9 +112,9 @@ class Mail:
         self.row = SimpleNamespace(message_id=1)
 
 
-def line_with(count: int) -> tuple[Line, Office, Queue, Source]:
+def line_with(count: int, warmup: Warmup | None = None) -> tuple[Line, Office, Queue, Source]:
     office, queue, source = Office(), Queue(), Source()
-    lane = Lane(cast(Any, office), LocalIp("127.0.0.2", "mta.example", None), THERE)
+    lane = Lane(cast(Any, office), LocalIp("127.0.0.2", "mta.example", warmup), THERE)
     line = lane.line(THERE)
     for _ in range(count):
         line.assign(cast(Prepared, Mail(source, queue)))
@@ -180,7 +183,27 @@ def test_mail_of_a_missing_ip_goes_back() -> None:
     line.kick()
     assert len(queue.back) == 2
     assert office.opened == 0
-    assert line.lane.ip.promised == 0
+
+
+async def test_what_is_assigned_counts_against_what_an_allowance_has_left() -> None:
+    ip = SendingIp("127.0.0.2", "mta.example", messages_per_day=3)
+    line, _, queue, source = line_with(0, Warmup(ip, granting, SystemClock()))
+    (at_provider, in_all) = line.lane.allowances
+    for allowance in (at_provider, in_all):
+        allowance.begin_refill()
+        await allowance.refill()
+    assert line.room() == 1, "a block of one"
+    line.assign(cast(Prepared, Mail(source, queue)))
+    assert (line.room(), at_provider.promised, in_all.promised) == (0, 1, 1)
+    assert line.next_message(cast(Session, Talk())) is not None
+    assert (at_provider.left, at_provider.promised, in_all.promised) == (0, 0, 0)
+    line.assign(cast(Prepared, Mail(source, queue)))
+    line.give_back()
+    assert (len(queue.back), in_all.promised) == (1, 0)
+
+
+async def granting(address: str, provider: str, day: int, block: int, limit: int) -> Grant:
+    return Grant(block, block)
 
 
 def test_one_connection_is_tried_before_others_are_opened() -> None:

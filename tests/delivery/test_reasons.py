@@ -17,6 +17,7 @@ from merpati.delivery.reasons import (
     Said,
     Slowed,
     Spent,
+    Withheld,
     kind,
     moment,
     ordered,
@@ -52,14 +53,21 @@ REFUSED = (
         ),
         (BacksOff("connecting failed", NOW), "backs_off", "connecting failed"),
         (
-            Spent(("192.0.2.10",), 50, NOW),
+            Spent(("192.0.2.10",), "", 100, 50, NOW),
             "allowance_spent",
-            "today's warm-up allowance (50 % of it, after a refusal) is used up: 192.0.2.10",
+            "waits for tomorrow's allowance: 100 of 100 used (50 % of it, after a refusal) "
+            "(192.0.2.10)",
         ),
         (
-            Spent(("192.0.2.10", "192.0.2.11"), 100, NOW),
+            Spent(("192.0.2.10", "192.0.2.11"), "google", 1_000, 100, NOW),
             "allowance_spent",
-            "today's warm-up allowance is used up: 192.0.2.10, 192.0.2.11",
+            "waits for tomorrow's allowance at Gmail: 1,000 of 1,000 used (192.0.2.10, 192.0.2.11)",
+        ),
+        (
+            Withheld("google", "192.0.2.10", "14 of 20 were refused", NOW + 52 * MINUTE),
+            "allowance_paused",
+            "mail from 192.0.2.10 to Gmail is paused until 14:05 UTC (52 min): "
+            "14 of 20 were refused",
         ),
         (NoSendingIp("news", ()), "no_sending_ip", "the pool news has no sending IP"),
         (

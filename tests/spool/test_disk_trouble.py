@@ -19,7 +19,7 @@ from merpati.adapters.clock import SystemClock
 from merpati.adapters.codec import pack
 from merpati.spool import schema
 from merpati.spool.errors import ContentUnreadable, SpoolFull, SpoolUnavailable
-from merpati.spool.shapes import Postponed
+from merpati.spool.shapes import Grant, Postponed
 from merpati.spool.shard import Shard
 from tests.spool.samples import LARGE, addresses, batch, delivered, everything, settled_in_journal
 
@@ -58,7 +58,7 @@ async def test_a_failed_write_refuses_the_group_and_heals(
     arm(plan)
     refused = await asyncio.gather(
         *(shard.append(pack(batch([f"no{n}@x.example"]))) for n in range(5)),
-        shard.reserve("127.0.0.2", 20_000, 10, 10),
+        shard.reserve("127.0.0.2", "", 20_000, 10, 10),
         return_exceptions=True,
     )
     assert all(isinstance(one, SpoolUnavailable) for one in refused)
@@ -71,7 +71,7 @@ async def test_a_failed_write_refuses_the_group_and_heals(
     await eventually(lambda: shard.append(pack(batch(["later@x.example"]))))
     assert shard._writer.store is not store_before, "a connection whose sync failed was used again"
     assert await addresses(shard) == ["kept@x.example", "later@x.example"]
-    assert await shard.reserve("127.0.0.2", 20_000, 10, 10) == 10
+    assert await shard.reserve("127.0.0.2", "", 20_000, 10, 10) == Grant(10, 10)
     assert shard.status().trouble == ""
 
 

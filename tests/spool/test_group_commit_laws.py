@@ -20,7 +20,7 @@ from merpati.contracts.batch import Accepted
 from merpati.spool import draft
 from merpati.spool.errors import IdempotencyConflict
 from merpati.spool.reading import HOUR_MS, snapshot
-from merpati.spool.shapes import Postponed
+from merpati.spool.shapes import Grant, Postponed
 from merpati.spool.shard import Shard
 from tests.spool.samples import NINE, batch, delivered, everything, settled_in_journal
 
@@ -44,7 +44,7 @@ class Model:
 
     rows: dict[int, Row] = field(default_factory=dict)
     keys: dict[tuple[int, str], tuple[bytes, Accepted]] = field(default_factory=dict)
-    granted: Counter[str] = field(default_factory=Counter)
+    granted: Counter[tuple[str, str]] = field(default_factory=Counter)
     settled: list[int] = field(default_factory=list)
     next_id: int = 1
 
@@ -72,10 +72,11 @@ class Model:
                 row.attempts += one.attempted
                 row.last_ip = row.last_ip if one.last_ip is None else one.last_ip
 
-    def reserve(self, sending_ip: str, block: int, limit: int) -> int:
-        grant = max(0, min(block, limit - self.granted[sending_ip]))
-        self.granted[sending_ip] += grant
-        return grant
+    def reserve(self, sending_ip: str, provider: str, block: int, limit: int) -> Grant:
+        used = self.granted[sending_ip, provider]
+        grant = max(0, min(block, limit - used))
+        self.granted[sending_ip, provider] += grant
+        return Grant(grant, used + grant)
 
 
 batches = st.builds(
@@ -104,6 +105,7 @@ settles = st.tuples(
 reserves = st.tuples(
     st.just("reserve"),
     st.sampled_from(["127.0.0.2", "127.0.0.3"]),
+    st.sampled_from(["", "google"]),
     st.integers(0, 9),
     st.integers(0, 20),
 )
@@ -144,7 +146,7 @@ async def _do(group: list[Any], model: Model, shard: Shard) -> None:
             calls.append(shard.append(pack(what[0])))
             expected.append(model.append(what[0]))
         elif kind == "reserve":
-            calls.append(shard.reserve(what[0], 20_000, what[1], what[2]))
+            calls.append(shard.reserve(what[0], what[1], 20_000, what[2], what[3]))
             expected.append(model.reserve(*what))
         elif highest:
             call, mirror = _settle(highest, *what)

@@ -10,18 +10,19 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from merpati.adapters.clock import SystemClock
 from merpati.adapters.codec import pack, unpacker
-from merpati.contracts.batch import Accepted
+from merpati.contracts.batch import Accepted, MessageRow, Recipient
 from merpati.contracts.event import Injection, JournalKind
 from merpati.spool.draft import HANDED_OVER
 from merpati.spool.errors import BatchRefused, IdempotencyConflict, ShardInUse, SpoolUnavailable
 from merpati.spool.files import ShardLock
 from merpati.spool.operations import Append, Settle, Sweep
 from merpati.spool.reading import snapshot
-from merpati.spool.shapes import Arrival, Postponed, QueueKey
+from merpati.spool.shapes import Arrival, Grant, Postponed, QueueKey
 from merpati.spool.shard import Shard
 from merpati.spool.store import KEY_LIFE_MS, Store
 from merpati.spool.writing import PURGE_KEYS
@@ -250,7 +251,9 @@ async def test_a_postponed_message_keeps_its_place_in_time(tmp_path: Path, shard
     await shard.settle([], [Postponed(2, NINE + 90, note="451 no")])
     with snapshot(tmp_path / "spool", shard.number) as read:
         for depths in (list((await shard.queues()).values()), read.depths()):
-            assert [(q.earliest_due_at, q.note) for q in depths] == [(NINE + 60, message.note)]
+            (first_due,) = depths
+            assert (first_due.earliest_due_at, first_due.note) == (NINE + 60, message.note)
+            assert (first_due.last_ip, first_due.is_bound) == ("127.0.0.2", True)
     await shard.settle([], [Postponed(2, NINE)])
     await shard.settle([], [Postponed(1, NINE + 90, attempted=False)])
     (message,) = await shard.due(queue_id, FAR, 10, after=(NINE, 2))
@@ -336,17 +339,38 @@ async def test_an_allowance_is_never_exceeded_also_after_a_restart(
 ) -> None:
     """M1, where it is counted."""
 
-    async def ask(day: int, block: int) -> int:
-        return await shard.reserve("127.0.0.2", day, block, limit=100)
+    async def ask(day: int, block: int, limit: int = 100) -> int:
+        grant = await shard.reserve("127.0.0.2", "google", day, block, limit)
+        asked[day] = grant.used
+        return grant.messages
 
-    assert await asyncio.gather(*(ask(20_000, 40) for _ in range(4))) == [40, 40, 20, 0]
-    assert await shard.reserve("127.0.0.3", 20_000, 5, limit=100) == 5
+    asked: dict[int, int] = {}
+    takers = await asyncio.gather(*(ask(20_000, 1) for _ in range(200)))  # more than there are
+    assert (sum(takers), takers.count(0), asked[20_000]) == (100, 100, 100)
+    for other in (("127.0.0.3", "google"), ("127.0.0.2", "microsoft"), ("127.0.0.2", "")):
+        assert await shard.reserve(*other, 20_000, 5, limit=100) == Grant(5, 5)
     shard = await reopened(shard, tmp_path)
     assert await ask(20_000, 1) == 0
     assert await ask(20_001, 70) == 70
     assert await ask(20_000, 70) == 30, "the day went back and began anew"
-    assert await shard.reserve("127.0.0.2", 20_001, 5, limit=60) == 0
+    assert await ask(20_001, 5, limit=60) == 0, "the limit was lowered in mid-day"
     await shard.close()
+
+
+async def test_who_engaged_at_different_times_waits_in_queues_of_their_own(shard: Shard) -> None:
+    """So the engine finds the most recently engaged without reading past all others."""
+    rows = [
+        MessageRow(n, "x.example", NINE, pack(Recipient("a@x.example")), tier, 1_000 * tier)
+        for n, tier in enumerate((5, 1, 5))
+    ]
+    of_three = batch(["a@x.example"] * 3)
+    await shard.append(pack(msgspec.structs.replace(of_three, messages=rows)))
+    queues = (await shard.queues()).values()
+    waiting = {
+        queue.key.tier: [(m.message_id, m.bucket) for m in await shard.due(queue.queue_id, FAR, 9)]
+        for queue in queues
+    }
+    assert waiting == {1: [(2, 1_000)], 5: [(1, 5_000), (3, 5_000)]}
 
 
 async def test_trimming_takes_what_is_told_and_no_more(shard: Shard, tmp_path: Path) -> None:

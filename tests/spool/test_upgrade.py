@@ -13,7 +13,7 @@ from merpati.adapters.clock import SystemClock
 from merpati.contracts.batch import Batch, Content, Mailbox, MessageRow, Recipient
 from merpati.contracts.event import EventType, InjectedRecipient
 from merpati.spool.files import INLINE_LIMIT
-from merpati.spool.shapes import LanePace, Postponed
+from merpati.spool.shapes import Grant, LanePace, Postponed
 from merpati.spool.shard import Shard
 from tests.spool.samples import everything
 from tests.support.journal import HOUR, NINE_O_CLOCK, event, injection
@@ -34,8 +34,17 @@ def batch(campaign_id: str | None, text: str, due_at: int = NINE_O_CLOCK) -> byt
 def make_older(folder: Path, layout: int) -> None:
     """Bring a shard's file back to an older layout."""
     with closing(sqlite3.connect(folder / "01.sqlite3")) as db:
-        db.execute("ALTER TABLE content DROP COLUMN starts_at")
-        db.execute("ALTER TABLE cancellation DROP COLUMN transmission_id")
+        db.execute("ALTER TABLE queue DROP COLUMN tier")
+        db.execute("ALTER TABLE message DROP COLUMN bucket")
+        db.execute("DROP TABLE allowance")
+        db.execute(
+            "CREATE TABLE allowance (sending_ip TEXT PRIMARY KEY, day INTEGER NOT NULL,"
+            " granted INTEGER NOT NULL) WITHOUT ROWID"
+        )
+        db.execute("INSERT INTO allowance VALUES ('192.0.2.10', 20000, 150)")
+        if layout < 4:
+            db.execute("ALTER TABLE content DROP COLUMN starts_at")
+            db.execute("ALTER TABLE cancellation DROP COLUMN transmission_id")
         if layout < 3:
             db.execute("ALTER TABLE message DROP COLUMN is_bound")
             db.execute("DROP TABLE pace")
@@ -44,6 +53,23 @@ def make_older(folder: Path, layout: int) -> None:
             db.execute("DROP TABLE cancellation")
         db.execute(f"PRAGMA user_version = {layout}")
         db.commit()
+
+
+async def test_layout_4_keeps_what_was_used_of_a_day_and_knows_nothing_of_who_waits(
+    tmp_path: Path,
+) -> None:
+    """An upgrade in mid-day gives no IP a second allowance."""
+    shard = Shard(tmp_path, 1, SystemClock())
+    await shard.append(batch(None, "a"))
+    await shard.close()
+    make_older(tmp_path, 4)
+    shard = Shard(tmp_path, 1, SystemClock())
+    assert await shard.reserve("192.0.2.10", "", 20_000, 64, 200) == Grant(50, 200)
+    assert await shard.reserve("192.0.2.10", "google", 20_000, 64, 50) == Grant(50, 50)
+    (queue,) = (await shard.queues()).values()
+    (message,) = await shard.due(1, NINE_O_CLOCK, 10)
+    assert (queue.key.tier, message.bucket) == (0, 0)
+    await shard.close()
 
 
 async def test_layout_3_learns_when_mail_was_scheduled_for(tmp_path: Path) -> None:

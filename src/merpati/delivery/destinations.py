@@ -83,6 +83,7 @@ class Destination:
     tls_because: str = ""
     credentials: Credentials | None = None
     is_signed: bool = True
+    is_egress: bool = False  # an old provider: not limited by what our IPs may send
 
     @property
     def site(self) -> tuple[str, ...]:

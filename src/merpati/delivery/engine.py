@@ -152,8 +152,8 @@ class Engine:
         """Follow a newer sending policy; what is on a connection goes on under the old one."""
         if policy.version <= self._policy.version:
             return
-        shards = frozenset(self._homes)
-        self._policy = LocalPolicy.of(policy, self._policy, shards, self._reserve, self.clock)
+        shards = {number: home.shard.reserve for number, home in self._homes.items()}
+        self._policy = LocalPolicy.of(policy, self._policy, shards, self.clock)
         for ip in self._policy.ips.values():
             ip.look(self.clock.elapsed(), self.options.missing_ip_recheck)
         self._cut_allowances()
@@ -324,12 +324,11 @@ class Engine:
         """Give up the messages at the head of a feed whose life is over."""
         self._verdicts.expire_overdue(feed, reason)
 
-    def wants_allowance(self, ip: LocalIp) -> None:
-        """Reserve a further block of an IP's daily allowance."""
-        allowance = ip.allowance
-        if allowance is not None and allowance.wants_refill():
+    def wants_allowance(self, allowance: Allowance) -> None:
+        """Reserve a further block of an allowance, if that makes sense now."""
+        if allowance.wants_refill():
             allowance.begin_refill()
-            self.spawn(self._refill(ip, allowance))
+            self.spawn(self._refill(allowance))
 
     def ip_missing(self, ip: LocalIp) -> None:
         """Take note that an address may not be on this host."""
@@ -349,10 +348,10 @@ class Engine:
 
     def _cut_allowances(self) -> None:
         """Leave of today's warm-up allowances what replies taught."""
-        for (address, _), learned in self._lessons:
+        for (address, provider), learned in self._lessons:
             ip = self._policy.ips.get(address)
-            if ip is not None and ip.allowance is not None and learned.allowance_percent < 100:
-                ip.allowance.cut(learned.allowance_percent, learned.allowance_day)
+            if ip is not None and ip.warmup is not None and learned.allowance_percent < 100:
+                ip.warmup.cut(provider, learned.allowance_percent, learned.allowance_day)
 
     def _has_rows(self, feed: Feed) -> None:
         self._placement.has_rows(feed)
@@ -370,17 +369,15 @@ class Engine:
                 self._has_rows(feed)
         self._lanes.kick()
 
-    async def _reserve(self, shard: int, address: str, day: int, block: int, limit: int) -> int:
-        return await self._homes[shard].shard.reserve(address, day, block, limit)
-
-    async def _refill(self, ip: LocalIp, allowance: Allowance) -> None:
+    async def _refill(self, allowance: Allowance) -> None:
+        address = allowance.address
         try:
             await allowance.refill()
         except SpoolUnavailable as error:
-            log.warning("allowance_unreadable address=%s reason=%s", ip.address, error.reason)
+            log.warning("allowance_unreadable address=%s reason=%s", address, error.reason)
             await asyncio.sleep(READ_AGAIN_SECONDS)
         for queue in self._placement.queues.values():
-            if ip in queue.pool.ips or ip in queue.pool.overflow:
+            if queue.pool.member(address) is not None:
                 self.wake(queue)
 
     # Background work.

@@ -20,6 +20,7 @@ from merpati.spool.errors import ContentUnreadable, SpoolUnavailable
 from merpati.spool.shapes import (
     Arrival,
     Cancellation,
+    Grant,
     LanePace,
     Postponed,
     QueueDepth,
@@ -94,7 +95,9 @@ class Spool(Protocol):
     async def make_due(self, queue_id: int, now: int, last_ip: str = "") -> int:
         """Have what a queue deferred tried again now; return how many it was."""
 
-    async def reserve(self, sending_ip: str, day: int, block: int, limit: int) -> int:
+    async def reserve(
+        self, sending_ip: str, provider: str, day: int, block: int, limit: int
+    ) -> Grant:
         """Return the granted part of a day's allowance."""
 
     @property

@@ -15,6 +15,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from merpati.adapters.clock import Clock
+from merpati.delivery.allowance import SOON_SECONDS, Allowance
 from merpati.delivery.connecting import connect
 from merpati.delivery.destinations import Destination
 from merpati.delivery.host_memory import HostMemory
@@ -32,7 +33,7 @@ from merpati.delivery.outcome import (
 )
 from merpati.delivery.pacing import Backoff, TokenBucket
 from merpati.delivery.prepared import Prepared
-from merpati.delivery.reasons import BacksOff, Reason, ordered, taught
+from merpati.delivery.reasons import BacksOff, Reason, Withheld, ordered, taught
 from merpati.delivery.sending_ip import LocalIp
 from merpati.delivery.session import GreetingFailed, Outgoing, Session
 from merpati.delivery.tls import TlsClient
@@ -72,8 +73,8 @@ class LaneHost(Protocol):
     def cancelled(self, message: Prepared) -> None:
         """Settle a message that was cancelled before a connection took it."""
 
-    def wants_allowance(self, ip: LocalIp) -> None:
-        """Reserve a further block of an IP's daily allowance."""
+    def wants_allowance(self, allowance: Allowance) -> None:
+        """Reserve a further block of an allowance, if that makes sense now."""
 
     def ip_missing(self, ip: LocalIp) -> None:
         """Take note that an address is not on this host."""
@@ -101,6 +102,8 @@ class Lane:
         self.connections_limit = 0  # this and the following: see `_keep_pace`
         self.messages_per_connection = 0
         self.messages_per_minute: int | None = None
+        self.is_egress = destination.is_egress
+        self.allowances: tuple[Allowance, ...] = ()  # none of a warm IP, nor of an old provider
         self.learned = host.learned(self)  # None for nearly all mail: it goes as configured
         self._clean = 0  # deliveries since `learned` changed
         self.bucket: TokenBucket | None = None
@@ -108,6 +111,7 @@ class Lane:
         self.lines: dict[tuple[str, ...], Line] = {}
         self._waiting: dict[Line, None] = {}  # for a connection, the longest waiting first
         self._is_set_up = False
+        self.use_allowances()
 
     def line(self, destination: Destination) -> Line:
         """Return the line to a destination's hosts, made at first use."""
@@ -141,6 +145,10 @@ class Lane:
         if rate != self.messages_per_minute:
             self.messages_per_minute = rate
             self.bucket = TokenBucket(rate, self.host.clock.elapsed()) if rate else None
+
+    def use_allowances(self) -> None:
+        """Take the IP's allowances under a new policy; nothing may be assigned meanwhile."""
+        self.allowances = () if self.is_egress else self.ip.allowances(self.provider)
 
     def use_learned(self, learned: Learned | None) -> None:
         """Follow what replies taught; None goes back to the configured pace."""
@@ -220,6 +228,16 @@ class Line:
         self._host = lane.host
         self._ip = lane.ip
 
+    @property
+    def is_allowed(self) -> bool:
+        """Return whether allowances let a further message be assigned now."""
+        return all(allowance.room() > 0 for allowance in self.lane.allowances)
+
+    @property
+    def is_warming(self) -> bool:
+        """Return whether an allowance limits it at all."""
+        return bool(self.lane.allowances)
+
     # What the ready queues ask.
 
     def is_usable(self, now: float) -> bool:
@@ -227,6 +245,8 @@ class Line:
         if self.lane.learned is not None and self.lane.is_paused(now):
             return False
         if self._ip.orders and self._ip.order(self.lane.provider, self._host.clock.now()):
+            return False
+        if any(allowance.is_paused for allowance in self.lane.allowances):
             return False
         return bool(self.sessions) or not self.backoff.is_waiting(now)
 
@@ -238,6 +258,14 @@ class Line:
             return ordered(order)
         if (learned := lane.learned) is not None and learned.is_paused(now):
             return taught(learned, lane.key, clock)
+        for allowance in lane.allowances:
+            if allowance.is_paused:
+                return Withheld(
+                    lane.provider,
+                    self._ip.address,
+                    allowance.level.reason,
+                    allowance.paused_until,
+                )
         wait = max(0.0, self.backoff.until - now)
         return BacksOff(self.backoff.reason, clock.now() + int(wait * 1000))
 
@@ -249,13 +277,23 @@ class Line:
         if lane.bucket is not None:
             window = min(window, 1 + int(lane.bucket.per_second * 5))
         room = window - len(self.assigned)
-        return room if self._ip.allowance is None else min(room, self._ip.room())
+        for allowance in lane.allowances:
+            room = min(room, allowance.room())
+            if room > 0 and (wait := allowance.wait()) > SOON_SECONDS:
+                self._look_again_in(wait - SOON_SECONDS / 2)
+                return 0
+        return room
 
     def assign(self, message: Prepared) -> None:
         """Give a message to this line; `kick` sets it going."""
         self.assigned.append(message)
-        self._ip.promised += 1
+        self._promise(1)
         self._has_asked = False
+
+    def _promise(self, messages: int) -> None:
+        """Count messages that are assigned, or no longer, as allowances' room depends on them."""
+        for allowance in self.lane.allowances:
+            allowance.promised += messages
 
     def kick(self) -> None:
         """Use idle connections for what is assigned, and open further ones if need be."""
@@ -283,16 +321,21 @@ class Line:
         if self.lane.learned is not None and self.lane.is_paused(now):
             self.give_back()
             return False
-        allowance = self._ip.allowance
-        if self._ip.is_missing or (allowance is not None and allowance.left == 0):
-            self._host.wants_allowance(self._ip)
-            self.give_back()  # another IP may be able to send it
+        if self._ip.is_missing:
+            self.give_back()
             return False
-        bucket = self.lane.bucket
-        if bucket is not None and (wait := bucket.wait(now)) > 0:
+        wait = 0.0
+        for allowance in self.lane.allowances:
+            if allowance.left == 0 or allowance.is_paused:
+                self._host.wants_allowance(allowance)
+                self.give_back()  # another IP may be able to send it
+                return False
+            wait = max(wait, allowance.wait())
+        if self.lane.bucket is not None:
+            wait = max(wait, self.lane.bucket.wait(now))
+        if wait > 0:
             self._look_again_in(wait)
-            return False
-        return True
+        return wait <= 0
 
     # What the sessions tell and ask (SessionOwner).
 
@@ -306,15 +349,13 @@ class Line:
         if lane.connections > lane.connections_limit:
             return None  # the pace was lowered: this connection ends, see `session_idle`
         message = self.assigned.popleft()
-        self._ip.promised -= 1
         self.in_flight += 1
         if lane.bucket is not None:
             lane.bucket.take(now)
-        allowance = self._ip.allowance
-        if allowance is not None:
+        for allowance in lane.allowances:
+            allowance.promised -= 1
             allowance.take()
-            if allowance.wants_refill():
-                self._host.wants_allowance(self._ip)
+            self._host.wants_allowance(allowance)
         if not self._has_asked and len(self.assigned) <= lane.connections_limit:
             self._has_asked = True
             self.wake_customers()
@@ -323,7 +364,7 @@ class Line:
     def _drop_cancelled(self) -> None:
         assigned = self.assigned
         while assigned and assigned[0].row.message_id in assigned[0].feed.home.cancelled:
-            self._ip.promised -= 1
+            self._promise(-1)
             self._host.cancelled(assigned.popleft())
 
     def message_ended(self, session: Session, message: Outgoing, ending: Ending) -> None:
@@ -364,7 +405,7 @@ class Line:
             message.queue.put_back(message)
         else:
             self.assigned.appendleft(message)
-            self._ip.promised += 1
+            self._promise(1)
 
     def session_idle(self, session: Session) -> None:
         """Keep a connection for what comes next, unless the lane has a use, or too many."""
@@ -494,7 +535,7 @@ class Line:
             )
             if self.backoff.failures > self._host.options.patience and self.assigned:
                 probe = self.assigned.popleft()
-                self._ip.promised -= 1
+                self._promise(-1)
                 remote = f"{self.destination.hosts[0].name}:{self.destination.port}"
                 if reply is None:
                     ending: Ending = Deferred(f"[internal] {reason}")
@@ -507,7 +548,7 @@ class Line:
         """Return what is assigned and not begun to the ready queues it came from."""
         while self.assigned:
             message = self.assigned.pop()
-            self._ip.promised -= 1
+            self._promise(-1)
             message.queue.put_back(message)
         self.wake_customers()
 

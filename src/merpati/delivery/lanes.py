@@ -41,7 +41,9 @@ class Lanes:
                     line.give_back()
                 else:
                     line.close()
-            if not stays:
+            if stays:
+                lane.use_allowances()
+            else:
                 self._leaving.append(self._lanes.pop(key))
 
     def check(self, now: float) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from merpati.adapters.clock import Clock
 from merpati.contracts.sending_policy import Account, Order, Pool, SendingIp, SendingPolicy
-from merpati.delivery.allowance import Allowance
+from merpati.delivery.allowance import Reserve
 from merpati.delivery.ready_queue import LocalPool
-from merpati.delivery.sending_ip import LocalIp
-
-# (shard, address, day, block, limit) -> granted
-ReserveOn = Callable[[int, str, int, int, int], Awaitable[int]]
+from merpati.delivery.sending_ip import LocalIp, Warmup
 
 
 @dataclass(frozen=True)
@@ -39,11 +36,13 @@ class LocalPolicy:
         cls,
         policy: SendingPolicy,
         previous: LocalPolicy,
-        shards: frozenset[int],
-        reserve: ReserveOn,
+        shards: Mapping[int, Reserve],
         clock: Clock,
     ) -> LocalPolicy:
-        """Return a policy for the accounts of `shards`; IPs that stay keep their state."""
+        """Return a policy for the accounts of `shards`; IPs that stay keep their state.
+
+        shards: those of this worker, each with where its IPs' allowances are reserved.
+        """
         accounts = {account.account_id: account for account in policy.accounts}
         ips: dict[str, LocalIp] = {}
         members: dict[int, tuple[LocalIp, ...]] = {}
@@ -55,7 +54,7 @@ class LocalPolicy:
             ours.append(pool)
             for ip in pool.ips:
                 old = previous.ips.get(ip.address)
-                local = _local_ip(ip, old, account.shard, reserve, clock)
+                local = _local_ip(ip, old, account.shard, shards[account.shard], clock)
                 local.orders = tuple(
                     order
                     for order in policy.orders
@@ -101,21 +100,17 @@ def _is_about(order: Order, pool: Pool | LocalPool) -> bool:
 
 
 def _local_ip(
-    ip: SendingIp, old: LocalIp | None, shard: int, reserve: ReserveOn, clock: Clock
+    ip: SendingIp, old: LocalIp | None, shard: int, reserve: Reserve, clock: Clock
 ) -> LocalIp:
     local = old if old is not None and old.hostname == ip.hostname else None
-    allowance = old.allowance if old is not None else None
-    if ip.messages_per_day is None:
-        allowance = None
-    elif allowance is not None:
-        allowance.change_limit(ip.messages_per_day)
+    warmup = old.warmup if old is not None else None
+    if ip.messages_per_day is None and ip.first_allowance is None and not ip.allowances:
+        warmup = None
+    elif warmup is not None:
+        warmup.follow(ip)
     else:
-
-        def reserve_here(address: str, day: int, block: int, limit: int) -> Awaitable[int]:
-            return reserve(shard, address, day, block, limit)
-
-        allowance = Allowance(ip.address, ip.messages_per_day, reserve_here, clock)
+        warmup = Warmup(ip, reserve, clock)
     if local is None:
-        return LocalIp(ip.address, ip.hostname, allowance, shard)
-    local.allowance = allowance
+        return LocalIp(ip.address, ip.hostname, warmup, shard)
+    local.warmup = warmup
     return local

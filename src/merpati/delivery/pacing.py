@@ -13,10 +13,19 @@ class TokenBucket:
     """At most `per_minute` messages a minute, evenly, with a small burst."""
 
     def __init__(self, per_minute: float, now: float) -> None:
+        self._at = now
+        self._set(per_minute)
+        self._tokens = self._burst
+
+    def change(self, per_minute: float, now: float) -> None:
+        """Go at another rate from now on; what was gained stays, within the new burst."""
+        self._refill(now)
+        self._set(per_minute)
+        self._tokens = min(self._tokens, self._burst)
+
+    def _set(self, per_minute: float) -> None:
         self.per_second = per_minute / 60.0
         self._burst = max(1.0, self.per_second * BURST_SECONDS)
-        self._tokens = self._burst
-        self._at = now
 
     def take(self, now: float) -> bool:
         """Use one token if there is one."""

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from merpati.delivery.destinations import Destination
 from merpati.delivery.prepared import Budget, Prepared
-from merpati.delivery.reasons import NoSendingIp, Reason, Said, Spent, ordered, sentence
+from merpati.delivery.reasons import NoSendingIp, Reason, Said, ordered, sentence, spent
 
 if TYPE_CHECKING:
     from merpati.adapters.clock import Clock
     from merpati.contracts.sending_policy import Order
+    from merpati.delivery.allowance import Allowance
     from merpati.delivery.feed import Feed
     from merpati.delivery.lane import Line
     from merpati.delivery.sending_ip import LocalIp
@@ -64,8 +65,8 @@ class QueueHost(Protocol):
     def line(self, ip: LocalIp, destination: Destination) -> Line:
         """Return the line from an IP to a destination."""
 
-    def wants_allowance(self, ip: LocalIp) -> None:
-        """Reserve a further block of an IP's daily allowance."""
+    def wants_allowance(self, allowance: Allowance) -> None:
+        """Reserve a further block of an allowance, if that makes sense now."""
 
     def compose(self, queue: ReadyQueue, rows: Sequence[tuple[Feed, SpooledMessage]]) -> None:
         """Compose messages, at once or in a thread; `composed` takes them."""
@@ -263,12 +264,7 @@ class ReadyQueue:
             reaching = [ip for ip in overflow if self.destination.is_reached_from(ip.address)]
             unspent = self._unspent(reaching)
         if not unspent:
-            allowances = [ip.allowance for ip in present if ip.allowance]
-            self.reason = Spent(
-                tuple(ip.address for ip in present),
-                min(allowance.percent for allowance in allowances),
-                max(allowance.next_day_at for allowance in allowances),
-            )
+            self.reason = spent([self._spent_of(ip) for ip in present])
         return unspent
 
     def _of_another_family(self) -> Said:
@@ -282,11 +278,18 @@ class ReadyQueue:
     def _unspent(self, ips: Sequence[LocalIp]) -> list[LocalIp]:
         unspent = []
         for ip in ips:
-            if ip.allowance is not None and ip.allowance.wants_refill():
-                self._host.wants_allowance(ip)
-            if not ip.is_spent:
+            for allowance in ip.allowances(self.destination.provider):
+                self._host.wants_allowance(allowance)
+            if self._spent_of(ip) is None:
                 unspent.append(ip)
         return unspent
+
+    def _spent_of(self, ip: LocalIp) -> Allowance | None:
+        """Return the allowance of an IP that is used up for today, None when it may send."""
+        for allowance in ip.allowances(self.destination.provider):
+            if allowance.is_spent:
+                return allowance
+        return None
 
     def _assign(self, lines: list[Line], rooms: list[int]) -> None:
         by_address = {line.lane.ip.address: index for index, line in enumerate(lines)}
@@ -298,7 +301,7 @@ class ReadyQueue:
                     held.append(self.ready.popleft())
                 continue
             index = by_address.get(row.last_ip, -1)
-            if index < 0 or lines[index].lane.ip.room() <= 0:
+            if index < 0 or not lines[index].is_allowed:
                 index = self._next_with_room(rooms)
             if index < 0:
                 break
@@ -334,7 +337,7 @@ class ReadyQueue:
 
     def _line_of(self, ip: LocalIp) -> Line | None:
         """Return the line of an IP if it takes messages; one slowed by replies only if not full."""
-        if ip.is_spent:
+        if self._spent_of(ip) is not None:
             return None
         line = self._host.line(ip, self.destination)
         if not line.is_usable(self._host.clock.elapsed()):
@@ -343,8 +346,8 @@ class ReadyQueue:
 
     def _free_at(self, ip: LocalIp) -> int:
         """Return when an IP may take messages again, in milliseconds since the epoch."""
-        if ip.allowance is not None and ip.is_spent:
-            return ip.allowance.next_day_at
+        if (allowance := self._spent_of(ip)) is not None:
+            return allowance.next_day_at
         line, now = self._host.line(ip, self.destination), self._host.clock.elapsed()
         return 0 if line.is_usable(now) else line.why_not(now).until or 0
 

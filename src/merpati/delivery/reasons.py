@@ -7,6 +7,7 @@ they are shown.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import assert_never
 
@@ -14,6 +15,7 @@ import msgspec
 
 from merpati.adapters.clock import Clock
 from merpati.contracts.sending_policy import Order
+from merpati.delivery.allowance import Allowance
 from merpati.delivery.learned_pace import Learned
 from merpati.providers.bounce_class import Cause
 from merpati.providers.directory import directory
@@ -65,10 +67,25 @@ class BacksOff(msgspec.Struct, frozen=True, tag="backs_off"):
 
 
 class Spent(msgspec.Struct, frozen=True, tag="allowance_spent"):
-    """The warming IPs' allowance of today is used up; percent: what replies left of it."""
+    """The warming IPs' allowances of today are used up; percent: what replies left of them.
+
+    provider: at whom, "" when the IPs may send nothing more to anybody; messages: of the day, all
+    IPs together.
+    """
 
     sending_ips: tuple[str, ...]
+    provider: str
+    messages: int
     percent: int
+    until: int
+
+
+class Withheld(msgspec.Struct, frozen=True, tag="allowance_paused"):
+    """The plan lets an IP send nothing to a provider for a while; because: in its words."""
+
+    provider: str
+    sending_ip: str
+    because: str
     until: int
 
 
@@ -115,7 +132,20 @@ def ordered(order: Order) -> Ordered:
     return Ordered(what, subject, order.by, order.reason, order.since, order.until)
 
 
-Reason = Said | Paused | Slowed | Ordered | BacksOff | Spent | NoSendingIp | NextAttempt
+def spent(allowances: Sequence[Allowance | None]) -> Spent:
+    """Return the reason of mail for which no IP has any of today's allowance left."""
+    used_up = [allowance for allowance in allowances if allowance is not None]
+    providers = {allowance.provider for allowance in used_up}
+    return Spent(
+        tuple(allowance.address for allowance in used_up),
+        providers.pop() if len(providers) == 1 else "",
+        sum(allowance.limit for allowance in used_up),
+        min(allowance.percent for allowance in used_up),
+        max(allowance.next_day_at for allowance in used_up),
+    )
+
+
+Reason = Said | Paused | Slowed | Ordered | BacksOff | Spent | Withheld | NoSendingIp | NextAttempt
 
 # What a cause means, as "Gmail refuses mail from 192.0.2.10 <words>".
 _BLAMES = {
@@ -145,9 +175,17 @@ def sentence(reason: Reason, now: int) -> str:
             words += f": {reason.reason}" if reason.reason else ""
         case BacksOff():
             words = reason.reason
-        case Spent(addresses, percent):
+        case Spent(addresses, provider, messages, percent):
+            where = f" at {provider_name(provider)}" if provider else ""
             cut = f" ({percent} % of it, after a refusal)" if percent < FULL_PERCENT else ""
-            words = f"today's warm-up allowance{cut} is used up: {', '.join(addresses)}"
+            words = (
+                f"waits for tomorrow's allowance{where}: {messages:,} of {messages:,} used{cut} "
+                f"({', '.join(addresses)})"
+            )
+        case Withheld(provider, address, because):
+            until = moment(reason.until, now)
+            words = f"mail from {address} to {provider_name(provider)} is paused until {until}"
+            words += f": {because}" if because else ""
         case NoSendingIp(pool, ()):
             words = f"the pool {pool} has no sending IP"
         case NoSendingIp(pool, addresses):

@@ -48,8 +48,8 @@ def lift(wanted: Retry, policy: LocalPolicy, lessons: Lessons, lines: Iterable[L
     for key, _ in lessons:
         if is_meant(key):
             lessons.forget(key)
-            if (allowance := ips[key[0]].allowance) is not None:
-                allowance.uncut()
+            if (warmup := ips[key[0]].warmup) is not None:
+                warmup.uncut(key[1])
     for line in lines:
         if is_meant(line.lane.key):
             line.backoff.worked()

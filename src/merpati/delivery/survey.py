@@ -197,7 +197,9 @@ def _pace(lines: list[Line]) -> str:
     connections = f"{lane.connections_limit} connection{'s' * (lane.connections_limit != 1)}"
     each = f" of {own} messages" if own else ""
     rate = f", {lane.messages_per_minute}/min" if lane.messages_per_minute else ""
-    return f"up to {connections}{each}{rate} per sending IP"
+    spread = [allowance.per_hour for allowance in lane.allowances if allowance.per_hour]
+    warming = f", {min(spread):.3g} an hour while it warms up" if spread else ""
+    return f"up to {connections}{each}{rate}{warming} per sending IP"
 
 
 def _joined(one: QueueStatus | None, other: QueueStatus) -> QueueStatus:

@@ -181,15 +181,18 @@ class Draft:
     def _add_messages(self, batch: Batch, base_id: int, content_id: int) -> None:
         is_alone = len(batch.messages) == 1
         is_handed_over = len(batch.messages) <= HANDED_OVER
-        queue_of: dict[str, int] = {}
+        queue_of: dict[tuple[str, int], int] = {}
         for row in batch.messages:
-            queue_id = queue_of.get(row.domain)
+            kind = (row.domain, row.tier)
+            queue_id = queue_of.get(kind)
             if queue_id is None:
-                queue_id = queue_of[row.domain] = self._queue_id(
-                    QueueKey(batch.account_id, batch.pool_id, row.domain)
+                queue_id = queue_of[kind] = self._queue_id(
+                    QueueKey(batch.account_id, batch.pool_id, *kind)
                 )
             message_id, due_at = base_id + row.index, row.due_at
-            self.messages.append((message_id, queue_id, due_at, content_id, row.recipient))
+            self.messages.append(
+                (message_id, queue_id, due_at, content_id, row.recipient, row.bucket)
+            )
             arrival = self.arrivals.get(queue_id)
             if arrival is None:
                 arrival = self.arrivals[queue_id] = Arrival(queue_id, 0, due_at)
@@ -216,6 +219,7 @@ class Draft:
                         batch.starts_at or batch.injected_at,
                         False,
                         is_alone,
+                        row.bucket,
                     )
                 )
 

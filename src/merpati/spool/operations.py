@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from merpati.contracts.batch import Accepted
 from merpati.contracts.event import Event, JournalKind
 from merpati.spool.errors import SpoolError
-from merpati.spool.shapes import Arrival, Postponed
+from merpati.spool.shapes import Arrival, Grant, Postponed
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,10 @@ class EndCancel:
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """Answer: int, the attempts granted."""
+    """Take a block of a day's allowance at a provider, "" for the IP's in all. Answer: Grant."""
 
     sending_ip: str
+    provider: str
     day: int
     block: int
     limit: int
@@ -103,7 +104,7 @@ class Sweep:
 Operation = (
     Append | Record | Settle | Cancel | EndCancel | Reserve | KeepPace | MakeDue | Trim | Sweep
 )
-Answer = list[Accepted | SpoolError] | int | bool | None
+Answer = list[Accepted | SpoolError] | Grant | int | bool | None
 
 
 @dataclass(frozen=True, slots=True)

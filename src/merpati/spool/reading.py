@@ -84,14 +84,18 @@ class ShardSnapshot:
         return [Cancellation(*row) for row in self._db.execute(CANCELLATIONS)]
 
     def depths(self) -> list[QueueDepth]:
-        """Return the queues that hold messages."""
+        """Return the queues that hold messages; their tiers are not told apart."""
         found = self._db.execute(
             # SQLite takes the note from the row that has the least due_at.
-            "SELECT q.id, q.account_id, q.pool_id, q.domain, m.count, m.due_at, m.note FROM"
-            " (SELECT queue_id, count(*) AS count, min(due_at) AS due_at, note FROM message"
-            " GROUP BY queue_id) m JOIN queue q ON q.id = m.queue_id"
+            "SELECT q.id, q.account_id, q.pool_id, q.domain, m.count, m.due_at, m.note,"
+            " m.last_ip, m.is_bound FROM (SELECT queue_id, count(*) AS count,"
+            " min(due_at) AS due_at, note, last_ip, is_bound FROM message GROUP BY queue_id) m"
+            " JOIN queue q ON q.id = m.queue_id"
         )
-        return [QueueDepth(row[0], QueueKey(*row[1:4]), *row[4:]) for row in found]
+        return [
+            QueueDepth(queue_id, QueueKey(account, pool, domain), count, due, note, ip, bool(bound))
+            for queue_id, account, pool, domain, count, due, note, ip, bound in found
+        ]
 
 
 class ShardReader:

@@ -15,7 +15,7 @@ import msgspec
 
 from merpati.adapters.codec import DecodeError, unpacker
 
-VERSION = 4
+VERSION = 5
 BUSY_TIMEOUT_MS = 5_000  # how long a foreign lock (an operator's sqlite3 shell) is waited for
 CHECKPOINT_PAGES = 4_000  # 16 MB of log: fewer, larger checkpoints than SQLite's 1,000
 HEAP_BYTES = 64 << 20  # for all shards of a process: caches then reuse pages before they are full
@@ -57,14 +57,15 @@ CREATE TABLE body (content_id INTEGER PRIMARY KEY, data BLOB NOT NULL);
 
 CREATE TABLE queue (
   id INTEGER PRIMARY KEY, account_id INTEGER NOT NULL, pool_id INTEGER NOT NULL,
-  domain TEXT NOT NULL
+  domain TEXT NOT NULL, tier INTEGER NOT NULL DEFAULT 0
 );
 
 CREATE TABLE message (
   id INTEGER PRIMARY KEY, queue_id INTEGER NOT NULL, due_at INTEGER NOT NULL,
   content_id INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
   last_ip TEXT NOT NULL DEFAULT '', note TEXT NOT NULL DEFAULT '', recipient BLOB NOT NULL,
-  is_bound INTEGER NOT NULL DEFAULT 0  -- 1: what the last attempt came to blames us
+  is_bound INTEGER NOT NULL DEFAULT 0,  -- 1: what the last attempt came to blames us
+  bucket INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX message_due ON message (queue_id, due_at);
 
@@ -86,9 +87,10 @@ CREATE TABLE idempotency (
   UNIQUE (key, account_id)
 );
 
--- Attempts granted to a sending IP on the latest day it was used.
+-- Attempts granted to a sending IP at a provider ('': in all) on the latest day it was used.
 CREATE TABLE allowance (
-  sending_ip TEXT PRIMARY KEY, day INTEGER NOT NULL, granted INTEGER NOT NULL
+  sending_ip TEXT NOT NULL, provider TEXT NOT NULL, day INTEGER NOT NULL, granted INTEGER NOT NULL,
+  PRIMARY KEY (sending_ip, provider)
 ) WITHOUT ROWID;
 
 -- What replies taught about the pace of a sending IP at a provider, while it is not the configured.
@@ -199,8 +201,21 @@ def _to_4(db: sqlite3.Connection, _path: Path) -> None:
     db.execute("ALTER TABLE cancellation ADD COLUMN transmission_id TEXT NOT NULL DEFAULT ''")
 
 
+def _to_5(db: sqlite3.Connection, _path: Path) -> None:
+    """Allowances are counted by provider too; mail has a tier and a bucket.
+
+    What waits already counts as of recipients of whom nothing is known and who moved first.
+    """
+    db.execute("ALTER TABLE queue ADD COLUMN tier INTEGER NOT NULL DEFAULT 0")
+    db.execute("ALTER TABLE message ADD COLUMN bucket INTEGER NOT NULL DEFAULT 0")
+    db.execute("ALTER TABLE allowance RENAME TO allowance_4")
+    db.execute(_statement("CREATE TABLE allowance"))
+    db.execute("INSERT INTO allowance SELECT sending_ip, '', day, granted FROM allowance_4")
+    db.execute("DROP TABLE allowance_4")
+
+
 def _statement(beginning: str) -> str:
     return next(one for one in TABLES.split(";\n") if beginning in one)
 
 
-_UPGRADES = {2: _to_2, 3: _to_3, 4: _to_4}
+_UPGRADES = {2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5}

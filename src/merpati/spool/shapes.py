@@ -11,12 +11,13 @@ class QueueKey(msgspec.Struct, frozen=True, array_like=True):
     account_id: int
     pool_id: int
     domain: str  # routing domain: the recipient's, lower case, ASCII
+    tier: int = 0  # as in `contracts.batch.MessageRow`
 
 
 class QueueDepth(msgspec.Struct, frozen=True, array_like=True):
     """One queue that holds messages. Those in flight count: they are on disk until settled.
 
-    note: what the last attempt of the message that is due first came to, as in `SpooledMessage`.
+    note, last_ip, is_bound: of the message that is due first, as in `SpooledMessage`.
     """
 
     queue_id: int
@@ -24,6 +25,8 @@ class QueueDepth(msgspec.Struct, frozen=True, array_like=True):
     count: int
     earliest_due_at: int
     note: str = ""
+    last_ip: str = ""
+    is_bound: bool = False
 
 
 class SpooledMessage(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -33,7 +36,7 @@ class SpooledMessage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     attempts: made so far. last_ip: sending IP of the last one, "" before it. note: what the last
     attempt came to, in few words, untrusted. is_bound: it blamed us, so no other IP may try.
     starts_at: what it was scheduled for, or injected_at. is_alone: no other message needs its
-    content.
+    content. bucket: as in `contracts.batch.MessageRow`.
     """
 
     message_id: int
@@ -51,6 +54,7 @@ class SpooledMessage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     starts_at: int
     is_bound: bool = False
     is_alone: bool = False
+    bucket: int = 0
 
 
 class Arrival(msgspec.Struct):
@@ -93,6 +97,13 @@ class Cancellation(msgspec.Struct, frozen=True, array_like=True):
     campaign_id: str
     before_id: int  # messages with ids below
     transmission_id: str = ""
+
+
+class Grant(msgspec.Struct, frozen=True, array_like=True):
+    """A block of a day's allowance. used: what the day has granted in all, this block included."""
+
+    messages: int
+    used: int
 
 
 class LanePace(msgspec.Struct, frozen=True, array_like=True):

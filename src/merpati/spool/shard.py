@@ -30,6 +30,7 @@ from merpati.spool.operations import (
 from merpati.spool.shapes import (
     Arrival,
     Cancellation,
+    Grant,
     LanePace,
     Postponed,
     QueueDepth,
@@ -202,14 +203,17 @@ class Shard:
         """Forget a cancellation: none of its messages is left."""
         await self._writer.submit(EndCancel(cancellation_id))
 
-    async def reserve(self, sending_ip: str, day: int, block: int, limit: int) -> int:
+    async def reserve(
+        self, sending_ip: str, provider: str, day: int, block: int, limit: int
+    ) -> Grant:
         """Return how many attempts of at most `block` this IP may make now on this day.
 
+        provider: at whom; "" for the IP's limit in all, which is counted by itself.
         Counted durably before the answer: a crash wastes the block, and grants of one day never
         exceed `limit`. day: days since the epoch; it never goes back, an earlier one counts as the
         latest seen.
         """
-        granted: int = await self._writer.submit(Reserve(sending_ip, day, block, limit))
+        granted: Grant = await self._writer.submit(Reserve(sending_ip, provider, day, block, limit))
         return granted
 
     async def keep_pace(self, sending_ip: str, provider: str, state: bytes | None) -> None:

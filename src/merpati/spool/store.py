@@ -57,7 +57,7 @@ _unpack_batch = unpacker(Batch).decode
 _DUE = """
 SELECT json_group_array(json_array(m.id, m.queue_id, m.due_at, m.content_id, m.attempts, m.last_ip,
   m.note, hex(m.recipient), c.account_id, c.transmission_id, c.injected_at, c.policy_version,
-  c.starts_at, m.is_bound, c.refs = 1))
+  c.starts_at, m.is_bound, c.refs = 1, m.bucket))
 FROM (
   SELECT * FROM (
     SELECT * FROM message WHERE queue_id = :queue AND due_at = :after_due AND id > :after_id
@@ -74,7 +74,8 @@ WITH step AS (
   SELECT * FROM message WHERE id > :after AND id < :before ORDER BY id LIMIT :limit)
 SELECT json_array((SELECT max(id) FROM step), (SELECT json_group_array(json_array(m.id, m.queue_id,
   m.due_at, m.content_id, m.attempts, m.last_ip, m.note, hex(m.recipient), c.account_id,
-  c.transmission_id, c.injected_at, c.policy_version, c.starts_at, m.is_bound, c.refs = 1))
+  c.transmission_id, c.injected_at, c.policy_version, c.starts_at, m.is_bound, c.refs = 1,
+  m.bucket))
 FROM step m CROSS JOIN content c ON c.id = m.content_id
 WHERE c.account_id = :account AND iif(:transmission = '', c.campaign_id = :campaign,
   c.transmission_id = :transmission)))
@@ -135,13 +136,13 @@ class Store:
         """Return the queues that hold messages."""
         found = ask(
             self._db,
-            "SELECT json_group_array(json((SELECT json_array(queue_id, due_at, note) FROM message"
-            " WHERE queue_id = queue.id ORDER BY due_at LIMIT 1))) FROM queue",
+            "SELECT json_group_array(json((SELECT json_array(queue_id, due_at, note, last_ip,"
+            " is_bound) FROM message WHERE queue_id = queue.id ORDER BY due_at LIMIT 1)))"
+            " FROM queue",
         )
         return {
-            first[0]: QueueDepth(first[0], self.keys[first[0]], self.counts[first[0]], *first[1:])
-            for first in found
-            if first is not None
+            one: QueueDepth(one, self.keys[one], self.counts[one], due, note, ip, bool(bound))
+            for one, due, note, ip, bound in filter(None, found)
         }
 
     def due(
@@ -400,7 +401,8 @@ class Store:
         )
         self._journal_from = self._first_seq()
         queues = ask(
-            db, "SELECT json_group_array(json_array(id, account_id, pool_id, domain)) FROM queue"
+            db,
+            "SELECT json_group_array(json_array(id, account_id, pool_id, domain, tier)) FROM queue",
         )
         counts = ask(
             db,

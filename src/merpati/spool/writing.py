@@ -11,6 +11,7 @@ from merpati.adapters.codec import json_text
 from merpati.adapters.faults import fault
 from merpati.spool.draft import Draft
 from merpati.spool.operations import KeepPace, MakeDue, Reserve
+from merpati.spool.shapes import Grant
 from merpati.spool.statements import ask, delete, insert
 
 TRIM_ROWS = 200  # journal rows removed in one commit, at most
@@ -35,10 +36,11 @@ def write_draft(db: sqlite3.Connection, draft: Draft) -> list[int]:
     return dropped
 
 
-def reserve(db: sqlite3.Connection, wanted: Reserve) -> int:
-    """Count attempts against a sending IP's day; return how many are granted."""
+def reserve(db: sqlite3.Connection, wanted: Reserve) -> Grant:
+    """Count attempts against the day of a sending IP at a provider; return what is granted."""
     row = db.execute(
-        "SELECT day, granted FROM allowance WHERE sending_ip = ?", (wanted.sending_ip,)
+        "SELECT day, granted FROM allowance WHERE sending_ip = ? AND provider = ?",
+        (wanted.sending_ip, wanted.provider),
     ).fetchone()
     day, granted = row or (wanted.day, 0)
     if wanted.day > day:  # a clock that steps back gets no second allowance
@@ -46,10 +48,10 @@ def reserve(db: sqlite3.Connection, wanted: Reserve) -> int:
     grant = max(0, min(wanted.block, wanted.limit - granted))
     if grant:
         db.execute(
-            "INSERT OR REPLACE INTO allowance VALUES (?, ?, ?)",
-            (wanted.sending_ip, day, granted + grant),
+            "INSERT OR REPLACE INTO allowance VALUES (?, ?, ?, ?)",
+            (wanted.sending_ip, wanted.provider, day, granted + grant),
         )
-    return grant
+    return Grant(grant, granted + grant)
 
 
 def keep_pace(db: sqlite3.Connection, wanted: KeepPace) -> None:
@@ -107,10 +109,10 @@ def purge_keys(db: sqlite3.Connection, before: int) -> bool:
 
 def _add(db: sqlite3.Connection, draft: Draft) -> None:
     queues = [
-        (queue_id, key.account_id, key.pool_id, key.domain)
+        (queue_id, key.account_id, key.pool_id, key.domain, key.tier)
         for key, queue_id in draft.new_queues.items()
     ]
-    insert(db, "queue (id, account_id, pool_id, domain)", queues)
+    insert(db, "queue (id, account_id, pool_id, domain, tier)", queues)
     insert(
         db,
         "content (id, account_id, transmission_id, injected_at, policy_version, refs, in_file,"
@@ -118,7 +120,7 @@ def _add(db: sqlite3.Connection, draft: Draft) -> None:
         draft.contents,
     )
     insert(db, "body (content_id, data)", draft.bodies)
-    insert(db, "message (id, queue_id, due_at, content_id, recipient)", draft.messages)
+    insert(db, "message (id, queue_id, due_at, content_id, recipient, bucket)", draft.messages)
     insert(db, "journal (seq, kind, base_id, payload)", draft.journal)
     insert(
         db,
