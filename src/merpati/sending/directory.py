@@ -17,6 +17,7 @@ from merpati.accounts.models import Account
 from merpati.accounts.trusted_networks import TrustedNetworks, trusted_networks
 from merpati.adapters.clock import Clock
 from merpati.sending import policy
+from merpati.sending.engagement import knows_engagement
 from merpati.sending.models import DEFAULT_POOL, IpPool, SendingDomain, SendingIp
 
 LOOKED_AFTER_SECONDS = 0.5
@@ -33,7 +34,10 @@ class PoolEntry:
 
 @dataclass(frozen=True, slots=True)
 class SendingAccount:
-    """What an account may send with, under one policy version."""
+    """What an account may send with, under one policy version.
+
+    knows_engagement: its messages have tiers (`engagement.py`); else nothing is looked up.
+    """
 
     account_id: int
     shard: int
@@ -41,6 +45,7 @@ class SendingAccount:
     is_suspended: bool
     verified_domains: frozenset[str]
     pools: dict[str, PoolEntry]  # by slug
+    knows_engagement: bool = False
 
     def pool(self, name: str | None) -> PoolEntry | None:
         """Return the pool a request names, `default` for None; None when there is no such pool."""
@@ -142,4 +147,5 @@ def _load(account_id: int, version: int) -> SendingAccount:
         is_suspended=account.suspended_at is not None or account.closed_at is not None,
         verified_domains=frozenset(domains.values_list("domain", flat=True)),
         pools=pools,
+        knows_engagement=knows_engagement(account_id),
     )

@@ -257,3 +257,21 @@ class SuppressionForCompliance(SendingError):
     def __init__(self, recipient: str) -> None:
         super().__init__("Recipient could not be removed - Compliance", "recipient")
         self.recipient = recipient
+
+
+class EngagementNotFound(SendingError):
+    """Nothing is known of when a recipient engaged."""
+
+    def __init__(self, recipient: str) -> None:
+        super().__init__("Nothing is known of this recipient's engagement.", "recipient")
+        self.recipient = recipient
+
+
+class EngagementFileInvalid(SendingError):
+    """A line of an import cannot be used; nothing was imported."""
+
+    def __init__(self, line: int, column: str, why: str) -> None:
+        where = f"line {line}, {column}" if column else f"line {line}"
+        super().__init__(f"{where}: {why}", column)
+        self.line = line
+        self.column = column

@@ -15,7 +15,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -34,6 +34,7 @@ from merpati.contracts.event import InjectedRecipient, Injection
 from merpati.sending.address import breaks_a_line, envelope_address
 from merpati.sending.buckets import bucket_of
 from merpati.sending.directory import PoolEntry, SendingAccount
+from merpati.sending.engagement import NEVER, tiers_of
 from merpati.sending.injection_errors import (
     AccountSuspended,
     FieldInvalid,
@@ -285,7 +286,10 @@ def validate(
 
 
 def prepare_all(validated: Sequence[Validated]) -> list[Prepared]:
-    """Make transmissions ready to be stored; one query tells who of an account is suppressed."""
+    """Make transmissions ready to be stored; one query tells who of an account is suppressed.
+
+    A second one tells who engaged when, for accounts that know.
+    """
     wanted: dict[tuple[int, bool], list[str]] = {}
     for one in validated:
         if not one.request.skip_suppression:
@@ -295,19 +299,42 @@ def prepare_all(validated: Sequence[Validated]) -> list[Prepared]:
         (account_id, transactional): suppressed_among(account_id, addresses, transactional)
         for (account_id, transactional), addresses in wanted.items()
     }
+    tiers = _tiers(validated)
     return [
         _prepared(
             one,
             {}
             if one.request.skip_suppression
             else sources[one.account.account_id, one.request.transactional],
+            tiers.get(one.account.account_id),
         )
         for one in validated
     ]
 
 
-def _prepared(one: Validated, sources: Mapping[str, str]) -> Prepared:
-    """sources: of the suppression that stops an address, for those that one does."""
+def _tiers(validated: Sequence[Validated]) -> dict[int, Mapping[str, int]]:
+    """Return the tiers of who engaged, by address, for each account that knows of any."""
+    wanted: dict[int, list[str]] = {}
+    for one in validated:
+        if one.account.knows_engagement:
+            addresses = wanted.setdefault(one.account.account_id, [])
+            addresses += [addressee.recipient.rcpt_to for addressee in one.addressees]
+    if not wanted:
+        return {}
+    today = datetime.fromtimestamp(validated[0].injected_at / 1000, UTC).date()
+    return {
+        account_id: tiers_of(account_id, addresses, today)
+        for account_id, addresses in wanted.items()
+    }
+
+
+def _prepared(
+    one: Validated, sources: Mapping[str, str], tiers: Mapping[str, int] | None
+) -> Prepared:
+    """sources: of the suppression that stops an address, for those that one does.
+
+    tiers: of who is known to have engaged; None: the account knows of nobody.
+    """
     request, account, addressees = one.request, one.account, one.addressees
     suppressed = [sources.get(addressee.recipient.rcpt_to) for addressee in addressees]
     batch = Batch(
@@ -319,7 +346,7 @@ def _prepared(one: Validated, sources: Mapping[str, str]) -> Prepared:
         size=len(addressees),
         content=one.content,
         messages=_rows(
-            account.account_id, addressees, suppressed, one.starts_at or one.injected_at
+            account.account_id, addressees, suppressed, one.starts_at or one.injected_at, tiers
         ),
         injection=codec.pack(
             Injection(
@@ -565,7 +592,11 @@ def _too_large(recipient: Recipient, packed_bytes: int) -> str | None:
 
 
 def _rows(
-    account_id: int, addressees: Sequence[_Addressee], suppressed: Sequence[str | None], due_at: int
+    account_id: int,
+    addressees: Sequence[_Addressee],
+    suppressed: Sequence[str | None],
+    due_at: int,
+    tiers: Mapping[str, int] | None,
 ) -> list[MessageRow]:
     return [
         MessageRow(
@@ -573,6 +604,7 @@ def _rows(
             addressee.domain,
             due_at,
             addressee.packed,
+            tier=0 if tiers is None else tiers.get(addressee.recipient.rcpt_to, NEVER),
             bucket=bucket_of(account_id, addressee.recipient.rcpt_to),
         )
         for index, (addressee, source) in enumerate(zip(addressees, suppressed, strict=True))
