@@ -8,6 +8,7 @@ folder before Django is set up.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import secrets
 from datetime import timedelta
@@ -77,6 +78,7 @@ ALLOWED_HOSTS = ["*"]  # no link is built from the Host header: mail has `consol
 APPEND_SLASH = False  # a redirected POST loses its body (sparkpost-api 1.1)
 # --- The console: pages alone, the API's own handler runs none of this (`api_handler.py`) ---
 MIDDLEWARE = [
+    "merpati.console.forwarded.real_addresses",
     "django.middleware.security.SecurityMiddleware",
     "merpati.console.static_files.ServeStatic",
     "merpati.console.middleware.request_ids",
@@ -134,6 +136,9 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 _settings = load(DATA_DIR) if DATA_DIR else None
 CONSOLE_URL = _settings.console_url if _settings else ""
 CONSOLE_SECOND_FACTOR = _settings.console.second_factor if _settings else "staff"
+CONSOLE_TRUSTED_PROXIES = [
+    ipaddress.ip_network(text) for text in (_settings.console.trusted_proxies if _settings else ())
+]
 # Behind a proxy that ends TLS only this setting knows that people come by https.
 CSRF_TRUSTED_ORIGINS = [CONSOLE_URL] if CONSOLE_URL else []
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = CONSOLE_URL.startswith("https:")
@@ -173,7 +178,7 @@ ACCOUNT_EMAIL_NOTIFICATIONS = True  # also of what somebody else changed
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # we write to nobody who has no part here
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL
-ACCOUNT_RATE_LIMITS = {"login": None}  # axes brakes; a proxy in front is one address
+ACCOUNT_RATE_LIMITS = {"login": None}  # axes brakes
 PASSWORD_RESET_TIMEOUT = 3_600
 
 MFA_ADAPTER = "merpati.console.sign_in.adapter.MfaAdapter"

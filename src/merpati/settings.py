@@ -209,6 +209,10 @@ class ConsoleSettings(msgspec.Struct, frozen=True):
             _one_of("staff", "everybody", "nobody"),
         ),
     ] = "staff"
+    trusted_proxies: Annotated[
+        list[str],
+        _about("networks of proxies whose X-Forwarded-For is believed", _check_network),
+    ] = []
 
 
 class DnsSettings(msgspec.Struct, frozen=True):
