@@ -69,5 +69,6 @@ PAGES = [
     Page("members-for-a-viewer", "/users", "viewer"),
     Page("order-form", "/order-form", "owner"),
     Page("all-users", "/users/all", "administrator"),
+    Page("staff", "/users/staff", "administrator"),
     Page("all-users-without-match", "/users/all?q=nonesuch", "administrator"),
 ]

@@ -28,6 +28,10 @@ def _who_see_users(viewer: Viewer) -> bool:
     return staff_may(viewer.staff_role, StaffAct.SEE_USERS)
 
 
+def _who_manage_users(viewer: Viewer) -> bool:
+    return staff_may(viewer.staff_role, StaffAct.MANAGE_USERS)
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One link; shown_to: whether it is for a viewer; is_rare: it stands behind "More"."""
@@ -63,6 +67,7 @@ ENTRIES = (
     Entry("/users", gettext_lazy("Members"), "users", _customers, is_rare=True),
     Entry("/order-form", gettext_lazy("Order form"), "file-certificate", _customers, is_rare=True),
     Entry("/users/all", gettext_lazy("All users"), "users", _who_see_users, is_rare=True),
+    Entry("/users/staff", gettext_lazy("Staff"), "shield-lock", _who_manage_users, is_rare=True),
     Entry("/me", gettext_lazy("You"), "user", lambda _viewer: True),
 )
 

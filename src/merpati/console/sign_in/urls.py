@@ -12,7 +12,7 @@ from allauth.mfa.totp import views as totp
 from allauth.mfa.webauthn import views as passkeys
 from django.urls import path, re_path
 
-from merpati.console.views import invitation, me, order_form, privacy, users
+from merpati.console.views import invitation, me, order_form, privacy, staff, users
 
 _ME = "me/two-factor"
 
@@ -22,6 +22,9 @@ urlpatterns = [
     path("me/sessions", me.sessions, name="sessions"),
     path("users", users.members, name="members"),
     path("users/all", users.everybody, name="all-users"),
+    path("users/staff", staff.show, name="staff"),
+    path("users/staff/<int:user_id>/role", staff.set_role, name="staff-role"),
+    path("users/staff/<int:user_id>/access", staff.set_access, name="staff-access"),
     path("users/<int:user_id>/role", users.set_role, name="member-role"),
     path("users/<int:user_id>/remove", users.remove, name="member-remove"),
     path("order-form", order_form.show, name="order-form"),
