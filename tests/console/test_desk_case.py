@@ -220,3 +220,14 @@ def test_an_export_holds_what_only_the_desk_knows(desk: Desk, budi: Browser) -> 
     answer = budi.get(f"/desk/cases/{case.pk}/export.json")
     assert answer["Content-Disposition"] == f'attachment; filename="case-{case.pk}-desk.json"'
     assert answer.json()["case"]["timeline"][-1]["text"] == "Difficult one"
+
+
+def test_a_case_is_sorted_and_both_sides_read_it(desk: Desk, budi: Browser, owner: Browser) -> None:
+    case = desk.opens()
+    assert "It came by email" not in budi.page(f"/desk/cases/{case.pk}")
+    post(budi, case, "sort", kind="configuration_request", severity="high")
+    for browser, path in ((budi, f"/desk/cases/{case.pk}"), (owner, f"/cases/{case.pk}")):
+        page = browser.page(path)
+        assert "sorted the case" in page
+        assert "Configuration request, High" in page
+    post(budi, case, "sort", 422, kind="configuration_request", severity="now")

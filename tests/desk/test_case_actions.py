@@ -18,6 +18,7 @@ from merpati.desk.case_errors import (
     NoTam,
     NothingProposed,
     OnboardingIncomplete,
+    StaffAlone,
 )
 from merpati.desk.case_opening import NewContact
 from merpati.desk.models import Case, CaseUpdate, Contact
@@ -157,6 +158,32 @@ def test_a_refused_act_leaves_nothing_behind(desk: Desk) -> None:
         case_actions.write(number, " ", by=desk.sari, now=MONDAY)
     assert CaseUpdate.objects.count() == 1
     assert AuditEntry.objects.count() == before
+
+
+def test_a_case_is_sorted_and_its_clock_follows_the_severity(desk: Desk) -> None:
+    number = desk.opens().pk
+    later = MONDAY + timedelta(minutes=30)
+    case = case_actions.sort(number, "configuration_request", "high", by=desk.budi, now=later)
+    assert (case.kind, case.severity) == ("configuration_request", "high")
+    # From the start of the clock: who waited half an hour waited half an hour.
+    assert case.due_at == case.first_answer_due_at == MONDAY + timedelta(hours=2)
+    assert case.remind_at == MONDAY + timedelta(hours=1)
+    entry = case.updates.get(kind="sorting")
+    assert entry.detail["before"] == {"kind": "platform_problem", "severity": "normal"}
+    case = case_actions.sort(number, case.kind, "high", by=desk.budi, now=later)
+    assert history(case) == ["opened", "sorting"]  # it was sorted so already
+    case_actions.write(number, "We look.", by=desk.budi, now=later)
+    case = case_actions.sort(number, case.kind, "low", by=desk.budi, now=later)
+    assert case.due_at == uk("03-09 09:30")  # forty hours of business
+    assert case.first_answer_due_at == MONDAY + timedelta(hours=2)
+    case_actions.ask(number, "Which domain?", by=desk.budi, now=later)
+    case = case_actions.sort(number, case.kind, "urgent", by=desk.budi, now=later)
+    assert case.due_at is None  # it stands, whatever the severity
+    for kind, severity in (("complaint", "high"), ("platform_problem", "now")):
+        with pytest.raises(InvalidCase):
+            case_actions.sort(number, kind, severity, by=desk.budi, now=later)
+    with pytest.raises(StaffAlone):
+        case_actions.sort(number, "platform_problem", "urgent", by=desk.sari, now=later)
 
 
 def test_escalation_opens_with_the_onboarding_complete(desk: Desk) -> None:

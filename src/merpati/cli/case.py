@@ -21,6 +21,7 @@ from merpati.cli.case_acts import (
     merge,
     note,
     propose,
+    sort,
     split,
     update,
     withdraw,
@@ -176,7 +177,7 @@ def verify(file: Path, data: Path, as_json: bool) -> None:
 
 
 for _command in (
-    *(answer, ask, update, note, assign, propose, withdraw, agree, dispute, escalate),
+    *(answer, ask, update, note, assign, sort, propose, withdraw, agree, dispute, escalate),
     *(merge, split, link, report, mail),
 ):
     case.add_command(_command)

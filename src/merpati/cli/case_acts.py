@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from merpati.desk.parties import Party
 
 TOPICS = ("templates", "internal_projects", "deliverability_strategy", "tier_2_mediation")
+KINDS = ("platform_problem", "configuration_request", "information_request")
+SEVERITIES = ("urgent", "high", "normal", "low")
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -121,6 +123,27 @@ def assign(number: int, assignee: str, email: str | None, data: Path, as_json: b
 
     done = case_actions.assign(number, find_person(assignee), by=by, now=now())
     _show(done, as_json)
+
+
+@_act("sort", "7 --kind configuration_request", "7 --severity urgent --as budi@desk.example")
+@click.option("--kind", type=click.Choice(KINDS), help="What it is [default: as it is].")
+@click.option("--severity", type=click.Choice(SEVERITIES), help="How severe [default: as it is].")
+def sort(
+    number: int,
+    *,
+    kind: str | None,
+    severity: str | None,
+    email: str | None,
+    data: Path,
+    as_json: bool,
+) -> None:
+    """Say what a case is and how severe; its clock follows the severity from its start."""
+    by = _who(data, number, email)
+    from merpati.desk import case_actions  # noqa: PLC0415 - needs Django set up
+
+    case = case_actions.find_case(number)
+    wanted = kind or case.kind, severity or case.severity
+    _show(case_actions.sort(number, *wanted, by=by, now=now()), as_json)
 
 
 @_act("propose", "7 'The block at the provider is lifted.'")

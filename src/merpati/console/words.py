@@ -60,6 +60,7 @@ ENTRY = {
     Act.PROGRESS: (gettext_lazy("reported progress"), "progress"),
     Act.OUT_OF_SCOPE: (gettext_lazy("answered that this is out of scope"), "info-circle"),
     Act.ASSIGN: (gettext_lazy("made somebody responsible"), "user"),
+    Act.SORT: (gettext_lazy("sorted the case"), "adjustments"),
     Act.ESCALATE: (gettext_lazy("escalated the case"), "arrow-up-right"),
     Act.PROPOSE: (gettext_lazy("proposed that the case is resolved"), "scale"),
     Act.WITHDRAW: (gettext_lazy("withdrew the proposal"), "arrow-back-up"),

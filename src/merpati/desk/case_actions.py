@@ -19,7 +19,7 @@ from merpati.desk import attachments, case_clocks
 from merpati.desk.attachments import NewFile
 from merpati.desk.business_hours import Due
 from merpati.desk.calendars import find_calendar, service_hours
-from merpati.desk.case_clocks import Progress, remind_at
+from merpati.desk.case_clocks import ClockName, Progress, remind_at
 from merpati.desk.case_entries import write_entry
 from merpati.desk.case_errors import (
     CaseNotFound,
@@ -29,12 +29,20 @@ from merpati.desk.case_errors import (
     OnboardingIncomplete,
 )
 from merpati.desk.case_states import ANSWERS, Act, CaseState, Side, Status, Step, after
-from merpati.desk.checks import checked_text
+from merpati.desk.checks import checked_choice, checked_text
 from merpati.desk.hours_document import account_document
-from merpati.desk.models import Case, Onboarding, Person, ResolutionRecord
+from merpati.desk.models import (
+    Case,
+    CaseKind,
+    Onboarding,
+    Person,
+    ResolutionRecord,
+    Severity,
+)
 from merpati.desk.parties import Party
 from merpati.desk.resolution_record import record_of
 from merpati.desk.scope import OutOfScope, scope_text
+from merpati.desk.service_hours import ServiceHours
 from merpati.desk.tam import current_assignment
 
 if TYPE_CHECKING:
@@ -80,6 +88,23 @@ def assign(number: int, person: Person, *, by: Party, now: datetime) -> Case:
     """Make a person the one responsible representative."""
     detail = {"representative": person.email, "name": person.name}
     return perform(number, Act.ASSIGN, by, now, detail=detail, representative=person)
+
+
+def sort(number: int, kind: str, severity: str, *, by: Party, now: datetime) -> Case:
+    """Say what a case is and how severe; its running clock keeps its start and gets the promise
+    of the new severity. Nothing happens where it is sorted so already.
+    """
+    kind = checked_choice(kind, CaseKind.values, "kind", InvalidCase)
+    severity = checked_choice(severity, Severity.values, "severity", InvalidCase)
+    case = find_case(number)
+    if (kind, severity) == (case.kind, case.severity):
+        return case
+    detail = {
+        "kind": kind,
+        "severity": severity,
+        "before": {"kind": case.kind, "severity": case.severity},
+    }
+    return perform(number, Act.SORT, by, now, detail=detail, kind=kind, severity=severity)
 
 
 def escalate(number: int, reason: str, *, by: Party, now: datetime) -> Case:
@@ -152,7 +177,8 @@ def perform(
             then = after(state_of(case), act, by.side)
             before = progress_of(case)
             progress = case_clocks.progress_after(before, then, Step(act, by.side, now))
-            columns, ended = _clock_changes(case, before, progress, now)
+            severity = changes.get("severity", case.severity)
+            columns, ended = _clock_changes(case, before, progress, severity, now)
             is_taken = case.representative is None and by.person is not None and act in ANSWERS
             taken = {"representative": by.person} if is_taken else {}
             unchanged = Case.objects.filter(
@@ -160,6 +186,7 @@ def perform(
                 status=case.status,
                 proposed_by=case.proposed_by,
                 turn=case.turn,
+                severity=case.severity,
                 clock_started_at=case.clock_started_at,
             )
             if unchanged.update(
@@ -191,26 +218,40 @@ def perform(
 
 
 def _clock_changes(
-    case: Case, before: Progress, progress: Progress, now: datetime
+    case: Case, before: Progress, progress: Progress, severity: str, now: datetime
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """Return the columns that a moved clock changes, and the clock that ended, if one did.
 
     What was promised, and how that was counted, stays true though calendars change later.
     """
-    if progress == before:
+    if (progress, severity) == (before, case.severity):
         return {}, None
     calendar = find_calendar(case.account.service_time_zone)
     hours = service_hours(calendar)
-    due = case_clocks.due_of(hours, case.severity, progress)
+    due = case_clocks.due_of(hours, severity, progress)
+    if progress == before:
+        return promised_anew(hours, case, progress, severity, due) if due else {}, None
     columns = {
         "turn": progress.turn,
         "clock_started_at": progress.started_at,
         "first_answered_at": progress.first_answered_at,
         "due_at": due.at if due else None,
-        "remind_at": remind_at(hours, case.severity, progress, now),
+        "remind_at": remind_at(hours, severity, progress, now),
     }
     ended = case_clocks.due_of(hours, case.severity, before)
     return columns, _ended_clock(before, ended, calendar.version, now) if ended else None
+
+
+def promised_anew(
+    hours: ServiceHours, case: Case, progress: Progress, severity: str, due: Due
+) -> dict[str, Any]:
+    """Return the columns of a clock that goes on, and falls due at another moment than before."""
+    columns: dict[str, Any] = {"due_at": due.at}
+    if case.remind_at is not None:  # else it was done, and once is enough
+        columns["remind_at"] = remind_at(hours, severity, progress, case.remind_at)
+    if progress.clock is ClockName.FIRST_ANSWER:
+        columns["first_answer_due_at"] = due.at
+    return columns
 
 
 def _ended_clock(

@@ -55,6 +55,7 @@ class Act(StrEnum):
     PROGRESS = "progress_update"
     OUT_OF_SCOPE = "out_of_scope"
     ASSIGN = "assignment"
+    SORT = "sorting"  # another kind or severity
     ESCALATE = "escalation"
     PROPOSE = "proposal"
     WITHDRAW = "withdrawal"
@@ -71,7 +72,7 @@ CLOSED = frozenset({Status.RESOLVED, Status.MERGED})
 GOES_ON = frozenset(Status) - CLOSED
 _ABOUT_OTHER_CASES = frozenset({Act.MERGE, Act.TAKE_IN, Act.SPLIT, Act.LINK})
 OF_THE_DESK_ALONE = _ABOUT_OTHER_CASES | {
-    *(Act.NOTE, Act.ASK, Act.PROGRESS, Act.OUT_OF_SCOPE, Act.ASSIGN, Act.CALL)
+    *(Act.NOTE, Act.ASK, Act.PROGRESS, Act.OUT_OF_SCOPE, Act.ASSIGN, Act.SORT, Act.CALL)
 }
 ALWAYS = frozenset({Act.NOTE, Act.SPLIT, Act.LINK})  # also in a case that is closed
 # What a customer hears from the desk as a word on the matter: it answers, and it is an update.

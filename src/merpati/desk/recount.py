@@ -10,8 +10,8 @@ from datetime import datetime
 
 from merpati.accounts import audit
 from merpati.desk.calendars import service_hours
-from merpati.desk.case_actions import progress_of
-from merpati.desk.case_clocks import ClockName, due_of, remind_at
+from merpati.desk.case_actions import progress_of, promised_anew
+from merpati.desk.case_clocks import due_of
 from merpati.desk.case_states import Side
 from merpati.desk.models import Case, CaseUpdate, ZoneCalendar
 
@@ -34,11 +34,7 @@ def recount_running_clocks(calendar: ZoneCalendar, *, by: str, now: datetime) ->
         before = case.due_at
         if due is None or before is None or due.at == before:
             continue
-        columns: dict[str, datetime | None] = {"due_at": due.at}
-        if case.remind_at is not None:  # else it was done, and once is enough
-            columns["remind_at"] = remind_at(hours, case.severity, progress, case.remind_at)
-        if progress.clock is ClockName.FIRST_ANSWER:
-            columns["first_answer_due_at"] = due.at
+        columns = promised_anew(hours, case, progress, case.severity, due)
         Case.objects.filter(pk=case.pk, clock_started_at=case.clock_started_at).update(**columns)
         case.updates.create(
             kind=CaseUpdate.RECOUNT,

@@ -87,11 +87,14 @@ def _entry(update: CaseUpdate, for_desk: bool) -> Entry:
     )
 
 
-def _note(update: CaseUpdate) -> str:
+def _note(update: CaseUpdate) -> str:  # noqa: PLR0911 - one for each kind
     detail = update.detail
     match update.kind:
         case Act.ASSIGN:
             return gettext("Responsible: %(name)s") % {"name": detail.get("name", "")}
+        case Act.SORT:
+            kind, severity = words.KIND[detail["kind"]], words.SEVERITY[detail["severity"]]
+            return f"{kind}, {severity}"
         case Act.ESCALATE:
             return gettext("To the Technical Account Manager, %(name)s") % {
                 "name": detail.get("name", "")

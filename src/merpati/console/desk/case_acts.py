@@ -104,6 +104,12 @@ def _assign(case: Case, request: HttpRequest, by: Party, now: datetime) -> str:
     return gettext("%(name)s is responsible now.") % {"name": person.name}
 
 
+def _sort(case: Case, request: HttpRequest, by: Party, now: datetime) -> str:
+    kind, severity = (request.POST.get(name, "") for name in ("kind", "severity"))
+    case_actions.sort(case.pk, kind, severity, by=by, now=now)
+    return gettext("Sorted; the clock follows the severity.")
+
+
 def _merge(case: Case, request: HttpRequest, by: Party, now: datetime) -> str:
     into = number_in(request, "number", InvalidCase)
     case_relations.merge(case.pk, into, by=by, now=now)
@@ -146,6 +152,7 @@ ACTS: dict[str, Perform] = {
     "escalate": _escalate,
     "out-of-scope": _out_of_scope,
     "assign": _assign,
+    "sort": _sort,
     "merge": _merge,
     "link": _link,
     "split": _split,

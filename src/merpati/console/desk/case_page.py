@@ -28,7 +28,10 @@ from merpati.desk.tam import current_assignment
 
 # The acts that one text field serves, in the order in which they are offered.
 WRITTEN = (Act.MESSAGE, Act.ASK, Act.PROGRESS, Act.PROPOSE, Act.NOTE)
-_OTHERS = (Act.AGREE, Act.WITHDRAW, Act.ASSIGN, Act.OUT_OF_SCOPE, Act.CALL, Act.MERGE)
+_OTHERS = (
+    *(Act.AGREE, Act.WITHDRAW, Act.ASSIGN, Act.SORT),
+    *(Act.OUT_OF_SCOPE, Act.CALL, Act.MERGE),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,9 @@ def case_context(case: Case, person: Person | None, now: datetime) -> dict[str, 
         and Onboarding.objects.filter(pk=case.account_id).exists(),
         "tam": assignment.tam if assignment else None,
         "scope": list(words.SCOPE.items()),
+        "kinds": list(words.KIND.items()),
+        "severities": list(words.SEVERITY.items()),
+        "is_unsorted": Act.SORT in allowed and _is_unsorted(timeline),
         "next_due_at": None if case.status in CLOSED else _next_due(case, hours, now),
         "evidence": evidence_tables(list(case.links.order_by("id"))),
         "watchers": list(case.watchers.order_by("pk")),
@@ -93,6 +99,11 @@ def allowed_acts(case: Case) -> list[Act]:
             continue
         found.append(act)
     return found
+
+
+def _is_unsorted(timeline: list[Entry]) -> bool:
+    """Return whether a case came by mail, which says neither kind nor severity, and stays so."""
+    return timeline[0].mail_id is not None and all(e.kind != Act.SORT for e in timeline)
 
 
 def _next_due(case: Case, hours: ServiceHours, now: datetime) -> datetime:
