@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from merpati.adapters.crypto import SecretBox
+from merpati.cli.migration import migration
 from merpati.sandbox.dns_server import DnsServer
 from merpati.sending.policy import published_policy
 from tests.support.prepared import prepared
@@ -184,6 +186,41 @@ def test_an_old_provider_is_added_checked_and_removed(shell: Shell) -> None:
     assert "rahasia" not in shell("egress", "list", "1").stdout
     shell.json("egress", "remove", "1", "old")
     assert shell.json("egress", "list", "1") == {"egresses": []}
+
+
+def test_a_migration_is_planned_begun_and_rolled_back(shell: Shell) -> None:
+    traffic = shell.data.parent / "traffic.csv"
+    traffic.write_text("stream,provider,messages_per_day\nnews,gmail.com,900\nnews,other,-1\n")
+    refused = shell.refused("migration", "create", "1", "Move", str(traffic), "--egress", "old")
+    assert "line 3, messages_per_day: -1 is below zero" in refused
+    traffic.write_text("stream,provider,messages_per_day\nnews,gmail.com,900\n")
+    plan = json.loads(CliRunner().invoke(migration, ["plan", str(traffic), "--json"]).stdout)
+    assert [pool["ips"] for pool in plan["pools"]] == [1]
+    assert plan["providers"][0]["days"][-1]["old"] == 0
+    shell.json("egress", "add", "1", "old", "smtp.old.example:587")
+    shell.json(*ADD_IP)
+    made = shell.json("migration", "create", "1", "Move", str(traffic), "--egress", "old")
+    assert (made["id"], made["state"]) == (1, "draft")
+    assert "BEGIN:VEVENT" in shell("migration", "calendar", "1").stdout
+    assert shell.json("migration", "start", "1")["state"] == "running"
+    assert "migration cut-over" in shell.refused("egress", "remove", "1", "old")
+    override = ("migration", "override", "1", "--provider", "google", "--reason", "why")
+    assert "one of" in shell.refused(*override, code=2)
+    assert "12,5" in shell.refused(*override, "--share", "12,5", code=2)
+    (cell,) = shell.json(*override, "--share", "12.5%")["providers"]
+    assert cell["share_percent"] == 12.5
+    (shown,) = shell.json("migration", "show", "1")["providers"]
+    assert shown["share_percent"] == 12.5
+    assert "why" in shown["reason"]
+    assert shell.json("migration", "report", "1", code=1)["ready"] is False
+    assert "not all" in shell.refused("migration", "cut-over", "1").lower()
+    assert shell.json("migration", "pause", "1", "--reason", "sale")["reason"] == "sale"
+    shell.json("migration", "resume", "1")
+    rolled_back = shell.json("migration", "roll-back", "1", "--reason", "we stay")
+    assert rolled_back["state"] == "rolled_back"
+    (listed,) = shell.json("migration", "list")["migrations"]
+    assert listed["state"] == "rolled_back"
+    assert "no migration 9" in shell.refused("migration", "show", "9")
 
 
 def test_routes_are_added_listed_and_removed(shell: Shell) -> None:

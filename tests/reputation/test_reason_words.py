@@ -5,17 +5,21 @@ from enum import Enum
 
 import pytest
 
-from merpati.reputation.migration_plan import Note, StepKind
+from merpati.reputation.migration_plan import Note, StepKind, Word
 from merpati.reputation.reason import Kind, Reason
 from merpati.reputation.reason_words import in_words
+from merpati.reputation.share_decision import ShareKind
 from merpati.reputation.traffic_csv import ProblemKind
 from merpati.reputation.words import sentences
 
 FILES: dict[str, list[Enum]] = {
     "reason_words.toml": list(Kind),
     "csv_problems.toml": list(ProblemKind),
-    "plan_words.toml": [*StepKind, *Note],
+    "plan_words.toml": [*StepKind, *Note, *Word],
+    "share_words.toml": list(ShareKind),
 }
+
+
 SENTENCES = [(file, kind) for file, kinds in FILES.items() for kind in kinds]
 
 

@@ -45,6 +45,9 @@ COMMANDS = {
     "egress": Entry(
         "egress", "egress", "Name an account's old provider, for mail that has not moved here yet."
     ),
+    "migration": Entry(
+        "migration", "migration", "Move an account's mail from its old provider, day by day."
+    ),
     "hours": Entry("hours", "hours", "Business hours: what is open, what falls due, and why."),
     "person": Entry("person", "person", "Add and list the desk's people, and when they are away."),
     "contact": Entry(
@@ -86,7 +89,7 @@ EXAMPLES = (
     "merpati events --follow",
     "merpati accounts balance --json",
     "",
-    "Each command but sandbox takes --data DIR, or the variable MERPATI_DATA.",
+    "Each command but sandbox and migration plan takes --data DIR, or the variable MERPATI_DATA.",
 )
 
 

@@ -26,7 +26,7 @@ from merpati.contracts.event import (
 )
 from merpati.contracts.inbound import InboundMail
 from merpati.events import ids
-from merpati.events.provider_days import DAY_MS, ProviderDays, column_of, count
+from merpati.events.provider_days import DAY_MS, ProviderDays, column_of, count, old_way
 from merpati.spool.message_name import message_key
 from merpati.spool.shapes import JournalRow
 
@@ -74,7 +74,7 @@ class _Head(msgspec.Struct, frozen=True, array_like=True, gc=False):
     injected_at: int
     rcpt_to: str
     settlement: Settlement | None = None
-    ip_pool: msgspec.Raw = _SKIPPED
+    ip_pool: str = ""
     sending_ip: str = ""
     provider: str = ""
     remote: msgspec.Raw = _SKIPPED
@@ -83,6 +83,9 @@ class _Head(msgspec.Struct, frozen=True, array_like=True, gc=False):
     text: msgspec.Raw = _SKIPPED
     bounce_class: int = 0
     attempts: int = 0
+    size_bytes: msgspec.Raw = _SKIPPED
+    tls: msgspec.Raw = _SKIPPED
+    egress: str = ""
 
 
 _read_heads = codec.unpacker(list[_Head])
@@ -203,11 +206,12 @@ def _count_heads(tallies: Tallies, heads: Iterable[_Head]) -> None:
 
 
 def _count_attempts(days: ProviderDays, heads: Iterable[_Head]) -> None:
-    """Count what was answered on a connection from one of our IPs."""
+    """Count what was answered on a connection from one of our IPs, or by an old provider."""
     for head in heads:
-        if head.sending_ip and head.code:
+        way = old_way(head.account_id, head.ip_pool) if head.egress else head.sending_ip
+        if way and head.code:
             column = column_of(head.type, head.settlement, head.code, head.bounce_class)
-            key = (head.sending_ip, head.at // DAY_MS, head.provider)
+            key = (way, head.at // DAY_MS, head.provider)
             count(days, key, column, is_first=not head.attempts)
 
 

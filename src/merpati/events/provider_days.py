@@ -47,7 +47,7 @@ _HARD = frozenset(one for one in BounceClass if one.is_hard)
 _LAST_BLOCK = BounceClass.RELAYING_DENIED  # 50 to 54 are SparkPost's category "block"
 
 Key = tuple[str, int, str]
-"""Sending IP, day since the epoch, provider."""
+"""Sending IP or `old_way`, day since the epoch, provider."""
 
 ProviderDays = dict[Key, list[int]]
 """One count per column."""
@@ -64,6 +64,11 @@ INSERT INTO provider_day VALUES ({", ".join("?" * (3 + len(COLUMNS)))})
 ON CONFLICT (sending_ip, day, provider) DO UPDATE SET
 {", ".join(f"{name} = {name} + excluded.{name}" for name in COLUMNS)}
 """  # noqa: S608 - our own column names
+
+
+def old_way(account_id: int, pool: str) -> str:
+    """Return what stands for a sending IP in the counts of a pool's mail by an old provider."""
+    return f"old/{account_id}/{pool}"
 
 
 def count(days: ProviderDays, key: Key, column: int | None, *, is_first: bool) -> None:

@@ -152,6 +152,17 @@ class Note(Enum):
     NOT_WITHIN = "not_within"  # some provider is not done within the days simulated
 
 
+class Word(Enum):
+    """What else a plan says."""
+
+    POOL_STARTS = "pool_starts"  # pool
+    HALF_MOVED = "half_moved"
+    MOST_MOVED = "most_moved"
+    WHOLE_MOVED = "whole_moved"
+    BEYOND = "beyond"
+    RANGE = "range"  # early, likely, late
+
+
 @dataclass(frozen=True, slots=True)
 class MigrationPlan:
     """Day by day from the old provider to here.

@@ -1,8 +1,9 @@
 """The clock process: the recorder, and what is due by time.
 
 That is publishing the sending policy, suppressing whom new bounces name, warming sending IPs up,
-looking for the DNS records of DKIM keys that wait for them, and the desk's mail: reading what came
-in, telling of what happened in cases, reminding, and sending all that is Merpati's own.
+moving mail from old providers, looking for the DNS records of DKIM keys that wait for them, and the
+desk's mail: reading what came in, telling of what happened in cases, reminding, and sending all
+that is Merpati's own.
 
 `python -m merpati.runtime.clock --data DIR`. It runs at nice 10, behind accepting and delivering.
 At SIGTERM it stores what the workers wrote last, for they are stopped before it.
@@ -132,6 +133,7 @@ async def clock(folder: DataFolder, settings: Settings) -> None:
         ),
         asyncio.create_task(_every(BOUNCE_RULE_SECONDS, _bounce_rule(folder))),
         asyncio.create_task(_every(WARM_UP_SECONDS, _warm_up(folder, recorder))),
+        asyncio.create_task(_every(WARM_UP_SECONDS, _migrations(folder, recorder))),
         asyncio.create_task(_every(DKIM_KEYS_SECONDS, lambda: _follow_keys(settings.dns.servers))),
         asyncio.create_task(_every(OUTBOX_SECONDS, _outbox(folder, settings))),
         asyncio.create_task(_every(FORGET_SECONDS, _forget_old_mail)),
@@ -203,6 +205,13 @@ def _warm_up(folder: DataFolder, recorder: RecorderLoop) -> Callable[[], None]:
 
     warm_up = WarmUp(folder.events)
     return lambda: warm_up.step(datetime.now(UTC), recorder.recorded_until)
+
+
+def _migrations(folder: DataFolder, recorder: RecorderLoop) -> Callable[[], None]:
+    from merpati.plans.migration.step import Migrations  # noqa: PLC0415 - needs Django set up
+
+    migrations = Migrations(folder.events)
+    return lambda: migrations.step(datetime.now(UTC), recorder.recorded_until)
 
 
 def _outbox(folder: DataFolder, settings: Settings) -> Callable[[], None]:

@@ -1,5 +1,18 @@
 """What plans keep, one file for each kind of plan."""
 
+from merpati.plans.models.migration import (
+    Migration,
+    MigrationCell,
+    MigrationDay,
+    MigrationState,
+)
 from merpati.plans.models.warmup import WarmupOverride, WarmupTarget
 
-__all__ = ["WarmupOverride", "WarmupTarget"]
+__all__ = [
+    "Migration",
+    "MigrationCell",
+    "MigrationDay",
+    "MigrationState",
+    "WarmupOverride",
+    "WarmupTarget",
+]
