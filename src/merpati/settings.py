@@ -286,6 +286,18 @@ class DeskSettings(msgspec.Struct, frozen=True):
     ] = ""
 
 
+class RetentionSettings(msgspec.Struct, frozen=True):
+    """How long mail that came in is kept. What is part of a case stays with the case."""
+
+    inbound_days: Annotated[
+        int, _about("bounces and reports, as they came in, are kept so long", ge=1, le=3_650)
+    ] = 90
+    desk_mail_days: Annotated[
+        int,
+        _about("the desk's mail that was filed or set aside is kept so long", ge=1, le=3_650),
+    ] = 90
+
+
 class SafetySettings(msgspec.Struct, frozen=True):
     """What Merpati refuses to do by itself."""
 
@@ -358,6 +370,7 @@ class Settings(msgspec.Struct, frozen=True):
     dns: DnsSettings
     delivery: DeliverySettings
     desk: DeskSettings
+    retention: RetentionSettings
     safety: SafetySettings
     spool: SpoolSettings
     database: DatabaseSettings

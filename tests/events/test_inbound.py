@@ -83,3 +83,17 @@ async def test_a_store_of_layout_1_is_brought_up_and_reads_as_empty_until_then(
     with reading(events) as db:
         assert [one.mail for one in newest(db, None, 10)] == [MAIL]
         assert db.execute("PRAGMA user_version").fetchone() == (LAYOUT,)
+
+
+async def test_what_came_in_long_ago_is_forgotten_some_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("merpati.events.recorder.STEP_FORGOTTEN", 2)
+    later = [msgspec.structs.replace(MAIL, received_at=NINE_O_CLOCK + n * MINUTE) for n in range(5)]
+    await fill(tmp_path, *later)
+    with Recorder(tmp_path / "events.sqlite3", tmp_path / "spool", NoTrimming()) as recorder:
+        recorder.step()
+        forgotten = [recorder.forget_inbound(NINE_O_CLOCK + 3 * MINUTE) for _ in range(3)]
+    assert forgotten == [2, 1, 0]
+    with reading(tmp_path / "events.sqlite3") as db:
+        assert [one.mail for one in newest(db, None, 10)] == [later[4], later[3]]

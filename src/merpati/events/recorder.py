@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 STEP_EVENTS = 20_000  # in one transaction, about: a record is never split
 STEP_RECORDS = 2_000  # of one shard
+STEP_FORGOTTEN = 200  # mails, so that no step waits long for them
 
 
 class Trimmer(Protocol):
@@ -63,6 +64,13 @@ class Recorder:
             self._to_trim |= {digest.shard: digest.last_seq for digest, _ in digests}
         self._trim()
         return sum(digest.size for digest, _ in digests)
+
+    def forget_inbound(self, before: int) -> int:
+        """Remove some of the mail that came in before a moment, in ms; return how many.
+
+        Raises sqlite3.Error.
+        """
+        return self._store.forget_inbound(before, STEP_FORGOTTEN)
 
     def _digest_some(self) -> list[tuple[Digest, str]]:
         """Return what is new in the shards, up to a step's limit, with each shard file's nonce."""

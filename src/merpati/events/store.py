@@ -125,6 +125,14 @@ class EventStore:
             raise
         fault("events.store.after_commit")
 
+    def forget_inbound(self, before: int, most: int) -> int:
+        """Remove mail that came in before a moment, in ms, the oldest `most`; return how many."""
+        return self._db.execute(
+            "DELETE FROM inbound WHERE id IN"
+            " (SELECT id FROM inbound WHERE received_at < ? ORDER BY received_at LIMIT ?)",
+            (before, most),
+        ).rowcount
+
     def _add(self, digest: Digest, nonce: str) -> None:
         # REPLACE: a shard file that was lost counts anew; its old events give way.
         many = self._db.executemany

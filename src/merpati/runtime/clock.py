@@ -18,8 +18,9 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from merpati.adapters.codec import pack
@@ -69,9 +70,11 @@ class PatientTrimmer:
 class RecorderLoop:
     """Steps the recorder in a thread of its own until told to stop."""
 
-    def __init__(self, folder: DataFolder, spool: Trimmer) -> None:
+    def __init__(self, folder: DataFolder, spool: Trimmer, kept_inbound: timedelta) -> None:
         self._folder = folder
         self._spool = spool
+        self._kept_inbound = kept_inbound
+        self._forget_at = 0.0  # on the monotonic clock
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self.recorded = 0  # events since the process started
@@ -110,16 +113,29 @@ class RecorderLoop:
                 self.recorded_until = begun
             self.recorded += count
             self.trouble = ""
+            self._forget_inbound(recorder)
             if is_last and not count:
                 return
             self._stop.wait(BUSY_SECONDS if count else IDLE_SECONDS)
+
+    def _forget_inbound(self, recorder: Recorder) -> None:
+        """Forget mail that came in long ago, once an hour, in steps while there is more."""
+        if time.monotonic() < self._forget_at:
+            return
+        before = datetime.now(UTC) - self._kept_inbound
+        if not recorder.forget_inbound(int(before.timestamp() * 1000)):
+            self._forget_at = time.monotonic() + FORGET_SECONDS
 
 
 async def clock(folder: DataFolder, settings: Settings) -> None:
     """Run until SIGTERM. Raises OSError when the status socket cannot be made."""
     stop = stop_event()
     spool = SpoolClient(folder.run, settings.worker_count, TRIM_SECONDS)
-    recorder = RecorderLoop(folder, PatientTrimmer(spool, folder.trim_lock))
+    recorder = RecorderLoop(
+        folder,
+        PatientTrimmer(spool, folder.trim_lock),
+        timedelta(days=settings.retention.inbound_days),
+    )
 
     async def status(_: bytes) -> bytes:
         return pack({"recorded": recorder.recorded, "trouble": recorder.trouble})
@@ -138,6 +154,7 @@ async def clock(folder: DataFolder, settings: Settings) -> None:
         asyncio.create_task(_every(OUTBOX_SECONDS, _outbox(folder, settings))),
         asyncio.create_task(_every(FORGET_SECONDS, _forget_old_mail)),
         asyncio.create_task(_every(FORGET_SECONDS, _forget_ended_sessions)),
+        asyncio.create_task(_every(FORGET_SECONDS, _forget_desk_mail(settings))),
         *(asyncio.create_task(_every(DESK_SECONDS, duty)) for duty in _desk_mail(folder, settings)),
     ]
     await stop.wait()
@@ -265,6 +282,19 @@ def _forget_old_mail() -> None:
     from merpati.sending.outbox import forget_old  # noqa: PLC0415 - needs Django set up
 
     forget_old(datetime.now(UTC))
+
+
+def _forget_desk_mail(settings: Settings) -> Callable[[], None]:
+    kept = timedelta(days=settings.retention.desk_mail_days)
+
+    def forget() -> None:
+        from merpati.desk.mail.retention import forget_old_mail  # noqa: PLC0415 - needs Django
+
+        forgotten = forget_old_mail(kept, datetime.now(UTC))
+        if forgotten:
+            log.info("desk_mail_forgotten mails=%d", forgotten)
+
+    return forget
 
 
 def _forget_ended_sessions() -> None:
