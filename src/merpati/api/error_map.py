@@ -17,12 +17,16 @@ from merpati.api.services import services
 from merpati.desk import case_errors as cases
 from merpati.desk import errors as desk
 from merpati.desk.errors import DeskError
+from merpati.plans.migration import errors as migration
+from merpati.plans.migration.errors import MigrationError
 from merpati.sending import errors as sending
 from merpati.sending import injection_errors as injection
 from merpati.sending.errors import SendingError
 from merpati.spool.errors import IdempotencyConflict, SpoolUnavailable
 
 log = logging.getLogger(__name__)
+
+_TOLD = (SendingError, AccountsError, DeskError, MigrationError)
 
 RETRY_AFTER = {"Retry-After": "1"}
 LOGGED_EVERY_SECONDS = 1.0
@@ -92,6 +96,16 @@ _KINDS: dict[type[Exception], _Kind] = {
     cases.SlotNotFree: _Kind(409, "1602", "", "slot-not-free"),
     cases.CallBackNotFound: _Kind(404, "1600", "", "not-found"),
     cases.EscalatedBefore: _Kind(409, "1602", "", "escalation-refused"),
+    migration.MigrationNotFound: _Kind(404, "1600", "", "not-found"),
+    migration.InvalidMigration: _Kind(422, "1300"),
+    migration.CellNotFound: _Kind(422, "1300"),
+    migration.NothingObserved: _Kind(422, "1300"),
+    migration.NameTaken: _Kind(409, "1602", "", "conflict"),
+    migration.WrongState: _Kind(409, "1602", "", "conflict"),
+    migration.NoSendingIps: _Kind(409, "1602", "", "conflict"),
+    migration.NoEgress: _Kind(409, "1602", "", "conflict"),
+    migration.NotAllMoved: _Kind(409, "1602", "", "conflict"),
+    sending.EgressNotFound: _Kind(422, "1300"),
     IdempotencyConflict: _Kind(409, "1602", "resource conflict", "conflict"),
 }
 
@@ -109,7 +123,7 @@ def as_api_error(error: Exception, request_id: str) -> ApiError:
     if isinstance(error, injection.NoValidRecipient):
         return _no_valid_recipient(error)
     kind = _KINDS.get(type(error))
-    if kind is not None and isinstance(error, (SendingError, AccountsError, DeskError)):
+    if kind is not None and isinstance(error, _TOLD):
         return _told(kind, error.message, error.field)
     if isinstance(error, (SpoolUnavailable, DatabaseError)):
         return _not_stored(error, request_id)

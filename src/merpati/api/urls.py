@@ -6,7 +6,16 @@ from django.urls import re_path
 
 from merpati.api import calendar_feed, health, metrics
 from merpati.api.call import Operation, not_found, resource
-from merpati.api.own import call_backs, case_acts, case_files, cases, problems, queues, tam
+from merpati.api.own import (
+    call_backs,
+    case_acts,
+    case_files,
+    cases,
+    migrations,
+    problems,
+    queues,
+    tam,
+)
 from merpati.api.own import sending_ips as own_sending_ips
 from merpati.api.sparkpost import (
     ip_pools,
@@ -118,9 +127,27 @@ urlpatterns = [
         put=Operation(call_backs.move, "support_cases/manage"),
         delete=Operation(call_backs.cancel, "support_cases/manage"),
     ),
+    resource(
+        f"{_OWN}/migrations",
+        get=Operation(migrations.list_all, "ip_pools/view"),
+        post=Operation(migrations.create, "ip_pools/manage"),
+    ),
+    resource(f"{_OWN}/migrations/preview", post=Operation(migrations.preview, "ip_pools/view")),
+    resource(rf"{_OWN}/migrations/{_NUMBER}", get=Operation(migrations.show, "ip_pools/view")),
+    resource(
+        rf"{_OWN}/migrations/{_NUMBER}/report", get=Operation(migrations.report, "ip_pools/view")
+    ),
+    *(
+        resource(rf"{_OWN}/migrations/{_NUMBER}/{name}", post=Operation(act, "ip_pools/manage"))
+        for name, act in migrations.ACTS.items()
+    ),
     resource(f"{_OWN}/tam", get=Operation(tam.show, "support_cases/view")),
     resource(f"{_OWN}/problems", get=Operation(problems.list_all, None)),
     resource(rf"{_OWN}/problems/(?P<slug>[^/]+)", get=Operation(problems.show, None)),
+    resource(
+        r"calendar/migrations/(?P<key>[A-Za-z0-9_-]{43})\.ics",
+        get=Operation(migrations.calendar, None),
+    ),
     resource(r"calendar/(?P<zone>[^/]+)\.ics", get=Operation(calendar_feed.show, None)),
     resource("healthz", get=Operation(health.alive, None)),
     resource("readyz", get=Operation(health.ready, None)),
