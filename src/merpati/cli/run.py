@@ -15,6 +15,7 @@ from merpati import settings
 from merpati.cli.output import Command, data_option
 from merpati.control.claim import claimed
 from merpati.runtime.addresses import Addresses, resolve
+from merpati.runtime.claim_keeper import keep_claim
 from merpati.runtime.process import set_up_log
 from merpati.runtime.setup import setup
 from merpati.runtime.supervisor import Supervisor, lock_folder, programs
@@ -54,7 +55,7 @@ def run(data: Path, workers: int | None, **listen: str | None) -> None:
     overrides["delivery.workers"] = workers
     current = settings.load(data, overrides=overrides)
     folder = setup(data)
-    with lock_folder(folder) as lock, claimed(settings.control_place(data)):
+    with lock_folder(folder) as lock, claimed(settings.control_place(data)) as claim:
         addresses = resolve(current.listen)
         names = [current.mail.hostname, *(at.host for at in addresses.named().values())]
         ensure_certificate(folder.tls, current.tls, names, datetime.now(UTC))
@@ -65,7 +66,10 @@ def run(data: Path, workers: int | None, **listen: str | None) -> None:
         async def supervise() -> None:
             wanted = programs(folder, addresses, count)
             supervisor = Supervisor(folder, wanted, addresses=addresses, workers=count, lock=lock)
+            keeper = asyncio.create_task(keep_claim(claim, supervisor.stop)) if claim else None
             await supervisor.run(lambda: _say_ready(addresses, data))
+            if keeper is not None and not keeper.cancel():
+                keeper.result()  # it stopped the run, and says why
 
         asyncio.run(supervise())
 
