@@ -191,7 +191,7 @@ class EgressNotFound(SendingError):
     """The account has no egress of this name."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"There is no egress {name}; merpati egress list shows them all", "name")
+        super().__init__(f"There is no egress {name}; merpati egress list shows them all", "egress")
         self.name = name
 
 
