@@ -17,6 +17,7 @@ from merpati.api.services import services
 from merpati.desk import case_errors as cases
 from merpati.desk import errors as desk
 from merpati.desk.errors import DeskError
+from merpati.events.alerts import AlertNotFound
 from merpati.plans.migration import errors as migration
 from merpati.plans.migration.errors import MigrationError
 from merpati.sending import errors as sending
@@ -26,7 +27,7 @@ from merpati.spool.errors import IdempotencyConflict, SpoolUnavailable
 
 log = logging.getLogger(__name__)
 
-_TOLD = (SendingError, AccountsError, DeskError, MigrationError)
+_TOLD = (SendingError, AccountsError, DeskError, AlertNotFound, MigrationError)
 
 RETRY_AFTER = {"Retry-After": "1"}
 LOGGED_EVERY_SECONDS = 1.0
@@ -75,6 +76,8 @@ _KINDS: dict[type[Exception], _Kind] = {
     sending.RecipientsInvalid: _Kind(400),
     sending.SuppressionNotFound: _Kind(404, "", "", "not-found"),
     sending.SuppressionForCompliance: _Kind(403, "", "", "forbidden"),
+    sending.EngagementNotFound: _Kind(404, "1600", "", "not-found"),
+    AlertNotFound: _Kind(404, "1600", "", "not-found"),
     desk.NothingWithin: _Kind(503, "1500", "Service temporarily unavailable", "unavailable"),
     desk.BeyondCalendar: _Kind(503, "1500", "Service temporarily unavailable", "unavailable"),
     desk.ZoneNotFound: _Kind(404, "1600", "", "not-found"),

@@ -7,14 +7,17 @@ from django.urls import re_path
 from merpati.api import calendar_feed, health, metrics
 from merpati.api.call import Operation, not_found, resource
 from merpati.api.own import (
+    alerts,
     call_backs,
     case_acts,
     case_files,
     cases,
+    engagement,
     migrations,
     problems,
     queues,
     tam,
+    warmup,
 )
 from merpati.api.own import sending_ips as own_sending_ips
 from merpati.api.sparkpost import (
@@ -93,6 +96,28 @@ urlpatterns = [
         get=Operation(own_sending_ips.list_all, "ip_pools/view"),
         post=Operation(own_sending_ips.add, "ip_pools/manage"),
     ),
+    resource(f"{_OWN}/warmup", get=Operation(warmup.list_all, "ip_pools/view")),
+    resource(
+        rf"{_OWN}/warmup/(?P<address>[^/]+)",
+        get=Operation(warmup.show, "ip_pools/view"),
+        put=Operation(warmup.change, "ip_pools/manage"),
+    ),
+    resource(
+        rf"{_OWN}/warmup/(?P<address>[^/]+)/targets/(?P<provider>[^/]+)",
+        put=Operation(warmup.set_target, "ip_pools/manage"),
+    ),
+    resource(
+        f"{_OWN}/engagement",
+        get=Operation(engagement.count, "recipient_lists/manage"),
+        put=Operation(engagement.record, "recipient_lists/manage"),
+    ),
+    resource(  # a slash is legal in an address
+        rf"{_OWN}/engagement/(?P<recipient>.+?)",
+        get=Operation(engagement.show, "recipient_lists/manage"),
+        delete=Operation(engagement.forget, "recipient_lists/manage"),
+    ),
+    resource(f"{_OWN}/alerts", get=Operation(alerts.list_all, "alerts/manage")),
+    resource(rf"{_OWN}/alerts/{_NUMBER}/seen", post=Operation(alerts.seen, "alerts/manage")),
     resource(
         f"{_OWN}/queues",
         get=Operation(queues.list_all, "transmissions/view"),

@@ -94,7 +94,15 @@ def list_ips(account: str | None, data: Path, as_json: bool) -> None:
     if account is not None:
         found = found.filter(account=find_account(account))
     rows = [_document(row) for row in found]
-    head = ("external_ip", "hostname", "account_id", "slot", "ip_pool", "auto_warmup_stage")
+    head = (
+        "external_ip",
+        "hostname",
+        "account_id",
+        "slot",
+        "ip_pool",
+        "auto_warmup_stage",
+        "warms_by_provider",
+    )
     empty = "no sending IPs; add one: merpati ip add ADDRESS --account A --hostname H"
     text = table(head, [[row.get(name) for name in head] for row in rows], empty)
     show({"sending_ips": rows}, text, as_json)
@@ -108,9 +116,9 @@ def move(address: str, pool: str, data: Path, as_json: bool) -> None:
     """Move an IP to another pool of its account."""
     setup(data)
     from merpati.sending.pools import slug_of  # noqa: PLC0415 - needs Django set up
-    from merpati.sending.sending_ips import move_sending_ip  # noqa: PLC0415
+    from merpati.sending.sending_ips import move_sending_ip, owner_of  # noqa: PLC0415
 
-    moved = move_sending_ip(_owner(address), address, slug_of(pool), by=actor(), now=now())
+    moved = move_sending_ip(owner_of(address), address, slug_of(pool), by=actor(), now=now())
     _show_one(moved, "moved", as_json)
 
 
@@ -120,28 +128,18 @@ def move(address: str, pool: str, data: Path, as_json: bool) -> None:
 def remove(address: str, data: Path, as_json: bool) -> None:
     """Take an address from its account; what waits for it leaves by the pool's other IPs."""
     setup(data)
-    from merpati.sending.sending_ips import remove_sending_ip  # noqa: PLC0415 - needs Django
+    from merpati.sending.sending_ips import (  # noqa: PLC0415 - needs Django set up
+        owner_of,
+        remove_sending_ip,
+    )
 
-    owner = _owner(address)
+    owner = owner_of(address)
     remove_sending_ip(owner, address, by=actor(), now=now())
     show(
         {"external_ip": address, "account_id": owner},
         f"{address} is removed from account {owner}.",
         as_json,
     )
-
-
-def _owner(address: str) -> int:
-    """Return the account an address serves: the operator need not name it."""
-    from merpati.sending.errors import SendingIpNotFound  # noqa: PLC0415 - needs Django set up
-    from merpati.sending.models import SendingIp  # noqa: PLC0415
-    from merpati.sending.sending_ips import checked_address  # noqa: PLC0415
-
-    found = SendingIp.objects.filter(address=checked_address(address))
-    owner = found.values_list("account_id", flat=True).first()
-    if owner is None:
-        raise SendingIpNotFound(address)
-    return owner
 
 
 def _document(row: SendingIp) -> dict[str, Any]:
@@ -156,6 +154,7 @@ def _document(row: SendingIp) -> dict[str, Any]:
     }
     if row.auto_warmup_enabled:
         document["auto_warmup_stage"] = row.auto_warmup_stage
+    document["warms_by_provider"] = row.warms_by_provider
     return document
 
 
@@ -164,5 +163,8 @@ def _show_one(row: SendingIp, what_happened: str, as_json: bool) -> None:
         f"{row.address} ({row.hostname}) is {what_happened}: account {row.account_id}, "
         f"place {row.slot} of 6, pool {row.pool.slug}, "
     )
-    text += f"warm-up stage {row.auto_warmup_stage}" if row.auto_warmup_enabled else "warm"
+    if row.auto_warmup_enabled:
+        text += f"warm-up stage {row.auto_warmup_stage}"
+    else:
+        text += "warms up by provider" if row.warms_by_provider else "warm"
     show(_document(row), text, as_json)

@@ -38,6 +38,14 @@ COMMANDS = {
     "privacy": Entry("privacy", "privacy", "Publish the privacy notice; show who agreed."),
     "key": Entry("key", "key", "Create, list and revoke API keys."),
     "ip": Entry("ip", "ip", "Add, list, move and remove dedicated sending IPs."),
+    "warmup": Entry(
+        "warmup", "warmup", "Warm sending IPs up by mailbox provider: start, watch, decide, stop."
+    ),
+    "engagement": Entry(
+        "engagement",
+        "engagement",
+        "Import when recipients last engaged; a warm-up mails those first.",
+    ),
     "domain": Entry(
         "domain", "domain", "Add, verify, list and remove sending domains; rotate their DKIM keys."
     ),

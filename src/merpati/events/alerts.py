@@ -10,6 +10,7 @@ import enum
 import logging
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F, QuerySet
@@ -30,6 +31,21 @@ class Kind(enum.StrEnum):
 
 class AlertNotFound(Exception):
     """The account has no such alert."""
+
+    message, field = "There is no such alert.", ""
+
+
+_WORDS = {
+    Kind.PROVIDER_BLOCK: (
+        "{provider} blocks mail from {sending_ip}: {blocked} of {attempted} attempts of the day "
+        "were refused for our sake. Nothing more goes there until midnight UTC; all other "
+        "providers go on."
+    ),
+    Kind.WARMUP_STALLED: (
+        "The warm-up of {sending_ip} stood at stage {stage} for ten days, so it was switched off, "
+        "as SparkPost does. Send more from it, or warm it up by provider."
+    ),
+}
 
 
 def raise_alert(
@@ -82,3 +98,22 @@ def alerts_of(account_ids: list[int] | None) -> QuerySet[Alert]:
     if account_ids is not None:
         found = found.filter(account_id__in=account_ids)
     return found.order_by(F("ended_at").desc(nulls_first=True), "-id")[:KEPT]
+
+
+def in_words(alert: Alert) -> str:
+    """Return what happened, and what was done, in English."""
+    return _WORDS[Kind(alert.kind)].format(**alert.facts)
+
+
+def document(alert: Alert) -> dict[str, Any]:
+    """Return an alert as JSON."""
+    return {
+        "id": alert.pk,
+        "account_id": alert.account_id,
+        "kind": alert.kind,
+        **alert.facts,
+        "text": in_words(alert),
+        "raised_at": alert.raised_at,
+        "ended_at": alert.ended_at,
+        "seen_at": alert.seen_at,
+    }

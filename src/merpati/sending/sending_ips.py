@@ -48,6 +48,15 @@ def find_sending_ip(account_id: int, address: str) -> SendingIp:
     return ip
 
 
+def owner_of(address: str) -> int:
+    """Return the account an address serves. Raises InvalidValue, SendingIpNotFound."""
+    found = SendingIp.objects.filter(address=checked_address(address))
+    owner = found.values_list("account_id", flat=True).first()
+    if owner is None:
+        raise SendingIpNotFound(address)
+    return owner
+
+
 def checked_address(text: str) -> str:
     """Return an IPv4 address in its one spelling. Raises InvalidValue."""
     try:
