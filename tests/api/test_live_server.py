@@ -28,6 +28,7 @@ from merpati.runtime.tls import Certificate, ensure_certificate
 from merpati.settings import TlsSettings
 from merpati.spool import reading
 from tests.api.conftest import transmission
+from tests.support.prepared import signed_up
 
 LIMIT = 30.0  # seconds; generous, since tests share the machine
 SPOOL_WORKER = Path(__file__).with_name("spool_worker.py")
@@ -43,8 +44,8 @@ class Service:
     """A data folder with one account, its store-only worker, and web processes."""
 
     data: Path
-    key: str = ""
-    account_id: int = 0
+    key: str
+    account_id: int
     key_id: int = 0
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
 
@@ -126,14 +127,8 @@ class Web:
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
-    service = Service(tmp_path / "data")
-    created = service.command(
-        *("account", "create", "acme", "--plan", "premium", "--service-time-zone", "uk")
-    )
-    service.key, service.account_id = created["api_key"], int(created["account_id"])
-    account = ("--account", str(service.account_id))
-    service.command("domain", "add", "acme.example", *account, "--assume-verified")
-    service.command("ip", "add", "127.0.0.2", *account, "--hostname", "mta.acme.example")
+    customer = signed_up(tmp_path / "data", domain="acme.example")
+    service = Service(tmp_path / "data", customer.api_key, int(customer.account_id))
     yield service
     service.stop()
 

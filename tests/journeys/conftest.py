@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from harness.customer import Customer, sign_up
-from harness.service import Merpati
-from tests.support.prepared import prepared
+from harness.customer import Customer
+from harness.service import Merpati, answers
+from tests.support.prepared import signed_up
 from tests.support.sink import Sink, sink
 
 
@@ -36,22 +39,37 @@ class Journey:
         return {name: sum(row[name] for row in rows) for name in names}
 
 
-@pytest.fixture
-def journey(tmp_path: Path) -> Iterator[Journey]:
+@functools.cache
+def _sink_port() -> int:
+    """Return a port for the sinks of this process that no client is given meanwhile."""
+    while True:
+        port = random.randrange(10_000, 30_000)
+        if not answers(port):
+            return port
+
+
+@contextlib.contextmanager
+def running(folder: Path, *options: str) -> Iterator[Journey]:
     """Start service and sink; stop both afterwards, and insist on a clean exit."""
-    faults = tmp_path / "faults"
-    with sink(tmp_path) as receiver:
+    faults = folder / "faults"
+    customer = signed_up(folder / "data", ("route", "add", "*", f"127.0.0.1:{_sink_port()}"))
+    with sink(folder, _sink_port()) as receiver:
         merpati = Merpati(
-            prepared(tmp_path / "data"),
-            *("--workers", "1"),
+            folder / "data",
+            *("--workers", "1", *options),
             environment={"MERPATI_FAULTS_FILE": str(faults)},
         )
         merpati.start()
         try:
-            route = ("route", "add", "*", f"127.0.0.1:{receiver.port}")
-            customer = sign_up(merpati, also=[route])
             yield Journey(merpati, customer, receiver, faults)
         finally:
             faults.unlink(missing_ok=True)
             code = merpati.stop()
         assert code == 0, merpati.log.read_text()[-2000:]
+
+
+@pytest.fixture
+def journey(tmp_path: Path) -> Iterator[Journey]:
+    """A journey that begins with the service running."""
+    with running(tmp_path) as it:
+        yield it

@@ -11,32 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from harness.customer import sign_up
-from harness.service import Merpati, wait_until
-from tests.journeys.conftest import Journey
-from tests.support.prepared import prepared
-from tests.support.sink import sink
+from harness.service import wait_until
+from tests.journeys.conftest import Journey, running
 
 TEXT = "From: Toko Kirim <halo@kirim.example>\r\nTo: <{to}>\r\nSubject: Halo\r\n\r\nApa kabar?\r\n"
 
 
 @pytest.fixture
 def journey(tmp_path: Path) -> Iterator[Journey]:
-    with sink(tmp_path) as receiver:
-        merpati = Merpati(
-            prepared(tmp_path / "data"),
-            *("--workers", "1", "--submission-tls", "127.0.0.1:0"),
-            environment={"MERPATI_FAULTS_FILE": str(tmp_path / "faults")},
-        )
-        merpati.start()
-        try:
-            customer = sign_up(merpati)
-            merpati.command("route", "add", "*", f"127.0.0.1:{receiver.port}")
-            yield Journey(merpati, customer, receiver, tmp_path / "faults")
-        finally:
-            (tmp_path / "faults").unlink(missing_ok=True)
-            code = merpati.stop()
-        assert code == 0, merpati.log.read_text()[-2000:]
+    with running(tmp_path, "--submission-tls", "127.0.0.1:0") as it:
+        yield it
 
 
 def connected(journey: Journey, port: str = "submission") -> smtplib.SMTP:

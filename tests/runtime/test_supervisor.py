@@ -1,4 +1,7 @@
-"""Starting, restarting and stopping in order, with small programs in the place of our processes."""
+"""Starting, restarting and stopping in order, with small programs in the place of our processes.
+
+Forked from a nursery and as interpreters of their own: nobody else can tell the difference.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +27,12 @@ SMALL_PROGRAMS = Path(__file__).with_name("small_programs.py")
 class Run:
     """One supervisor process and what it says."""
 
-    def __init__(self, folder: Path, *wanted: str, log: Path | None = None) -> None:
+    def __init__(self, way: str, folder: Path, *wanted: str, log: Path | None = None) -> None:
         self.folder = folder
         self.log = log or folder / "log"
         with self.log.open("ab") as stderr:
             self.process = subprocess.Popen(
-                [sys.executable, str(SMALL_PROGRAMS), str(folder), *wanted],
+                [sys.executable, str(SMALL_PROGRAMS), way, str(folder), *wanted],
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
@@ -53,27 +56,38 @@ class Run:
         self.process.stdout.close()
 
 
-@pytest.fixture
-def runs(tmp_path: Path) -> Iterator[list[Run]]:
-    started: list[Run] = []
-    yield started
-    for run in started:
-        run.end()
+class Runs:
+    """Starts supervisors that run their programs one of two ways; ends them all."""
+
+    def __init__(self, way: str) -> None:
+        self._way = way
+        self._started: list[Run] = []
+
+    def start(self, folder: Path, *wanted: str, log: Path | None = None) -> Run:
+        run = Run(self._way, folder, *wanted, log=log)
+        self._started.append(run)
+        return run
+
+    def end(self) -> None:
+        for run in self._started:
+            run.end()
 
 
-def start(runs: list[Run], folder: Path, *wanted: str, log: Path | None = None) -> Run:
-    runs.append(Run(folder, *wanted, log=log))
-    return runs[-1]
+@pytest.fixture(params=["nursery", "interpreter"])
+def runs(request: pytest.FixtureRequest) -> Iterator[Runs]:
+    runs = Runs(request.param)
+    yield runs
+    runs.end()
 
 
-def test_ready_is_said_once_all_take_connections(runs: list[Run], tmp_path: Path) -> None:
-    run = start(runs, tmp_path, "a=serve", "b=serve")
+def test_ready_is_said_once_all_take_connections(runs: Runs, tmp_path: Path) -> None:
+    run = runs.start(tmp_path, "a=serve", "b=serve")
     assert run.first_line() == "ready"
     assert set(run.pids()) == {"a", "b"}
 
 
-def test_sigterm_stops_stage_by_stage_and_leaves_nothing(runs: list[Run], tmp_path: Path) -> None:
-    run = start(runs, tmp_path, "first=serve", "second=serve", "third=serve")
+def test_sigterm_stops_stage_by_stage_and_leaves_nothing(runs: Runs, tmp_path: Path) -> None:
+    run = runs.start(tmp_path, "first=serve", "second=serve", "third=serve")
     assert run.first_line() == "ready"
     pids = run.pids()
     run.process.terminate()
@@ -84,8 +98,8 @@ def test_sigterm_stops_stage_by_stage_and_leaves_nothing(runs: list[Run], tmp_pa
     assert run.pids() == {}
 
 
-def test_a_killed_child_is_restarted_and_said_so(runs: list[Run], tmp_path: Path) -> None:
-    run = start(runs, tmp_path, "a=serve", "b=serve")
+def test_a_killed_child_is_restarted_and_said_so(runs: Runs, tmp_path: Path) -> None:
+    run = runs.start(tmp_path, "a=serve", "b=serve")
     assert run.first_line() == "ready"
     before = run.pids()
     os.kill(before["a"], signal.SIGKILL)
@@ -99,9 +113,9 @@ def test_a_killed_child_is_restarted_and_said_so(runs: list[Run], tmp_path: Path
     )
 
 
-def test_a_log_that_cannot_be_written_holds_up_nobody(runs: list[Run], tmp_path: Path) -> None:
+def test_a_log_that_cannot_be_written_holds_up_nobody(runs: Runs, tmp_path: Path) -> None:
     """D5: its disk is full. A child that says much must neither wait for ever nor go unwatched."""
-    run = start(runs, tmp_path, "a=chatty", log=Path("/dev/full"))
+    run = runs.start(tmp_path, "a=chatty", log=Path("/dev/full"))
     assert run.first_line() == "ready"
     before = run.pids()["a"]
     (tmp_path / "run" / "a.sock").unlink()
@@ -111,13 +125,12 @@ def test_a_log_that_cannot_be_written_holds_up_nobody(runs: list[Run], tmp_path:
     run.process.wait(20)
 
 
-def test_a_process_that_cannot_be_started_again_is_tried_again(
-    runs: list[Run], tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("runs", ["interpreter"], indirect=True)
+def test_a_process_that_cannot_be_started_again_is_tried_again(runs: Runs, tmp_path: Path) -> None:
     """As when memory or process numbers have run out: no reason to stop all the others."""
     interpreter = tmp_path / "python"
     interpreter.symlink_to(sys.executable)
-    run = start(runs, tmp_path, "a=serve", "b=serve")
+    run = runs.start(tmp_path, "a=serve", "b=serve")
     assert run.first_line() == "ready"
     before = run.pids()
     interpreter.rename(tmp_path / "aside")
@@ -130,23 +143,65 @@ def test_a_process_that_cannot_be_started_again_is_tried_again(
     assert run.pids()["b"] == before["b"]
 
 
-def test_a_child_that_ends_while_starting_ends_the_run(runs: list[Run], tmp_path: Path) -> None:
-    run = start(runs, tmp_path, "a=serve", "b=broken")
+@pytest.mark.parametrize("runs", ["nursery"], indirect=True)
+def test_the_end_of_the_nursery_is_none_of_the_service(runs: Runs, tmp_path: Path) -> None:
+    """Its children end with it, and come again without it."""
+    run = runs.start(tmp_path, "a=serve")
+    assert run.first_line() == "ready"
+    before = run.pids()["a"]
+    (tmp_path / "run" / "a.sock").unlink()
+    nursery = int(Path(f"/proc/{before}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    assert nursery != run.process.pid
+    os.kill(nursery, signal.SIGKILL)
+    wait_until(lambda: run.pids().get("a", before) != before, "another a")
+    assert not is_alive(before)
+    run.process.terminate()
+    assert run.process.wait(20) == 0
+
+
+@pytest.mark.parametrize("runs", ["nursery"], indirect=True)
+def test_processes_are_known_by_name(runs: Runs, tmp_path: Path) -> None:
+    """They share one command line."""
+    run = runs.start(tmp_path, "deliver-0=serve", "web=serve")
+    assert run.first_line() == "ready"
+    named = {
+        name: Path(f"/proc/{pid}/comm").read_text().strip() for name, pid in run.pids().items()
+    }
+    assert named == {"deliver-0": "deliver-0", "web": "web"}
+
+
+@pytest.mark.parametrize("runs", ["nursery"], indirect=True)
+def test_a_service_manager_that_tells_all_processes_stops_in_order(
+    runs: Runs, tmp_path: Path
+) -> None:
+    """As systemd does: SIGTERM to everything at once. The nursery must not take its children."""
+    run = runs.start(tmp_path, "a=serve")
+    assert run.first_line() == "ready"
+    child = run.pids()["a"]
+    nursery = int(Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    os.kill(nursery, signal.SIGTERM)
+    run.process.terminate()
+    assert run.process.wait(20) == 0
+    assert "told to stop" in run.log.read_text()
+
+
+def test_a_child_that_ends_while_starting_ends_the_run(runs: Runs, tmp_path: Path) -> None:
+    run = runs.start(tmp_path, "a=serve", "b=broken")
     assert run.process.wait(20) == 1
     said = run.log.read_text()
     assert "b ended with code 1 while starting\n  the disk is on fire" in said
     assert run.first_line() == ""
 
 
-def test_a_child_that_never_answers_ends_the_run(runs: list[Run], tmp_path: Path) -> None:
-    run = start(runs, tmp_path, "a=deaf", "b=serve")
+def test_a_child_that_never_answers_ends_the_run(runs: Runs, tmp_path: Path) -> None:
+    run = runs.start(tmp_path, "a=deaf", "b=serve")
     assert run.process.wait(20) == 1
     assert "a takes no connections after 2 s\n  busy with something else" in run.log.read_text()
 
 
-def test_a_child_that_does_not_stop_is_killed(runs: list[Run], tmp_path: Path) -> None:
+def test_a_child_that_does_not_stop_is_killed(runs: Runs, tmp_path: Path) -> None:
     """D16: a graceful stop has an end."""
-    run = start(runs, tmp_path, "a=stubborn")
+    run = runs.start(tmp_path, "a=stubborn")
     assert run.first_line() == "ready"
     pid = run.pids()["a"]
     run.process.terminate()
@@ -155,35 +210,35 @@ def test_a_child_that_does_not_stop_is_killed(runs: list[Run], tmp_path: Path) -
     assert "process_killed name=a how=did_not_stop after_seconds=1" in run.log.read_text()
 
 
-def test_kill_9_of_the_supervisor_takes_all_along(runs: list[Run], tmp_path: Path) -> None:
-    run = start(runs, tmp_path, "a=serve", "b=stubborn")
+def test_kill_9_of_the_supervisor_takes_all_along(runs: Runs, tmp_path: Path) -> None:
+    run = runs.start(tmp_path, "a=serve", "b=stubborn")
     assert run.first_line() == "ready"
     pids = run.pids().values()
     run.process.kill()
     wait_until(lambda: not any(is_alive(pid) for pid in pids), "the children to die", 10)
 
 
-def test_a_new_run_follows_a_killed_one(runs: list[Run], tmp_path: Path) -> None:
-    killed = start(runs, tmp_path, "a=serve")
+def test_a_new_run_follows_a_killed_one(runs: Runs, tmp_path: Path) -> None:
+    killed = runs.start(tmp_path, "a=serve")
     assert killed.first_line() == "ready"
     killed.process.kill()
-    assert start(runs, tmp_path, "a=serve").first_line() == "ready"
+    assert runs.start(tmp_path, "a=serve").first_line() == "ready"
 
 
-def test_a_second_run_on_the_same_folder_is_refused(runs: list[Run], tmp_path: Path) -> None:
+def test_a_second_run_on_the_same_folder_is_refused(runs: Runs, tmp_path: Path) -> None:
     """D9: two workers never hold the same shards."""
-    first = start(runs, tmp_path, "a=serve")
+    first = runs.start(tmp_path, "a=serve")
     assert first.first_line() == "ready"
-    second = start(runs, tmp_path, "a=serve")
+    second = runs.start(tmp_path, "a=serve")
     assert second.process.wait(20) == 1
     said = first.log.read_text()
     assert f"merpati already runs on {tmp_path} (process {first.process.pid})" in said
     assert first.process.poll() is None
 
 
-def test_the_folder_stays_taken_while_a_child_lives(runs: list[Run], tmp_path: Path) -> None:
+def test_the_folder_stays_taken_while_a_child_lives(runs: Runs, tmp_path: Path) -> None:
     """The lock goes to the children too, should one outlive the supervisor."""
-    run = start(runs, tmp_path, "a=serve")
+    run = runs.start(tmp_path, "a=serve")
     assert run.first_line() == "ready"
     held = (tmp_path / "run" / "run.lock").resolve()
     descriptors = Path(f"/proc/{run.pids()['a']}/fd")
@@ -198,7 +253,7 @@ def test_files_where_the_command_was_typed_are_not_ours(tmp_path: Path) -> None:
     addresses = Addresses(anywhere, anywhere, anywhere)
     for program in programs(DataFolder(tmp_path), addresses, workers=1):
         done = subprocess.run(
-            [sys.executable, *program.arguments, "--help"],
+            [sys.executable, *program.command, "--help"],
             cwd=tmp_path,
             capture_output=True,
             text=True,

@@ -6,6 +6,7 @@ others get a copy. What the first start of a folder does besides is still done.
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import functools
 import hashlib
@@ -19,6 +20,8 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
+from harness.customer import DOMAIN, Customer, sign_up
+from harness.service import Merpati
 from merpati.adapters.secret_key import ensure_secret_key
 
 ROOT = Path(__file__).parents[2]
@@ -39,6 +42,21 @@ def prepared(data: Path) -> Path:
         shutil.copyfile(_template(), control)
         control.chmod(0o600)
     return data
+
+
+def signed_up(data: Path, *also: tuple[str, ...], domain: str = DOMAIN) -> Customer:
+    """Make a data folder with a customer, as `sign_up` does; return it. also: further commands."""
+    template, customer = _with_customer(also, domain)
+    shutil.copytree(template, data)
+    return customer
+
+
+@functools.cache
+def _with_customer(also: tuple[tuple[str, ...], ...], domain: str) -> tuple[Path, Customer]:
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    data = prepared(Path(folder, "data"))
+    return data, sign_up(Merpati(data), domain=domain, also=also)
 
 
 @functools.cache

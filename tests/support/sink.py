@@ -30,9 +30,9 @@ class Sink:
 
 
 @contextlib.contextmanager
-def sink(folder: Path) -> Iterator[Sink]:
-    """Run the receiver until the block ends."""
-    port, file = free_port(), folder / "arrivals.txt"
+def sink(folder: Path, port: int | None = None) -> Iterator[Sink]:
+    """Run the receiver until the block ends; port: a free one unless given."""
+    port, file = port or free_port(), folder / "arrivals.txt"
     process = subprocess.Popen([sys.executable, "-m", "chaos.sink", str(port), str(file)])
     try:
         wait_until(lambda: answers(port), "the sink")

@@ -16,6 +16,7 @@ from merpati.cli.output import Command, data_option
 from merpati.control.claim import claimed
 from merpati.runtime.addresses import Addresses, resolve
 from merpati.runtime.claim_keeper import keep_claim
+from merpati.runtime.nursery import nursery_where_possible
 from merpati.runtime.process import set_up_log
 from merpati.runtime.setup import setup
 from merpati.runtime.supervisor import Supervisor, lock_folder, programs
@@ -55,7 +56,11 @@ def run(data: Path, workers: int | None, **listen: str | None) -> None:
     overrides["delivery.workers"] = workers
     current = settings.load(data, overrides=overrides)
     folder = setup(data)
-    with lock_folder(folder) as lock, claimed(settings.control_place(data)) as claim:
+    with (
+        lock_folder(folder) as lock,
+        nursery_where_possible() as nursery,  # holds the lock, and no claim
+        claimed(settings.control_place(data)) as claim,
+    ):
         addresses = resolve(current.listen)
         names = [current.mail.hostname, *(at.host for at in addresses.named().values())]
         ensure_certificate(folder.tls, current.tls, names, datetime.now(UTC))
@@ -65,7 +70,9 @@ def run(data: Path, workers: int | None, **listen: str | None) -> None:
 
         async def supervise() -> None:
             wanted = programs(folder, addresses, count)
-            supervisor = Supervisor(folder, wanted, addresses=addresses, workers=count, lock=lock)
+            supervisor = Supervisor(
+                folder, wanted, addresses=addresses, workers=count, lock=lock, nursery=nursery
+            )
             keeper = asyncio.create_task(keep_claim(claim, supervisor.stop)) if claim else None
             await supervisor.run(lambda: _say_ready(addresses, data))
             if keeper is not None and not keeper.cancel():

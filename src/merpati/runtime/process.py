@@ -16,7 +16,7 @@ from typing import Any
 from merpati.runtime.log_lines import JsonLines, TextLines
 from merpati.settings import LogSettings
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15  # linux/prctl.h
 
 
 def die_with_parent(parent_pid: int) -> None:
@@ -30,6 +30,12 @@ def die_with_parent(parent_pid: int) -> None:
     failed = ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if failed or os.getppid() != parent_pid:  # nobody watches, or it died before we asked
         os._exit(1)
+
+
+def name_process(name: str) -> None:
+    """Tell `top` and `ps -e` what this process is; Linux only, at most 15 letters of it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
 
 
 def set_up_log(process: str, settings: LogSettings) -> None:

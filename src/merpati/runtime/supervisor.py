@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import IO
 
 from merpati.runtime.addresses import Addresses, accepts
+from merpati.runtime.nursery import Nursery, Nursling
 from merpati.runtime.paths import DataFolder
 from merpati.runtime.process import die_with_parent
 from merpati.settings import HostPort
@@ -37,6 +38,7 @@ LONGEST_BACK_OFF_SECONDS = 5.0
 STEADY_SECONDS = 30.0  # a process that lived so long starts its back-off anew
 LOCK_WAIT_SECONDS = 3.0  # children of a killed supervisor need a moment to die
 LAST_LINES = 15
+LAST_WORDS_SECONDS = 1.0  # from a process's end to that of its output
 MOST_LINE_BYTES = 65_536
 
 
@@ -53,10 +55,17 @@ class Program:
     """One process to keep running, and where it takes connections once it is ready."""
 
     name: str
-    arguments: Sequence[str]  # after the interpreter
+    module: str  # its `main()` is run
+    arguments: Sequence[str]
     answers_at: Sequence[HostPort | Path]
     stage: int  # stops come stage by stage, the lowest first
     stop_seconds: float  # from SIGTERM to SIGKILL
+
+    @property
+    def command(self) -> list[str]:
+        """Return what the interpreter is to be told to run it."""
+        # -P: a dns.py in the folder where somebody types `merpati run` is none of ours.
+        return ["-P", "-m", self.module, *self.arguments]
 
 
 @dataclass(slots=True)
@@ -64,7 +73,7 @@ class Child:
     """A program, its present process and what it said last."""
 
     program: Program
-    process: asyncio.subprocess.Process | None = None
+    process: asyncio.subprocess.Process | Nursling | None = None
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
     restarts: int = 0
 
@@ -72,15 +81,11 @@ class Child:
 def programs(folder: DataFolder, addresses: Addresses, workers: int) -> list[Program]:
     """Return everything that `merpati run` starts for these addresses and so many workers."""
     data = ("--data", str(folder.root))
-
-    def module(name: str, *arguments: str) -> list[str]:
-        # -P: a dns.py in the folder where somebody types `merpati run` is none of ours.
-        return ["-P", "-m", f"merpati.runtime.{name}", *data, *arguments]
-
     web = [
         Program(
             "web" if name == "http" else "web-https",
-            module("web", f"--{name}", str(address)),
+            "merpati.runtime.web",
+            [*data, f"--{name}", str(address)],
             [address],
             0,
             10.0,
@@ -92,7 +97,8 @@ def programs(folder: DataFolder, addresses: Addresses, workers: int) -> list[Pro
     deliver = [
         Program(
             f"deliver-{worker}",
-            module("deliver", "--worker", str(worker), "--workers", str(workers)),
+            "merpati.runtime.deliver",
+            [*data, "--worker", str(worker), "--workers", str(workers)],
             [folder.deliver_socket(worker)],
             1,
             25.0,  # it drains for 20 s at most
@@ -101,8 +107,8 @@ def programs(folder: DataFolder, addresses: Addresses, workers: int) -> list[Pro
     ]
     return [
         *deliver,  # first: they take longest to start, with a full spool
-        Program("clock", module("clock"), [folder.clock_socket], 2, 10.0),
-        Program("receive", module("receive"), smtp, 0, 5.0),
+        Program("clock", "merpati.runtime.clock", data, [folder.clock_socket], 2, 10.0),
+        Program("receive", "merpati.runtime.receive", data, smtp, 0, 5.0),
         *web,
     ]
 
@@ -147,7 +153,8 @@ def _is_alive(pid: int) -> bool:
 class Supervisor:
     """Runs the programs of one data folder until it is told to stop.
 
-    lock: the open lock file, handed to every child.
+    lock: the open lock file, handed to every child. nursery: forks the children while it lives;
+    without one each is an interpreter of its own.
     """
 
     def __init__(
@@ -158,6 +165,7 @@ class Supervisor:
         addresses: Addresses,
         workers: int,
         lock: IO[str],
+        nursery: Nursery | None = None,
         start_limit_seconds: float = START_LIMIT_SECONDS,
     ) -> None:
         self._folder = folder
@@ -165,6 +173,7 @@ class Supervisor:
         self._addresses = addresses
         self._workers = workers
         self._lock = lock
+        self._nursery = nursery
         self._start_limit_seconds = start_limit_seconds
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -244,11 +253,16 @@ class Supervisor:
     async def _run_once(self, child: Child) -> str:
         """Run one process to its end; return how it ended."""
         try:
-            process = await self._start(child)
+            process = await self._start(child.program)
         except OSError as error:  # no memory, no process number: that may pass
             return f"cannot be started: {error.strerror}"
+        child.process = process
+        forwarding = asyncio.create_task(_forward(process, child.last_lines))
+        if self._is_ready:
+            self._write_state()
         code = await process.wait()
         _signal(process.pid, signal.SIGKILL, group=True)  # what it started holds its port
+        await asyncio.wait([forwarding], timeout=LAST_WORDS_SECONDS)
         return _how_it_ended(code)
 
     async def _pause(self, seconds: float) -> None:
@@ -258,11 +272,13 @@ class Supervisor:
         except TimeoutError:
             pass
 
-    async def _start(self, child: Child) -> asyncio.subprocess.Process:
+    async def _start(self, program: Program) -> asyncio.subprocess.Process | Nursling:
+        if self._nursery is not None and self._nursery.is_alive:
+            return await self._nursery.start(program.name, program.module, program.arguments)
         our_pid = os.getpid()
-        process = await asyncio.create_subprocess_exec(
+        return await asyncio.create_subprocess_exec(
             sys.executable,
-            *child.program.arguments,
+            *program.command,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,  # our stdout carries the ready line alone
@@ -271,11 +287,6 @@ class Supervisor:
             preexec_fn=lambda: die_with_parent(our_pid),
             pass_fds=[self._lock.fileno()],
         )
-        child.process = process
-        asyncio.create_task(_forward(process, child.last_lines))  # noqa: RUF006 - ends with the pipe
-        if self._is_ready:
-            self._write_state()
-        return process
 
     async def _stop_children(self) -> None:
         for stage in sorted({child.program.stage for child in self._children}):
@@ -298,7 +309,7 @@ class Supervisor:
         _signal(process.pid, signal.SIGKILL, group=True)
         await process.wait()
 
-    async def _ended(self, process: asyncio.subprocess.Process, seconds: float) -> bool:
+    async def _ended(self, process: asyncio.subprocess.Process | Nursling, seconds: float) -> bool:
         ended = asyncio.create_task(process.wait())
         hurry = asyncio.create_task(self._hurry.wait())
         await asyncio.wait([ended, hurry], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -349,7 +360,7 @@ def _signal(pid: int, number: signal.Signals, group: bool) -> None:
         pass
 
 
-async def _forward(process: asyncio.subprocess.Process, last_lines: deque[str]) -> None:
+async def _forward(process: asyncio.subprocess.Process | Nursling, last_lines: deque[str]) -> None:
     """Pass a child's lines on to our stderr, and remember the last ones."""
     assert process.stdout is not None  # noqa: S101 - asked for above
     rest = b""
