@@ -188,7 +188,7 @@ def test_mail_of_a_missing_ip_goes_back() -> None:
 async def test_what_is_assigned_counts_against_what_an_allowance_has_left() -> None:
     ip = SendingIp("127.0.0.2", "mta.example", messages_per_day=3)
     line, _, queue, source = line_with(0, Warmup(ip, granting, SystemClock()))
-    (at_provider, in_all) = line.lane.allowances
+    (in_all, at_provider) = line.lane.allowances
     for allowance in (at_provider, in_all):
         allowance.begin_refill()
         await allowance.refill()

@@ -84,9 +84,11 @@ def batch(
     text: str = "Hello {{name}}",
     campaign_id: str = "",
     transmission_id: str = "102293692714480130",
+    tier: int = 0,
+    buckets: Sequence[int] = (),
     **content_fields: Any,
 ) -> bytes:
-    """One transmission to these recipients."""
+    """One transmission to these recipients; buckets: theirs, 0 of those left out."""
     content = Content(
         account_id=account_id,
         transmission_id=transmission_id,
@@ -104,6 +106,8 @@ def batch(
             recipient.rpartition("@")[2],
             now if due_at is None else due_at,
             pack(Recipient(recipient, substitution_data={"name": recipient})),
+            tier,
+            buckets[index] if index < len(buckets) else 0,
         )
         for index, recipient in enumerate(recipients)
     ]
@@ -205,6 +209,15 @@ class Worker:
         """Wait until so many messages have left the spool, and return all events."""
         await self.until(lambda: sum(e.settlement is not None for e in self.events()) >= count)
         return self.events()
+
+    async def until_said(self, words: str) -> None:
+        """Wait until some queue says so, as why it waits or of one side of a split."""
+        async with asyncio.timeout(20.0):
+            while True:
+                for status in await self.engine.queues():
+                    if any(words in said for said in (status.reason, *status.split)):
+                        return
+                await asyncio.sleep(0.02)
 
     async def reason(self, word: str) -> None:
         """Wait until some queue says why it waits with this word in it."""

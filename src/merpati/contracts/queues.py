@@ -15,6 +15,7 @@ class QueueStatus(msgspec.Struct, frozen=True, omit_defaults=False):
     the same as a word (see `reasons.py`); until: when that ends, if that is known.
     by: who ordered it to wait, "" when nobody did.
     slowed: sentences on sending IPs that this provider's replies slowed or paused.
+    split: sentences on mail that is divided with an old provider, what one side waits for included.
     tls: protocol and cipher of the last connection, "" while none was encrypted.
     """
 
@@ -34,6 +35,7 @@ class QueueStatus(msgspec.Struct, frozen=True, omit_defaults=False):
     by: str = ""
     slowed: tuple[str, ...] = ()
     tls: str = ""
+    split: tuple[str, ...] = ()
 
 
 class LaneStatus(msgspec.Struct, frozen=True):

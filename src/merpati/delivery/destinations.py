@@ -29,7 +29,7 @@ from merpati.adapters.dns import (
     Resolver,
     Tlsa,
 )
-from merpati.contracts.sending_policy import Route, TlsMode
+from merpati.contracts.sending_policy import Egress, Route, TlsMode
 from merpati.delivery.host_addresses import (
     FAILURE_TTL,
     LONGEST_TTL,
@@ -83,7 +83,7 @@ class Destination:
     tls_because: str = ""
     credentials: Credentials | None = None
     is_signed: bool = True
-    is_egress: bool = False  # an old provider: not limited by what our IPs may send
+    egress: str = ""  # name of the old provider this is: no mailbox provider, so none of our limits
 
     @property
     def site(self) -> tuple[str, ...]:
@@ -177,6 +177,7 @@ class Destinations:
         self._turns = Turns(LOOKUPS_AT_ONCE, LOOKUP_TURN_SECONDS)
         self._routes = RouteTable(())
         self._by_address: dict[str, Whereto] = {}  # by pattern: routes that need no lookup
+        self._egresses: dict[Egress, tuple[float, Whereto]] = {}
         self._cache: OrderedDict[str, tuple[float, Whereto]] = OrderedDict()
 
     def use_routes(self, routes: Iterable[Route]) -> None:
@@ -207,6 +208,54 @@ class Destinations:
             key = _route_key(route)
         cached = self._cache.get(key)
         return cached[1] if cached is not None and cached[0] > fresh_at else None
+
+    def known_egress(self, egress: Egress) -> Whereto | None:
+        """Return where an old provider is if that is at hand and fresh; else ask `find_egress`."""
+        cached = self._egresses.get(egress)
+        return cached[1] if cached is not None and cached[0] > self._elapsed() else None
+
+    async def find_egress(self, egress: Egress) -> Whereto:
+        """Look an old provider's host up, in bounded time, and remember the answer.
+
+        An account names that host, so it must be a public one unless the operator allows others.
+        """
+        ttl = FAILURE_TTL
+        try:
+            async with self._turns.turn(), asyncio.timeout(LOOKUP_SECONDS):
+                addresses, seconds = await self._addresses(egress.host)
+                whereto, ttl = self._by_egress(egress, addresses), _bounded(seconds)
+        except TimeoutError:
+            whereto = Unreachable(f"DNS lookups for {egress.host} took too long")
+        except (NameNotFound, NoSuchRecords):
+            whereto = Unreachable(f"its host {egress.host} does not exist")
+        except LookupFailed as error:
+            whereto = Unreachable(str(error))
+        self._egresses[egress] = (self._elapsed() + ttl, whereto)
+        return whereto
+
+    def _by_egress(self, egress: Egress, addresses: Sequence[str]) -> Whereto:
+        usable = tuple(one for one in addresses if is_allowed(one, self._allow_private))
+        if not usable:
+            return Unreachable(
+                f"its host {egress.host} has addresses that are not public "
+                f"({', '.join(addresses)}); the operator allows them with safety.allow_private"
+            )
+        if self._ourselves.are(egress.host, usable, egress.port):
+            return Unreachable(f"its host {egress.host} is this Merpati itself")
+        route = Route(
+            "",
+            egress.host,
+            egress.port,
+            egress.connections,
+            egress.messages_per_minute,
+            egress.tls,
+            egress.username,
+            egress.password,
+        )
+        found = self._through(route, usable, f"the old provider {egress.name}")
+        if isinstance(found, Destination):
+            found = replace(found, provider=f"egress:{egress.name}", egress=egress.name)
+        return found
 
     async def find(self, domain: str) -> Whereto:
         """Look a domain up, in bounded time once it has its turn, and remember the answer."""
@@ -243,15 +292,17 @@ class Destinations:
             return FAILURE_TTL, Unreachable(f"the route's host {route.host} has no address")
         return _bounded(ttl), self._through(route, found)
 
-    def _through(self, route: Route, addresses: tuple[str, ...]) -> Whereto:
+    def _through(self, route: Route, addresses: tuple[str, ...], what: str = "") -> Whereto:
+        """Return a relay as a destination; what: it is, if not the route."""
+        what = what or f"the route for {route.pattern}"
         credentials = None
         if route.username:
             try:
                 password = self._open_secret(route.password).decode()
             except ValueError:
                 return Unreachable(
-                    f"the password of the route for {route.pattern} cannot be read with this "
-                    f"instance's secret key: set it anew with merpati route add --replace"
+                    f"the password of {what} cannot be read with this instance's secret key: "
+                    f"set it anew"
                 )
             credentials = Credentials(route.username, password)
         return Destination(
@@ -262,7 +313,7 @@ class Destinations:
             connections=route.connections,
             messages_per_minute=route.messages_per_minute,
             tls=route.tls,
-            tls_because=f"the route for {route.pattern} says so",
+            tls_because=f"{what} says so",
             credentials=credentials,
             is_signed=route.is_signed,
         )

@@ -18,11 +18,11 @@ from merpati.adapters.clock import Clock
 from merpati.adapters.dns import Resolver
 from merpati.adapters.fetch import Fetcher
 from merpati.contracts.queues import LaneStatus, QueueStatus, Retry
-from merpati.contracts.sending_policy import SendingPolicy
+from merpati.contracts.sending_policy import Egress, SendingPolicy
 from merpati.contracts.suppressions import Suppressions
 from merpati.delivery.allowance import Allowance
 from merpati.delivery.cancelling import Canceller
-from merpati.delivery.destinations import Destination, Destinations
+from merpati.delivery.destinations import Destination, Destinations, Whereto
 from merpati.delivery.events import Way
 from merpati.delivery.feed import Feed, ShardFeeds, Spool
 from merpati.delivery.fresh_contents import FreshContents
@@ -91,6 +91,7 @@ class Engine:
         self._stopping = asyncio.Event()
         self._grace = 0.0
         self._group: asyncio.TaskGroup | None = None
+        self._looking_up: set[int] = set()  # old providers
         self._early: list[Coroutine[Any, Any, None]] = []  # work that came before `run`
         self._short: set[asyncio.Task[None]] = set()
         fresh = FreshContents(options.fresh_bytes, clock.elapsed)
@@ -219,6 +220,7 @@ class Engine:
             list(self._lanes),
             dict(self._lessons),
             self.clock,
+            list(self._placement.queues.values()),
             self.held,
         )
         return await survey(scene)
@@ -290,8 +292,12 @@ class Engine:
         self.budget.free(message.queue, message.cost_bytes)
         if isinstance(ending, Deferred):
             self._hand_over.keep(message)
-        lane = line.lane
-        way = Way(message.queue.pool.name, lane.ip.address, lane.provider, remote, is_encrypted)
+        lane, queue = line.lane, message.queue
+        if lane.egress:
+            to = queue.destination.provider
+            way = Way(queue.pool.name, "", to, remote, is_encrypted, lane.egress)
+        else:
+            way = Way(queue.pool.name, lane.ip.address, lane.provider, remote, is_encrypted)
         self._verdicts.ended(message, way, ending)
 
     def cancelled(self, message: Prepared) -> None:
@@ -312,9 +318,24 @@ class Engine:
         """Learn that a slowed lane had enough clean deliveries in this step."""
         self._lessons.prove(lane.key)
 
-    def wait_for_ip(self, feed: Feed, row: SpooledMessage, until: int) -> None:
-        """Put off a message that only an IP may send which cannot before `until`."""
-        self._verdicts.wait_for_ip(feed, row, until)
+    def put_off(self, feed: Feed, row: SpooledMessage, until: int, why: str = "") -> None:
+        """Put off, on disk, a message whose only way is closed until then."""
+        self._verdicts.put_off_unseen(feed, row, until, why)
+
+    def old_way(self, egress: Egress) -> Whereto | None:
+        """Return where an old provider is; None: it is being looked up, all queues hear of it."""
+        whereto = self._destinations.known_egress(egress)
+        if whereto is None and egress.egress_id not in self._looking_up:
+            self._looking_up.add(egress.egress_id)
+            self.spawn(self._find_egress(egress))
+        return whereto
+
+    async def _find_egress(self, egress: Egress) -> None:
+        try:
+            await self._destinations.find_egress(egress)
+        finally:
+            self._looking_up.discard(egress.egress_id)
+        self._wake_all()
 
     def replace(self, feed: Feed) -> None:
         """Find out anew where a feed's mail goes."""

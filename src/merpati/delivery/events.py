@@ -12,13 +12,17 @@ from merpati.spool.shapes import Cancellation, SpooledMessage
 
 
 class Way(NamedTuple):
-    """By which way an attempt went; remote: the far end, "host[address]:port"."""
+    """By which way an attempt went; remote: the far end, "host[address]:port".
+
+    egress: the old provider's name; then no sending IP of ours is told, since none answers for it.
+    """
 
     ip_pool: str = ""
     sending_ip: str = ""
     provider: str = ""
     remote: str = ""
     is_encrypted: bool = False
+    egress: str = ""
 
 
 NO_WAY = Way()
@@ -121,4 +125,5 @@ def _event(
         row.attempts,
         size_bytes,
         way.is_encrypted,
+        way.egress,
     )

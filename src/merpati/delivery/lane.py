@@ -102,7 +102,7 @@ class Lane:
         self.connections_limit = 0  # this and the following: see `_keep_pace`
         self.messages_per_connection = 0
         self.messages_per_minute: int | None = None
-        self.is_egress = destination.is_egress
+        self.egress = destination.egress
         self.allowances: tuple[Allowance, ...] = ()  # none of a warm IP, nor of an old provider
         self.learned = host.learned(self)  # None for nearly all mail: it goes as configured
         self._clean = 0  # deliveries since `learned` changed
@@ -148,7 +148,7 @@ class Lane:
 
     def use_allowances(self) -> None:
         """Take the IP's allowances under a new policy; nothing may be assigned meanwhile."""
-        self.allowances = () if self.is_egress else self.ip.allowances(self.provider)
+        self.allowances = () if self.egress else self.ip.allowances(self.provider)
 
     def use_learned(self, learned: Learned | None) -> None:
         """Follow what replies taught; None goes back to the configured pace."""

@@ -6,10 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from merpati.adapters.clock import Clock
-from merpati.contracts.sending_policy import Account, Order, Pool, SendingIp, SendingPolicy
+from merpati.contracts.sending_policy import (
+    Account,
+    Egress,
+    Migration,
+    Order,
+    Pool,
+    SendingIp,
+    SendingPolicy,
+)
 from merpati.delivery.allowance import Reserve
 from merpati.delivery.ready_queue import LocalPool
 from merpati.delivery.sending_ip import LocalIp, Warmup
+from merpati.delivery.split import Split, split_of
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,7 @@ class LocalPolicy:
     pools: dict[int, LocalPool] = field(default_factory=dict)
     ips: dict[str, LocalIp] = field(default_factory=dict)
     orders: tuple[Order, ...] = ()
+    migrations: dict[int, tuple[Migration, Egress]] = field(default_factory=dict)  # by pool
 
     @classmethod
     def empty(cls) -> LocalPolicy:
@@ -76,7 +86,19 @@ class LocalPolicy:
                 members[overflow] if is_own and overflow is not None else (),
             )
         orders = tuple(order for order in policy.orders if not order.sending_ip)
-        return cls(policy.version, policy.bounce_domain, accounts, pools, ips, orders)
+        egresses = {(one.account_id, one.egress_id): one for one in policy.egresses}
+        migrations = {
+            one.pool_id: (one, egresses[one.account_id, one.egress_id])
+            for one in policy.migrations
+            if accounts_of.get(one.pool_id) == one.account_id
+            and (one.account_id, one.egress_id) in egresses
+        }
+        return cls(policy.version, policy.bounce_domain, accounts, pools, ips, orders, migrations)
+
+    def split_for(self, pool: LocalPool, provider: str) -> Split | None:
+        """Return how a pool's mail to a provider is divided with an old provider, if it is."""
+        found = self.migrations.get(pool.pool_id)
+        return split_of(*found, provider) if found is not None else None
 
     def orders_for(self, pool: LocalPool, provider: str) -> tuple[Order, ...]:
         """Return what holds back a pool's mail to a provider."""

@@ -19,6 +19,7 @@ from merpati.delivery.destinations import (
 from merpati.delivery.feed import Feed
 from merpati.delivery.host_addresses import FAILURE_TTL
 from merpati.delivery.local_policy import LocalPolicy
+from merpati.delivery.old_queue import OldQueue
 from merpati.delivery.outcome import Bounced
 from merpati.delivery.ready_queue import LocalPool, QueueHost, QueueId, ReadyQueue
 from merpati.delivery.verdict import Verdicts
@@ -117,7 +118,7 @@ class Placement:
             return
         match self._destinations.known(feed.key.domain):
             case Destination() as destination:
-                self._queue(pool, destination).attach(feed)
+                self._queue(pool, destination, feed.key.tier).attach(feed)
             case Undeliverable(bounce):
                 self._give_up(feed, bounce, Settlement.BOUNCED)
             case Unreachable(reason):
@@ -128,13 +129,20 @@ class Placement:
     def _give_up(self, feed: Feed, bounce: Bounced, settlement: Settlement) -> None:
         self._verdicts.give_up_all(feed, bounce, settlement, self._policy.version)
 
-    def _queue(self, pool: LocalPool, destination: Destination) -> ReadyQueue:
-        queue_id = (pool.pool_id, destination.provider, destination.site)
+    def _queue(self, pool: LocalPool, destination: Destination, tier: int) -> ReadyQueue:
+        barred = pool.barred(tier)
+        queue_id = (pool.pool_id, destination.provider, destination.site, barred)
         queue = self.queues.get(queue_id)
         if queue is None:
             orders = self._policy.orders_for(pool, destination.provider)
-            queue = ReadyQueue(self._host, pool, destination, self._fresh, orders)
+            split = self._policy.split_for(pool, destination.provider)
+            queue = ReadyQueue(
+                self._host, pool, destination, self._fresh, orders, barred=barred, split=split
+            )
             self.queues[queue_id] = queue
+            if split is not None:
+                queue.old = OldQueue(self._host, queue, split.egress, orders)
+                self.queues[queue.old.queue_id] = queue.old
         self._host.wake(queue)
         return queue
 

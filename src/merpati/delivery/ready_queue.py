@@ -6,6 +6,10 @@ missing from the host, spent for today, paused or backing off. Only when all tha
 spent their allowance the overflow pool takes over; if that cannot either, mail waits, and `reason`
 says for what. A message whose last attempt blamed us (`is_bound`) does not hop: it waits for its IP
 on disk, as long as that is in the pool and on the host.
+
+A warming IP takes those of the best engagement tier among what waits; a warm one takes all tiers in
+turn, so that nobody starves whom it could serve. Where mail is split with an old provider, what is
+that one's to send is handed to the queue's partner (`old_queue.py`).
 """
 
 from __future__ import annotations
@@ -15,22 +19,30 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from merpati.delivery.destinations import Destination
+from merpati.delivery.destinations import Destination, Whereto
+from merpati.delivery.feed_turns import FeedTurns
 from merpati.delivery.prepared import Budget, Prepared
-from merpati.delivery.reasons import NoSendingIp, Reason, Said, ordered, sentence, spent
+from merpati.delivery.reasons import NoSendingIp, NotEngaged, Reason, Said, ordered, sentence, spent
 
 if TYPE_CHECKING:
     from merpati.adapters.clock import Clock
-    from merpati.contracts.sending_policy import Order
+    from merpati.contracts.sending_policy import Egress, Order
     from merpati.delivery.allowance import Allowance
     from merpati.delivery.feed import Feed
     from merpati.delivery.lane import Line
+    from merpati.delivery.old_queue import OldQueue
     from merpati.delivery.sending_ip import LocalIp
+    from merpati.delivery.split import Split
     from merpati.spool.shapes import SpooledMessage
 
+MOST_TIER = 99  # above all engagement tiers
 HAND_OVER = 16  # messages composed in one go: fewer cost switches, more cost latency
 
-QueueId = tuple[int, str, tuple[str, ...]]  # pool_id, provider, site
+MOST_ASIDE = 500  # rows in memory that the other side of a split draws; more wait on disk
+LOOK_AGAIN_MS = 15 * 60_000  # those on disk are looked at again after so long
+
+Pick = tuple["Feed", "SpooledMessage"]
+QueueId = tuple[int, str, tuple[str, ...], tuple[str, ...]]  # pool_id, provider, site, kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +54,12 @@ class LocalPool:
     name: str
     ips: tuple[LocalIp, ...]
     overflow: tuple[LocalIp, ...] = ()
+
+    def barred(self, tier: int) -> tuple[str, ...]:
+        """Return which IPs an engagement tier may not use."""
+        if not tier:
+            return ()
+        return tuple(ip.address for ip in self.ips + self.overflow if not ip.takes(tier))
 
     def member(self, address: str) -> LocalIp | None:
         """Return a sending IP that the pool's mail may leave from, by address."""
@@ -68,14 +86,17 @@ class QueueHost(Protocol):
     def wants_allowance(self, allowance: Allowance) -> None:
         """Reserve a further block of an allowance, if that makes sense now."""
 
-    def compose(self, queue: ReadyQueue, rows: Sequence[tuple[Feed, SpooledMessage]]) -> None:
+    def compose(self, queue: ReadyQueue, rows: Sequence[Pick]) -> None:
         """Compose messages, at once or in a thread; `composed` takes them."""
 
     def replace(self, feed: Feed) -> None:
         """Find out anew where a feed's mail goes."""
 
-    def wait_for_ip(self, feed: Feed, row: SpooledMessage, until: int) -> None:
-        """Put off a message that only an IP may send which cannot before `until`."""
+    def put_off(self, feed: Feed, row: SpooledMessage, until: int, why: str = "") -> None:
+        """Put off, on disk, a message whose only way is closed until then."""
+
+    def old_way(self, egress: Egress) -> Whereto | None:
+        """Return where an old provider is; None: it is being looked up, all queues hear of it."""
 
     def expire_overdue(self, feed: Feed, reason: str) -> None:
         """Give up the messages at the head of a feed whose life is over."""
@@ -94,6 +115,9 @@ class ReadyQueue:
         destination: Destination,
         fresh: Callable[[Feed], Destination | None],
         orders: Sequence[Order] = (),
+        *,
+        barred: tuple[str, ...] = (),
+        split: Split | None = None,
     ) -> None:
         self.pool = pool
         self.destination = destination
@@ -104,17 +128,23 @@ class ReadyQueue:
         self.reason: Reason | None = None  # why nothing moves; None while it does
         self.used_bytes = 0  # of the budget
         self.is_retired = False
+        self.barred = barred  # addresses that the engagement tiers of this queue may not use
+        self.split = split
+        self.old: OldQueue | None = None  # its partner, if there is a split
+        self.is_spent = False  # none of our IPs has any allowance left for its mail
+        self._aside: tuple[deque[Pick], deque[Pick]] = (deque(), deque())  # ours, the partner's
         self._is_pumping = False
         self._orders = orders
         self._host = host
         self._fresh = fresh
-        self._turns: deque[Feed] = deque()  # feeds with messages in memory
+        self._turns = FeedTurns()
         self._turn = 0  # of the IPs
 
     @property
     def queue_id(self) -> QueueId:
         """Return the key of this queue."""
-        return (self.pool.pool_id, self.destination.provider, self.destination.site)
+        there = self.destination
+        return (self.pool.pool_id, there.provider, there.site, self.barred)
 
     def attach(self, feed: Feed) -> None:
         """Draw from a feed from now on."""
@@ -130,9 +160,10 @@ class ReadyQueue:
 
     def has_rows(self, feed: Feed) -> None:
         """Learn that a feed has messages in memory."""
-        if not feed.in_turn and feed.buffer:
-            feed.in_turn = True
-            self._turns.append(feed)
+        if feed.buffer:
+            self._turns.add(feed)
+            if self.old is not None:
+                self._host.wake(self.old)
 
     def composed(self, messages: Sequence[Prepared], count: int) -> None:
         """Take the result of a hand-over of `count`; those that failed are not among them."""
@@ -163,12 +194,14 @@ class ReadyQueue:
     def retire(self) -> None:
         """Undo all picks: the policy changed, so everything is placed anew."""
         self.is_retired = True
+        if self.old is not None:
+            self.old.retire()  # while its rows' feeds are here to take them back
         while self.ready:
             self.put_back(self.ready.pop())
+        self._empty_aside(for_old=False)
+        self._empty_aside(for_old=True)
         for feed in list(self.feeds):
             self.detach(feed)
-        for feed in self._turns:
-            feed.in_turn = False
         self._turns.clear()
         for line in self.lines:
             line.customers.discard(self)
@@ -176,12 +209,13 @@ class ReadyQueue:
     @property
     def has_mail(self) -> bool:
         """Return whether there is mail in memory that is not assigned."""
-        return bool(self.ready or self._turns)
+        return bool(self.ready or self._turns or self._aside[False])
 
     @property
     def is_unused(self) -> bool:
         """Return whether the queue may be forgotten."""
-        return not (self.feeds or self.ready or self.composing)
+        is_idle = not (self.feeds or self.ready or self.composing or any(self._aside))
+        return is_idle and not (self.old is not None and (self.old.ready or self.old.composing))
 
     def pump(self) -> None:
         """Move what can be moved: assign what is composed, compose what there is room for."""
@@ -209,19 +243,26 @@ class ReadyQueue:
         """Nothing can leave: free the memory, and let what is too old expire."""
         while self.ready:
             self.put_back(self.ready.pop())
+        if self.old is None or self.old.reason is not None:
+            self._empty_aside(for_old=False)
         why = sentence(self.reason, self._host.clock.now()) if self.reason is not None else ""
         for feed in list(self.feeds):
             self._host.expire_overdue(feed, why)
 
     # Which IP.
 
-    def _usable_lines(self) -> list[Line]:
+    def _is_ordered_to_wait(self) -> bool:
         if self._orders:
             now_ms = self._host.clock.now()
             for order in self._orders:
                 if now_ms < order.until:
                     self.reason = ordered(order)
-                    return []
+                    return True
+        return False
+
+    def _usable_lines(self) -> list[Line]:
+        if self._is_ordered_to_wait():
+            return []
         ips = self._usable_ips()
         if not ips:
             return []
@@ -258,14 +299,29 @@ class ReadyQueue:
             self.reason = self._of_another_family()
             return []
         unspent = self._unspent(present)
-        if not unspent:
+        if not unspent and (self.split is None or self.split.overflows):
             # Overflow answers a spent allowance, never a block.
             overflow = [ip for ip in self.pool.overflow if not ip.is_missing]
             reaching = [ip for ip in overflow if self.destination.is_reached_from(ip.address)]
             unspent = self._unspent(reaching)
         if not unspent:
-            self.reason = spent([self._spent_of(ip) for ip in present])
+            self.reason = self._why_spent(present)
+        self._note_spent(not unspent or (self.split is not None and self._are_withheld(unspent)))
         return unspent
+
+    def _why_spent(self, present: Sequence[LocalIp]) -> Reason:
+        used_up = [self._spent_of(ip) for ip in present if ip.address not in self.barred]
+        return spent(used_up) if used_up else NotEngaged(self.barred)
+
+    def _are_withheld(self, ips: Sequence[LocalIp]) -> bool:
+        """Return whether the plan lets none of these IPs send anything just now."""
+        provider = self.destination.provider
+        return all(any(one.is_paused for one in ip.allowances(provider)) for ip in ips)
+
+    def _note_spent(self, is_spent: bool) -> None:
+        if is_spent != self.is_spent:
+            self.is_spent = is_spent
+            self.sort_aside()
 
     def _of_another_family(self) -> Said:
         names = ", ".join(host.name for host in self.destination.hosts)
@@ -278,6 +334,8 @@ class ReadyQueue:
     def _unspent(self, ips: Sequence[LocalIp]) -> list[LocalIp]:
         unspent = []
         for ip in ips:
+            if ip.address in self.barred:
+                continue
             for allowance in ip.allowances(self.destination.provider):
                 self._host.wants_allowance(allowance)
             if self._spent_of(ip) is None:
@@ -293,16 +351,23 @@ class ReadyQueue:
 
     def _assign(self, lines: list[Line], rooms: list[int]) -> None:
         by_address = {line.lane.ip.address: index for index, line in enumerate(lines)}
-        held: list[Prepared] = []  # bound to an IP that is full just now: others need not wait
+        held: list[Prepared] = []  # for an IP that is full just now: others need not wait
+        best = self._best_tier(lines)
         while self.ready:
             row = self.ready[0].row
+            if self.split is not None and self._goes_old(row):
+                self.put_back(self.ready.popleft())
+                continue
             if row.is_bound and (ip := self._only_ip(row)) is not None:
                 if not self._assign_bound(ip):
                     held.append(self.ready.popleft())
                 continue
             index = by_address.get(row.last_ip, -1)
             if index < 0 or not lines[index].is_allowed:
-                index = self._next_with_room(rooms)
+                index = self._next_with_room(lines, rooms, self.ready[0].feed.key.tier <= best)
+            if index < 0 and max(rooms, default=0) > 0:
+                held.append(self.ready.popleft())
+                continue
             if index < 0:
                 break
             rooms[index] -= 1
@@ -327,7 +392,7 @@ class ReadyQueue:
         if line is None:
             message = self.ready.popleft()
             self._host.budget.free(self, message.cost_bytes)
-            self._host.wait_for_ip(message.feed, message.row, self._free_at(ip))
+            self._host.put_off(message.feed, message.row, *self._closed(ip))
             return True
         if line.room() <= 0:
             return False
@@ -344,19 +409,98 @@ class ReadyQueue:
             return None
         return None if line.lane.learned is not None and line.room() <= 0 else line
 
-    def _free_at(self, ip: LocalIp) -> int:
-        """Return when an IP may take messages again, in milliseconds since the epoch."""
-        if (allowance := self._spent_of(ip)) is not None:
-            return allowance.next_day_at
+    def _closed(self, ip: LocalIp) -> tuple[int, str]:
+        """Return until when an IP takes no messages (milliseconds since the epoch), and why."""
         line, now = self._host.line(ip, self.destination), self._host.clock.elapsed()
-        return 0 if line.is_usable(now) else line.why_not(now).until or 0
+        if (allowance := self._spent_of(ip)) is not None:
+            reason: Reason = spent([allowance])
+        elif line.is_usable(now):
+            return 0, ""
+        else:
+            reason = line.why_not(now)
+        return reason.until or 0, sentence(reason, self._host.clock.now())
 
-    def _next_with_room(self, rooms: list[int]) -> int:
+    def _next_with_room(self, lines: list[Line], rooms: list[int], is_best: bool) -> int:
         for _ in rooms:
             self._turn = (self._turn + 1) % len(rooms)
-            if rooms[self._turn] > 0:
+            if rooms[self._turn] > 0 and (is_best or not lines[self._turn].is_warming):
                 return self._turn
         return -1
+
+    def _best_tier(self, lines: list[Line]) -> int:
+        """Return up to which engagement tier warming IPs are used, by what waits in memory."""
+        if not any(line.is_warming for line in lines):
+            return MOST_TIER
+        best = min((message.feed.key.tier for message in self.ready), default=MOST_TIER)
+        # What cannot be composed for want of memory must not keep what is composed waiting.
+        if self._turns and self._host.budget.has_room(self):
+            best = min(best, self._turns.best)
+        return best
+
+    # Mail that is split with an old provider.
+
+    def _goes_old(self, row: SpooledMessage) -> bool:
+        if self.split is None or self.old is None:
+            return False
+        return self.split.goes_old(
+            row.bucket,
+            is_refused=row.is_bound and self._only_ip(row) is not None,
+            is_spent=self.is_spent,
+            has_old_failed=self.old.has_failed,
+        )
+
+    def draw_for_old(self, count: int) -> list[Pick]:
+        """Return due messages that the old provider is to send."""
+        return self._draw(count, for_old=True)
+
+    def has_mail_for_old(self) -> bool:
+        """Return whether there may be some in memory."""
+        return bool(self._turns or self._aside[True])
+
+    def old_is_stuck(self, why: str) -> None:
+        """Learn that the partner cannot send; if nobody can, all waits in the feeds."""
+        if self.reason is not None:  # nor can we
+            self._empty_aside(for_old=True)
+            for feed in list(self.feeds):
+                self._host.expire_overdue(feed, why)
+
+    def _set_aside(self, feed: Feed, row: SpooledMessage, *, for_old: bool) -> None:
+        """Keep a row for the other side, in memory or else on disk, so that it is in nobody's way.
+
+        The feed mixes both sides: without this, a side that stands still would stop the other.
+        """
+        aside = self._aside[for_old]
+        queue = self.old if for_old else self
+        if len(aside) < MOST_ASIDE:
+            if not aside and queue is not None:
+                self._host.wake(queue)
+            aside.append((feed, row))
+            return
+        until, why = self._host.clock.now() + LOOK_AGAIN_MS, ""
+        if queue is not None and queue.reason is not None:
+            why = sentence(queue.reason, until - LOOK_AGAIN_MS)
+            until = max(until, queue.reason.until or 0)
+        self._host.put_off(feed, row, until, why)
+
+    def sort_aside(self) -> None:
+        """Learn that a side opened or closed: what is kept aside may be the other's now."""
+        for for_old in (False, True):
+            aside = self._aside[for_old]
+            for _ in range(len(aside)):
+                feed, row = aside.popleft()
+                self._aside[self._goes_old(row)].append((feed, row))
+        for queue in (self, self.old):
+            if queue is not None:
+                self._host.wake(queue)
+
+    def _empty_aside(self, *, for_old: bool) -> None:
+        aside = self._aside[for_old]
+        while aside:
+            self.undo_pick(*aside.pop())
+
+    def _take_aside(self, count: int, *, for_old: bool) -> list[Pick]:
+        aside = self._aside[for_old]
+        return [aside.popleft() for _ in range(min(count, len(aside)))]
 
     # What next.
 
@@ -374,13 +518,18 @@ class ReadyQueue:
             self.composing += len(rows)
             self._host.compose(self, rows)
 
-    def _take(self, count: int) -> list[tuple[Feed, SpooledMessage]]:
+    def _take(self, count: int) -> list[Pick]:
+        """Return due messages for our IPs."""
+        return self._draw(count, for_old=False)
+
+    def _draw(self, count: int, *, for_old: bool) -> list[Pick]:
         """Return due messages, feed by feed in turn, so that no domain waits for another."""
-        rows: list[tuple[Feed, SpooledMessage]] = []
+        rows = self._take_aside(count, for_old=for_old)
         version = self._host.policy_version
+        # While warming IPs are all that could send, they have the best; else everybody has a turn.
+        best_first = not for_old and all(line.is_warming for line in self.lines)
         while self._turns and len(rows) < count:
-            feed = self._turns.popleft()
-            feed.in_turn = False
+            feed = self._turns.next(best_first=best_first)
             if feed.placed_in is not self:
                 continue
             if self._fresh(feed) is not self.destination and not self._follow(feed):
@@ -393,8 +542,12 @@ class ReadyQueue:
                     self._host.replace(feed)
                     break
                 row = buffer.popleft()
-                if row.is_bound and (ip := self._only_ip(row)) and self._line_of(ip) is None:
-                    self._host.wait_for_ip(feed, row, self._free_at(ip))
+                if self.split is not None and self._goes_old(row) is not for_old:
+                    self._set_aside(feed, row, for_old=not for_old)
+                elif for_old:
+                    rows.append((feed, row))
+                elif row.is_bound and (ip := self._only_ip(row)) and self._line_of(ip) is None:
+                    self._host.put_off(feed, row, *self._closed(ip))
                 else:
                     rows.append((feed, row))
             feed.home.read_ahead(feed)
@@ -407,7 +560,7 @@ class ReadyQueue:
     def _follow(self, feed: Feed) -> bool:
         """Follow a renewed lookup; return whether the feed still belongs here."""
         fresh = self._fresh(feed)
-        if fresh is not None and (fresh.provider, fresh.site) == self.queue_id[1:]:
+        if fresh is not None and (fresh.provider, fresh.site) == self.queue_id[1:3]:
             self.destination = fresh
             return True
         self._host.replace(feed)

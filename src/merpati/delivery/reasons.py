@@ -89,6 +89,21 @@ class Withheld(msgspec.Struct, frozen=True, tag="allowance_paused"):
     until: int
 
 
+class NotEngaged(msgspec.Struct, frozen=True, tag="not_engaged"):
+    """These IPs warm up with recipients who engaged more recently, and there are no others."""
+
+    sending_ips: tuple[str, ...]
+    until: None = None
+
+
+class OldFails(msgspec.Struct, frozen=True, tag="old_provider_fails"):
+    """The old provider takes nothing just now; because: in words."""
+
+    egress: str
+    because: str
+    until: int | None
+
+
 class NoSendingIp(msgspec.Struct, frozen=True, tag="no_sending_ip"):
     """The pool has none, or none of those it has is on this host."""
 
@@ -145,7 +160,19 @@ def spent(allowances: Sequence[Allowance | None]) -> Spent:
     )
 
 
-Reason = Said | Paused | Slowed | Ordered | BacksOff | Spent | Withheld | NoSendingIp | NextAttempt
+Reason = (
+    Said
+    | Paused
+    | Slowed
+    | Ordered
+    | BacksOff
+    | Spent
+    | Withheld
+    | NotEngaged
+    | OldFails
+    | NoSendingIp
+    | NextAttempt
+)
 
 # What a cause means, as "Gmail refuses mail from 192.0.2.10 <words>".
 _BLAMES = {
@@ -175,6 +202,23 @@ def sentence(reason: Reason, now: int) -> str:
             words += f": {reason.reason}" if reason.reason else ""
         case BacksOff():
             words = reason.reason
+        case Spent() | Withheld() | NotEngaged():
+            words = _of_warm_up(reason, now)
+        case OldFails(egress, because):
+            words = f"the old provider {egress} takes no mail: {because}"
+        case NoSendingIp(pool, ()):
+            words = f"the pool {pool} has no sending IP"
+        case NoSendingIp(pool, addresses):
+            words = f"no sending IP of the pool {pool} is on this host: {', '.join(addresses)}"
+        case NextAttempt():
+            words = "waits for the next attempt"
+        case _:
+            assert_never(reason)
+    return words
+
+
+def _of_warm_up(reason: Spent | Withheld | NotEngaged, now: int) -> str:
+    match reason:
         case Spent(addresses, provider, messages, percent):
             where = f" at {provider_name(provider)}" if provider else ""
             cut = f" ({percent} % of it, after a refusal)" if percent < FULL_PERCENT else ""
@@ -186,15 +230,20 @@ def sentence(reason: Reason, now: int) -> str:
             until = moment(reason.until, now)
             words = f"mail from {address} to {provider_name(provider)} is paused until {until}"
             words += f": {because}" if because else ""
-        case NoSendingIp(pool, ()):
-            words = f"the pool {pool} has no sending IP"
-        case NoSendingIp(pool, addresses):
-            words = f"no sending IP of the pool {pool} is on this host: {', '.join(addresses)}"
-        case NextAttempt():
-            words = "waits for the next attempt"
-        case _:
-            assert_never(reason)
+        case NotEngaged(addresses):
+            words = (
+                "waits for a warm sending IP: its recipients engaged too long ago for "
+                f"{', '.join(addresses)} while that warms up"
+            )
     return words
+
+
+def instead(reason: Reason, egress: str, now: int) -> str:
+    """Return what a person would say where mail does not wait but goes by the old provider."""
+    words = sentence(reason, now)
+    if isinstance(reason, Spent):
+        return words.replace("waits for", f"goes by the old provider {egress} until", 1)
+    return f"goes by the old provider {egress}: {words}"
 
 
 def kind(reason: Reason | None) -> str:

@@ -53,7 +53,7 @@ class Warmup:
             if at_provider is not None:
                 at_provider.cut(*self._cuts.get(provider, (100, 0)))
                 self._by_provider[provider] = at_provider
-        both = (at_provider, self._in_all)
+        both = (self._in_all, at_provider)
         return tuple(allowance for allowance in both if allowance is not None)
 
     def cut(self, provider: str, percent: int, day: int) -> None:

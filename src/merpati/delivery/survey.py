@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import msgspec
 
@@ -24,10 +25,13 @@ from merpati.delivery.reasons import (
     Reason,
     Said,
     Slowed,
+    instead,
     kind,
+    ordered,
     sentence,
     taught,
 )
+from merpati.delivery.sending_ip import LocalIp
 from merpati.delivery.settling import Settler
 from merpati.providers.directory import directory
 from merpati.spool.shapes import QueueDepth
@@ -44,6 +48,7 @@ class Scene:
     lines: Sequence[Line]
     learned: Mapping[LaneKey, Learned]
     clock: Clock
+    queues: Sequence[ReadyQueue]
     held: str = ""  # why nothing at all is begun
 
 
@@ -67,12 +72,14 @@ def _status(scene: Scene, home: ShardFeeds, depth: QueueDepth) -> QueueStatus:
     in_flight = sum(line.in_flight for line in used)
     now = scene.clock.now()
     slowed = _slowed(scene, pool, provider)
+    feed = home.feeds.get(depth.queue_id)
+    queue = _queue_of(scene, feed, pool, provider)
     reason = _trouble(scene, home)
     if reason is None and not in_flight:
-        reason = _reason(depth, home.feeds.get(depth.queue_id), now)
-        if isinstance(reason, NextAttempt):
+        reason = _reason(depth, feed, queue, now)
+        if isinstance(reason, NextAttempt) and pool is not None:
             # Better than when: why, if nothing could leave before either.
-            reason = _all_paused(slowed, pool) or reason
+            reason = _closed(scene, depth, pool, provider) or reason
         reason = reason or _tried_again(used, now)
     return QueueStatus(
         account_id=key.account_id,
@@ -91,6 +98,7 @@ def _status(scene: Scene, home: ShardFeeds, depth: QueueDepth) -> QueueStatus:
         by=reason.by if isinstance(reason, Ordered) else "",
         slowed=tuple(sentence(one, now) for one in slowed if one != reason),
         tls=next((line.tls for line in used if line.tls), ""),
+        split=_split(scene, pool, provider, queue),
     )
 
 
@@ -135,12 +143,56 @@ def _slowed(scene: Scene, pool: LocalPool | None, provider: str) -> list[Paused 
     return [taught(scene.learned[key], key, scene.clock) for key in keys if key in scene.learned]
 
 
-def _all_paused(slowed: Sequence[Paused | Slowed], pool: LocalPool | None) -> Reason | None:
-    """Return the pause that ends first, when all sending IPs of the pool are paused."""
-    pauses = [one for one in slowed if not isinstance(one, Slowed)]
-    if pool is None or not pauses or len(pauses) < len(pool.ips):
+def _closed(
+    scene: Scene, depth: QueueDepth, pool: LocalPool, provider: str
+) -> Ordered | Paused | None:
+    """Return what ends first of what keeps all sending IPs from sending what was deferred.
+
+    Mail that was refused waits for the IP that was refused, so only that one counts.
+    """
+    now = scene.clock.now()
+    held = [ordered(one) for one in scene.policy.orders_for(pool, provider) if now < one.until]
+    if held:
+        return held[0]
+    bound = pool.member(depth.last_ip) if depth.is_bound else None
+    reasons = [_why_closed(scene, ip, provider) for ip in ((bound,) if bound else pool.ips)]
+    closed = [reason for reason in reasons if reason is not None]
+    if not closed or len(closed) < len(reasons):
         return None
-    return min(pauses, key=lambda one: one.until)
+    return min(closed, key=lambda one: one.until)
+
+
+def _why_closed(scene: Scene, ip: LocalIp, provider: str) -> Ordered | Paused | None:
+    order = ip.order(provider, scene.clock.now())
+    if order is not None:
+        return ordered(order)
+    learned = scene.learned.get((ip.address, provider))
+    if learned is None or not learned.is_paused(scene.clock.elapsed()):
+        return None
+    return taught(learned, (ip.address, provider), scene.clock)
+
+
+def _split(
+    scene: Scene, pool: LocalPool | None, provider: str, queue: ReadyQueue | None
+) -> tuple[str, ...]:
+    """Return what is to be said of mail that is divided with an old provider."""
+    split = scene.policy.split_for(pool, provider) if pool is not None else None
+    if split is None:
+        return ()
+    name, paused = split.egress.name, split.migration.paused
+    words = [
+        f"{split.share / 100:g} % of the recipients go our way, "
+        f"the others by the old provider {name}"
+    ]
+    if paused:
+        words.append(f"the migration is paused: {paused}")
+    now = scene.clock.now()
+    if queue is not None and queue.reason is not None:
+        goes_old = queue.is_spent and split.is_relieved
+        words.append(instead(queue.reason, name, now) if goes_old else sentence(queue.reason, now))
+    if queue is not None and queue.old is not None and queue.old.reason is not None:
+        words.append(sentence(queue.old.reason, now))
+    return tuple(words)
 
 
 def provider_of(domain: str, known: Callable[[str], Whereto | None]) -> str:
@@ -161,12 +213,26 @@ def _trouble(scene: Scene, home: ShardFeeds) -> Reason | None:
     return Said(words) if words else None
 
 
-def _reason(depth: QueueDepth, feed: Feed | None, now: int) -> Reason | None:
+def _queue_of(
+    scene: Scene, feed: Feed | None, pool: LocalPool | None, provider: str
+) -> ReadyQueue | None:
+    """Return the ready queue of a feed; once all it has is kept aside, the feed is forgotten."""
+    if feed is not None and feed.placed_in is not None:
+        return cast(ReadyQueue, feed.placed_in)
+    for queue in scene.queues:
+        if queue.old is not None and (queue.pool, queue.destination.provider) == (pool, provider):
+            return queue
+    return None
+
+
+def _reason(
+    depth: QueueDepth, feed: Feed | None, queue: ReadyQueue | None, now: int
+) -> Reason | None:
     if feed is not None and feed.reason:
         return Said(feed.reason, feed.until)
-    queue: ReadyQueue | None = feed.placed_in if feed is not None else None
     if queue is not None and queue.reason is not None:
-        return queue.reason
+        goes_old = queue.old is not None and queue.old.reason is None and queue.old.has_mail
+        return None if goes_old else queue.reason
     if depth.earliest_due_at > now:
         return NextAttempt(depth.earliest_due_at)
     return None

@@ -118,7 +118,9 @@ class Verdicts:
             case RetryAt(due_at):
                 last_ip = attempt.way.sending_ip or None
                 # What blames us must not be tried from another of our IPs.
-                binds = outcome.reading is not None and outcome.reading.scope.binds
+                binds: bool | None = outcome.reading is not None and outcome.reading.scope.binds
+                if attempt.way.egress:
+                    binds = None  # an old provider's words are about no IP of ours
                 put_off = Postponed(row.message_id, due_at, True, last_ip, note, binds)
                 event = events.delayed(attempt, outcome)
                 self._settlers[feed.home.shard.number].postpone(feed.queue_id, put_off, event)
@@ -148,21 +150,23 @@ class Verdicts:
                 event = events.delayed(attempt, Deferred(note))
                 self._settlers[feed.home.shard.number].postpone(feed.queue_id, postponed, event)
 
-    def wait_for_ip(self, feed: Feed, row: SpooledMessage, until: int) -> None:
-        """Put off a message that may leave by one IP only, which cannot send it before `until`.
+    def put_off_unseen(self, feed: Feed, row: SpooledMessage, until: int, why: str = "") -> None:
+        """Put off a message whose only way is closed until then: no attempt, and no event.
 
-        For an hour at most: the IP may be free earlier than it seems now, or leave the pool, and
-        nothing but a look tells the message.
+        For an hour at most: the way may be open earlier than it seems now, or become another, and
+        nothing but a look tells the message. why: kept with it as long as no reply is.
         """
         attempt = self._without_try(row)
         match after_own_trouble(self.schedule(row), row.starts_at, attempt.at):
             case Expired():
-                self.give_up(feed, attempt, events.expiry(row.note), Settlement.EXPIRED)
+                last = "; ".join(filter(None, (row.note, why)))
+                self.give_up(feed, attempt, events.expiry(last), Settlement.EXPIRED)
             case RetryAt(due_at):
                 soon = attempt.at + LONGEST_UNSEEN_MS
                 ends_at = row.starts_at + self.schedule(row).life_ms
                 due_at = min(max(due_at, until), soon, ends_at)
-                put_off = Postponed(row.message_id, due_at, attempted=False)
+                note = f"[internal] {why}" if why and not row.note else None
+                put_off = Postponed(row.message_id, due_at, attempted=False, note=note)
                 self._settlers[feed.home.shard.number].put_off(feed.queue_id, put_off)
 
     def suppress(self, feed: Feed, row: SpooledMessage, ip_pool: str, source: str) -> None:
