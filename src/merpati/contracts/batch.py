@@ -31,8 +31,26 @@ class Mailbox(msgspec.Struct, frozen=True):
     name: str | None = None
 
 
+class Variant(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a content says in one language.
+
+    subject, reply_to: None for the content's own. The texts stand together: where one is given, the
+    content's own texts are not used.
+    """
+
+    subject: str | None = None
+    text: str | None = None
+    html: str | None = None
+    amp_html: str | None = None
+    reply_to: str | None = None
+
+
 class Content(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Everything that the recipients of one transmission share; stored once per batch."""
+    """Everything that the recipients of one transmission share; stored once per batch.
+
+    language: of its own texts, "" when its sender did not say. variants: what it says in other
+    languages, by tag; both as `message/language.py` writes tags.
+    """
 
     account_id: int
     transmission_id: str  # decimal digits
@@ -58,6 +76,8 @@ class Content(msgspec.Struct, frozen=True, omit_defaults=True):
     raw: bytes | None = None  # the whole message as its sender wrote it; then no text is set
     skip_suppression: bool = False  # its sender asked for it: no list is looked at
     message_key: str = ""  # left side of Message-ID; "": made from the message's id
+    language: str = ""
+    variants: dict[str, Variant] = {}
 
 
 class Recipient(msgspec.Struct, frozen=True, array_like=True):
@@ -71,6 +91,7 @@ class Recipient(msgspec.Struct, frozen=True, array_like=True):
     tags: list[str] = []
     return_path: str | None = None
     rcpt_type: str = ""  # "cc", "bcc", "archive"; "" for a To recipient
+    language: str = ""  # BCP 47, as its sender wrote it; "": not known
 
 
 class MessageRow(msgspec.Struct, frozen=True, array_like=True):

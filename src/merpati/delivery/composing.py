@@ -36,6 +36,7 @@ from merpati.message.compose import (
 from merpati.message.dkim import DkimSigner, HeaderSigner, SeveralSigners
 from merpati.message.errors import GenerationFailed, MessageError
 from merpati.message.raw import CompiledRaw, compile_raw, compose_raw
+from merpati.message.variants import CompiledVariants
 from merpati.spool.message_name import name_of
 from merpati.spool.shapes import SpooledMessage
 
@@ -58,6 +59,7 @@ class Failed:
 
 
 Composition = Composed | Failed | Suppressed | Unreadable
+Compiled = CompiledContent | CompiledVariants | CompiledRaw
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class LoadedContent:
     """A content ready for use; compiled: Failed when its templates cannot be read."""
 
     content: Content
-    compiled: CompiledContent | CompiledRaw | Failed
+    compiled: Compiled | Failed
     size_bytes: int
 
 
@@ -180,7 +182,7 @@ def _compose_one(row: SpooledMessage, loaded: LoadedContent, sealing: Sealing) -
 
 def _composed(
     row: SpooledMessage,
-    compiled: CompiledContent | CompiledRaw,
+    compiled: Compiled,
     recipient: Recipient,
     stamp: Stamp,
     keys: KeyRing,
@@ -188,6 +190,8 @@ def _composed(
     if isinstance(compiled, CompiledRaw):
         signer = keys.signer(row.account_id, compiled.sending_domain)
         return compose_raw(compiled, recipient, stamp, signer)
+    if isinstance(compiled, CompiledVariants):
+        compiled = compiled.suiting(recipient.language)
     domain = sender_domain(compiled, recipient, stamp)
     stamp = stamp if stamp.message_id_domain else replace(stamp, message_id_domain=domain)
     return compose(compiled, recipient, stamp, keys.signer(row.account_id, domain))
@@ -266,14 +270,20 @@ def load_raw(data: bytes) -> LoadedContent | None:
 def _load(data: bytes) -> LoadedContent | Exception:
     try:
         content = _read_content.decode(data)
-        compiled: CompiledContent | CompiledRaw | Failed
+        compiled: Compiled | Failed
         try:
-            compiled = compile_raw(content) if content.raw is not None else compile_content(content)
+            compiled = _compile(content)
         except MessageError as error:
             compiled = Failed(str(error))
         return LoadedContent(content, compiled, len(data) * COMPILED_FACTOR)
     except Exception as error:
         return error
+
+
+def _compile(content: Content) -> Compiled:
+    if content.raw is not None:
+        return compile_raw(content)
+    return CompiledVariants(content) if content.variants else compile_content(content)
 
 
 class ComposeThreads:

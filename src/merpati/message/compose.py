@@ -146,8 +146,13 @@ class CompiledContent:
     uses_provided: bool
 
 
-def compile_content(content: Content) -> CompiledContent:
-    """Return a content prepared for composing; raises TemplateSyntaxError."""
+def compile_content(
+    content: Content, layouts: dict[tuple[str, ...], Layout] | None = None
+) -> CompiledContent:
+    """Return a content prepared for composing; raises TemplateSyntaxError.
+
+    layouts: by kinds of text, shared with others that have the same files.
+    """
     texts = _texts(content)
     parts = [_part(kind, text, content.perform_substitutions) for kind, text in texts.items()]
     subject = _header_template("Subject", content.subject)
@@ -157,7 +162,11 @@ def compile_content(content: Content) -> CompiledContent:
     names = frozenset[str]().union(
         *[part.names for part in parts], *[template.names for template in templates]
     )
-    structure = layout(list(texts), content.inline_images, content.attachments)
+    structure = (layouts or {}).get(kinds := tuple(texts))
+    if structure is None:
+        structure = layout(kinds, content.inline_images, content.attachments)
+        if layouts is not None:
+            layouts[kinds] = structure
     present = {header.name.lower() for header in headers} | set(structure.header_names)
     return CompiledContent(
         sending_domain=_domain(sender.static.address) if sender.static else "",
@@ -284,6 +293,8 @@ def _headers(content: Content) -> list[Header]:
             headers[lower] = _header(name, value)
     if reply_to:
         headers["reply-to"] = _header("Reply-To", reply_to)
+    if content.language:
+        headers["content-language"] = _header("Content-Language", content.language)
     return list(headers.values())
 
 

@@ -29,6 +29,7 @@ from merpati.contracts.batch import (
     Mailbox,
     MessageRow,
     Recipient,
+    Variant,
 )
 from merpati.contracts.event import InjectedRecipient, Injection
 from merpati.sending.address import breaks_a_line, envelope_address
@@ -47,6 +48,11 @@ from merpati.sending.injection_errors import (
     RejectedRecipient,
     SenderUnverified,
     SubstitutionDataTooLarge,
+)
+from merpati.sending.language_variants import (
+    checked_language,
+    checked_variants,
+    language_trouble,
 )
 from merpati.sending.suppression import suppressed_among
 from merpati.spool.errors import SpoolError
@@ -95,6 +101,7 @@ class TransmissionRequest:
     `message/submitted.py`; then texts, headers and files are empty, no template language is read,
     and `sender` and `subject` say what its header says. message_key: left side of Message-ID, of a
     transmission to one recipient, so that its sender knows it beforehand; "": made here.
+    language: of the texts, BCP 47, "" for none; variants: what is said in others, by tag.
     """
 
     sender: Mailbox
@@ -122,6 +129,8 @@ class TransmissionRequest:
     raw: bytes | None = None
     recv_method: str = "rest"
     message_key: str = ""
+    language: str = ""
+    variants: Mapping[str, Variant] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -446,7 +455,9 @@ def _check_sizes(request: TransmissionRequest) -> None:
         raise SubstitutionDataTooLarge(
             "substitution_data must be at most 100 KB of JSON", field="substitution_data"
         )
-    bodies = (request.text, request.html, request.amp_html)
+    bodies: tuple[str | None, ...] = (request.text, request.html, request.amp_html)
+    for variant in request.variants.values():
+        bodies += (variant.text, variant.html, variant.amp_html)
     size = sum(len(body.encode()) for body in bodies if body)
     for part in (*request.attachments, *request.inline_images):
         if len(part.name.encode()) > FILE_NAME_BYTES:
@@ -459,7 +470,8 @@ def _check_sizes(request: TransmissionRequest) -> None:
         raise FieldInvalid("a message must be at most 20 MB", field="content")
     if size > CONTENT_BYTES:
         raise FieldInvalid(
-            "content must be at most 20 MB: text, html, attachments and inline images together",
+            "content must be at most 20 MB: text, html, variants, attachments and inline images "
+            "together",
             field="content",
         )
 
@@ -573,6 +585,8 @@ def _wrong_with(recipient: Recipient, account: SendingAccount) -> str | None:
         return "address.name must not contain line breaks or control characters"
     if recipient.header_to is not None and breaks_a_line(recipient.header_to):
         return "address.header_to must not contain line breaks or control characters"
+    if (wrong := language_trouble(recipient.language)) is not None:
+        return wrong
     if recipient.return_path is not None:
         found = envelope_address(recipient.return_path)
         ascii_only = recipient.return_path.isascii()
@@ -658,6 +672,8 @@ def _content(
         raw=request.raw,
         skip_suppression=request.skip_suppression,
         message_key=request.message_key,
+        language=checked_language(request.language),
+        variants=checked_variants(request.variants) if request.variants else {},
     )
     try:
         return codec.pack(content)

@@ -20,7 +20,7 @@ from merpati.adapters import codec
 from merpati.api.call import decode
 from merpati.api.errors import ApiError, ErrorItem, refusal
 from merpati.api.wire import wrong_field
-from merpati.contracts.batch import Attachment, Mailbox, Recipient
+from merpati.contracts.batch import Attachment, Mailbox, Recipient, Variant
 from merpati.sending.address import split_mailbox
 from merpati.sending.injection import EXPRESSION, TAGS_PER_RECIPIENT, TransmissionRequest
 from merpati.sending.injection_errors import RejectedRecipient
@@ -42,6 +42,7 @@ class _Recipient(msgspec.Struct):
     tags: list[str] | None = None
     metadata: _Json | None = None
     substitution_data: _Json | None = None
+    language: str | None = None  # ours
 
 
 class _StoredList(msgspec.Struct):
@@ -73,6 +74,8 @@ class _Content(msgspec.Struct, rename={"sender": "from"}):
     email_rfc822: str | None = None
     template_id: str | None = None
     ab_test_id: str | None = None
+    language: str | None = None  # ours, of the texts above
+    variants: dict[str, Variant] | None = None  # ours, by language
 
 
 class _Options(msgspec.Struct):
@@ -147,6 +150,8 @@ def read_transmission(
         return_path=sent.return_path.strip() if sent.return_path else None,
         idempotency_key=idempotency_key,
         fingerprint=fingerprint,
+        language=content.language or "",
+        variants=content.variants or {},
     )
 
 
@@ -336,6 +341,7 @@ def _recipient(raw: msgspec.Raw) -> Recipient | RejectedRecipient:
         metadata=sent.metadata or {},
         tags=sent.tags[:TAGS_PER_RECIPIENT] if sent.tags else [],
         return_path=sent.return_path.strip() or None if sent.return_path else None,
+        language=sent.language.strip() if sent.language else "",
     )
 
 
