@@ -46,6 +46,7 @@ def fill(folder: Path) -> dict[str, Any]:
     people.assign_tam(account.pk, "tina@desk.example", "tuti@desk.example", by=BY, now=before)
     people.complete_onboarding(account.pk, by=BY, now=before)
     names = {"account": account.pk, **_cases(folder, account, before)}
+    names |= {"migration": _migration(folder, account, now)}
     names |= _invitations(account, now)
     return {"cookies": cookies, "names": names | _tools(account, names["busy"], now)}
 
@@ -155,6 +156,49 @@ def _cases(folder: Path, account: Any, now: datetime) -> dict[str, Any]:
         "agreed_on": suggested("For the journey of an agreement"),
         "link": _link(folder, asked),
     }
+
+
+def _migration(folder: Path, account: Any, now: datetime) -> int:
+    """Begin a migration nine days ago, with a provider that refuses much; return its number."""
+    from merpati.events.digest import Digest  # noqa: PLC0415
+    from merpati.events.provider_days import COLUMNS, number_of, old_way  # noqa: PLC0415
+    from merpati.events.store import EventStore, reading  # noqa: PLC0415
+    from merpati.plans.migration import actions  # noqa: PLC0415
+    from merpati.plans.migration.step import decide_day  # noqa: PLC0415
+    from merpati.reputation.migration_plan import Flow, Traffic  # noqa: PLC0415
+    from merpati.sending.egresses import add_egress  # noqa: PLC0415
+    from merpati.sending.sending_ips import add_sending_ip  # noqa: PLC0415
+
+    began = now - timedelta(days=9)
+    add_sending_ip(account.pk, "192.0.2.10", "mta1.kirim.example", by=BY, now=began)
+    add_egress(account.pk, "old", "smtp.old.example", 587, by=BY, now=began)
+    volumes = {"google": 9_000, "outlook-consumer": 4_000, "t-online": 300, "other": 1_000}
+    flows = [
+        Flow(stream="news", provider=name, messages_per_day=volume, target_per_day=volume)
+        for name, volume in volumes.items()
+    ]
+    traffic = Traffic(tuple(flows))
+    made = actions.create(account.pk, "To Merpati", traffic, began.date(), "old", by=BY, now=began)
+    actions.start(made, by=BY, now=began)
+    for number in range(9):
+        day = began.date() + timedelta(days=number)
+        with reading(folder / "events.sqlite3") as db:
+            decide_day(made, db, day, began + timedelta(days=number))
+        digest = Digest(0, 0)
+        for name, volume in volumes.items():
+            moved = made.cells.get(provider=name).share * volume // 10_000
+            refused = moved // 3 if name == "outlook-consumer" and number == 4 else moved // 90
+            ours = dict.fromkeys(COLUMNS, 0) | {
+                "offered": moved, "attempted": moved, "delivered": moved - refused,
+                "deferred": refused,
+            }  # fmt: skip
+            old = dict.fromkeys(COLUMNS, 0) | {"delivered": volume - moved}
+            digest.provider_days["192.0.2.10", number_of(day), name] = list(ours.values())
+            way = old_way(account.pk, "default")
+            digest.provider_days[way, number_of(day), name] = list(old.values())
+        with EventStore(folder / "events.sqlite3") as store:
+            store.add([(digest, "nonce")])
+    return int(made.pk)
 
 
 def _tools(account: Any, case: int, now: datetime) -> dict[str, int]:

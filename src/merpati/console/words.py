@@ -9,6 +9,7 @@ from merpati.accounts.roles import Role, StaffRole
 from merpati.desk.case_states import Act, Side, Status
 from merpati.desk.models import CaseKind, CaseUpdate, Language, LinkKind, Proof, Severity
 from merpati.desk.scope import OutOfScope
+from merpati.plans.models import MigrationState
 
 STATUS = {
     Status.OPEN: gettext_lazy("Open"),
@@ -118,6 +119,19 @@ STATUS_LOOK = {
     Status.PROPOSED: "warn",
     Status.RESOLVED: "good",
     Status.MERGED: "",
+}
+MIGRATION_STATE = {
+    MigrationState.DRAFT: gettext_lazy("Draft"),
+    MigrationState.RUNNING: gettext_lazy("Running"),
+    MigrationState.PAUSED: gettext_lazy("Paused"),
+    MigrationState.DONE: gettext_lazy("Done"),
+    MigrationState.ROLLED_BACK: gettext_lazy("Rolled back"),
+}
+MIGRATION_LOOK = {
+    MigrationState.RUNNING: "accent",
+    MigrationState.PAUSED: "warn",
+    MigrationState.DONE: "good",
+    MigrationState.ROLLED_BACK: "bad",
 }
 SEVERITY_LOOK = {Severity.URGENT: "bad", Severity.HIGH: "warn"}
 

@@ -37,6 +37,8 @@ _TABLES: dict[str, dict[Any, Any]] = {
     "proof": words.PROOF,
     "status_look": words.STATUS_LOOK,
     "severity_look": words.SEVERITY_LOOK,
+    "migration_state": words.MIGRATION_STATE,
+    "migration_look": words.MIGRATION_LOOK,
 }
 
 

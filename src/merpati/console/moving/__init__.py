@@ -1,0 +1,1 @@
+"""Pages of migrations, for customers and the desk: charts, forms, words."""

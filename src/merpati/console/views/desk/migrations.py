@@ -1,0 +1,64 @@
+"""`/desk/migrations`: all customers' moves, and what a TAM decides by hand at a provider."""
+
+from __future__ import annotations
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.views.decorators.http import require_POST
+
+from merpati.accounts.roles import StaffAct, staff_may
+from merpati.console.access import Viewer, staff_page
+from merpati.console.moving import page
+from merpati.plans.migration.errors import MigrationNotFound
+from merpati.plans.migration.finding import find_migration, migrations_of
+from merpati.plans.models import Migration
+
+BASE = "/desk/migrations"
+
+
+@staff_page
+def list_all(request: HttpRequest, viewer: Viewer) -> HttpResponse:
+    """Show all accounts' migrations, the newest first."""
+    context = {"base": BASE, "rows": list(migrations_of(None)), "for_desk": True}
+    return render(request, "console/migrations/list.html", context)
+
+
+@staff_page
+def show(
+    request: HttpRequest, viewer: Viewer, number: int, told: page.Told | None = None
+) -> HttpResponse:
+    """Show how a migration goes, with what a TAM may decide."""
+    may = _may(viewer)
+    context = {"base": BASE, "may_change": may, "may_decide": may, "for_desk": True}
+    return page.show(request, _found(number), context, told)
+
+
+@require_POST
+@staff_page
+def act(request: HttpRequest, viewer: Viewer, number: int, name: str) -> HttpResponseBase:
+    """Do it, with the reason that is kept."""
+    found = _found(number)
+    if not _may(viewer):
+        raise PermissionDenied
+    if name not in page.ACTS:
+        raise Http404
+    return page.act(
+        request,
+        found,
+        name,
+        viewer.actor,
+        to=f"{BASE}/{number}",
+        page=lambda told: show(request, number, told),
+    )
+
+
+def _may(viewer: Viewer) -> bool:
+    return staff_may(viewer.staff_role, StaffAct.LOOK_AFTER_ACCOUNTS)
+
+
+def _found(number: int) -> Migration:
+    try:
+        return find_migration(number)
+    except MigrationNotFound:
+        raise Http404 from None
