@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_django import DjangoAssertNumQueries
 
+from merpati.accounts.models import User
 from merpati.desk import case_actions
 from merpati.desk.call_back_booking import coming
 from merpati.desk.models import (
@@ -195,6 +196,11 @@ def test_canned_answers_are_written_changed_and_removed(desk: Desk, budi: Browse
     page = post(budi, f"/desk/answers/{answer.pk}/save", 422, **wrong)
     assert "pelanggan" in page
     assert "Salam {{pelanggan}}</textarea>" in page
+    User.objects.filter(pk=budi.user.pk).update(language="id")
+    assert "{{pelanggan}} tidak dikenal" in post(budi, "/desk/answers/save", 422, **wrong)
+    unread = form | {"text_id": "Salam\n{{customer"}
+    assert "Baris 2 tidak dapat diisi" in post(budi, "/desk/answers/save", 422, **unread)
+    User.objects.filter(pk=budi.user.pk).update(language="en")
     assert "no other answer has" in post(budi, "/desk/answers/save", 422, **form)
     post(budi, f"/desk/answers/{answer.pk}/remove")
     assert not CannedAnswer.objects.exists()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
 from django.db import transaction
+from django.utils import translation
 
 from merpati.accounts import audit
+from merpati.console.desk.mail_reasons import reason_in_words
 from merpati.desk import attachments
-from merpati.desk.models import Case, MailState, ReceivedMail
+from merpati.desk.models import Case, Contact, MailState, ReceivedMail
 from tests.console.conftest import Browser
 from tests.desk.cases import MONDAY, Desk
+from tests.support.control import make_account
 
 RAW = b"""From: Sari <sari@other.example>\r
 To: support@desk.example\r
@@ -48,6 +52,43 @@ def test_mail_is_shown_as_text_with_why_it_waits(desk: Desk, budi: Browser) -> N
     assert "Out of office" not in page
     assert "Out of office" in budi.page("/desk/mail?state=filed")
     assert "Mail kept apart" in budi.page("/desk")
+
+
+def test_a_contact_of_several_accounts_waits_in_sight_of_the_queue(
+    desk: Desk, budi: Browser
+) -> None:
+    other = make_account()
+    contacts = [
+        Contact.objects.create(
+            account=account, name="Sari", email="sari@other.example", created_at=MONDAY
+        )
+        for account in (desk.account, other)
+    ]
+    names = f"{desk.account.name}, {other.name}"
+    reason = f"its sender is a contact of several accounts: {names}"
+    mail = received(proof="dkim", contact=contacts[0], reason=reason)
+    received("m2")  # claims to be the same, and is nobody's to open with one click
+    assert "A mail of a known contact waits" in budi.page("/desk")
+    page = budi.page("/desk/mail")
+    assert f"Its sender is a contact of several accounts: {names}. Choose one." in page
+    assert page.count(f"Open a case for {other.name}</button>") == 1
+    budi.post(f"/desk/mail/{mail.pk}/open", {"account": other.pk})
+    assert Case.objects.get().account == other
+    assert "known contact waits" not in budi.page("/desk")
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("automatic: Precedence", "Sebuah program mengirimnya (Precedence)"),
+        ("storm: 20 mails of a@b.example in an hour", "20 email dari a@b.example"),
+        ("it names case 7, which is none of theirs", "kasus 7"),
+        ("An advertisement", "An advertisement"),  # as a person typed it
+    ],
+)
+def test_reasons_are_told_in_the_readers_language(reason: str, words: str) -> None:
+    with translation.override("id"):
+        assert words in reason_in_words(reason)
 
 
 def test_a_mail_goes_into_a_case_once(desk: Desk, budi: Browser, tina: Browser) -> None:

@@ -14,7 +14,12 @@ from django.utils.translation import override
 
 from merpati.accounts import audit
 from merpati.desk.calendars import find_calendar, service_hours
-from merpati.desk.case_errors import AnswerNotFound, InvalidAnswer
+from merpati.desk.case_errors import (
+    AnswerNameUnknown,
+    AnswerNotFound,
+    AnswerUnreadable,
+    InvalidAnswer,
+)
 from merpati.desk.checks import checked_line, checked_text
 from merpati.desk.hours_words import moment_in_words
 from merpati.desk.models import CannedAnswer, Case, Language, Person
@@ -78,9 +83,7 @@ def filled_in(answer: CannedAnswer, case: Case, person: Person) -> str:
     try:
         return template.render(_values(case, person)).strip()
     except TemplateRenderError as error:
-        raise InvalidAnswer(
-            f"{answer.name!r} cannot be filled in, line {error.line}: {error.description}", field
-        ) from None
+        raise AnswerUnreadable(error.line, error.description, field) from None
 
 
 def _values(case: Case, person: Person) -> dict[str, Any]:
@@ -109,12 +112,8 @@ def _compiled(text: str, field: str) -> Template:
     try:
         template = compile_template(text, Place.TEXT, field)
     except TemplateSyntaxError as error:
-        raise InvalidAnswer(
-            f"Line {error.line} cannot be read: {error.description}", field
-        ) from None
+        raise AnswerUnreadable(error.line, error.description, field) from None
     unknown = sorted(template.names - NAMES.keys())
     if unknown:
-        raise InvalidAnswer(
-            f"Nothing is known as {{{{{unknown[0]}}}}}; there are {', '.join(NAMES)}.", field
-        )
+        raise AnswerNameUnknown(unknown[0], list(NAMES), field)
     return template

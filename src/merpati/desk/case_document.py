@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from django.utils.translation import override
 
@@ -135,7 +135,15 @@ def clocks(case: Case, updates: list[CaseUpdate], now: datetime) -> dict[str, An
     }
 
 
-def steps_of(updates: Iterable[CaseUpdate]) -> list[Step]:
+class Entry(Protocol):
+    """What is read of an entry of a history: a row, or a part of one."""
+
+    kind: str
+    side: str
+    at: datetime
+
+
+def steps_of(updates: Iterable[Entry]) -> list[Step]:
     """Return the acts of a history in order: all its entries but those that nobody did."""
     without = {CaseUpdate.OPENED, CaseUpdate.RECOUNT}
     return [Step(Act(u.kind), Side(u.side), u.at) for u in updates if u.kind not in without]

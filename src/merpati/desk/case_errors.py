@@ -5,6 +5,7 @@ A refusal of the state machine carries the facts; its class is its name for prog
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from merpati.desk.errors import DeskError
@@ -138,6 +139,25 @@ class InvalidCase(DeskError):
 
 class InvalidAnswer(DeskError):
     """A canned answer cannot be kept or filled in."""
+
+
+class AnswerUnreadable(InvalidAnswer):
+    """A canned answer's template is wrong in a line."""
+
+    def __init__(self, line: int, description: str, field: str) -> None:
+        super().__init__(f"Line {line} cannot be read: {description}", field)
+        self.line = line
+
+
+class AnswerNameUnknown(InvalidAnswer):
+    """A canned answer names what nobody can fill in."""
+
+    def __init__(self, name: str, names: Sequence[str], field: str) -> None:
+        super().__init__(
+            f"Nothing is known as {{{{{name}}}}}; there are {', '.join(names)}.", field
+        )
+        self.name = name
+        self.names = names
 
 
 class AnswerNotFound(DeskError):

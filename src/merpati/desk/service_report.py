@@ -31,7 +31,10 @@ class EndedClock:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A case with what happened to it, in order."""
+    """A case with what a month's report needs of what happened to it, in order.
+
+    clocks: that ended since the month began; steps: all, of a case that was resolved in it.
+    """
 
     number: int
     subject: str

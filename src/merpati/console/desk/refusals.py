@@ -6,7 +6,9 @@ from django.utils.translation import gettext
 
 from merpati.console import refusals
 from merpati.desk.case_errors import (
+    AnswerNameUnknown,
     AnswerNotFound,
+    AnswerUnreadable,
     CallBackNotFound,
     InvalidAnswer,
     InvalidCall,
@@ -118,10 +120,21 @@ def _call_field(field: str) -> str:
 
 
 def _answer_field(error: InvalidAnswer) -> str:
-    if error.field == "name":
-        return gettext("Give a name of 1 to 200 characters that no other answer has.")
-    # What is wrong in a template is told in its own words: they name the line and the sign.
-    return gettext("The text cannot be filled in: %(why)s") % {"why": error.message}
+    match error:
+        case AnswerUnreadable():
+            return gettext(
+                "Line %(line)d cannot be filled in: each {{ has its }} there, and each {{if}} and "
+                "{{each}} its {{end}}."
+            ) % {"line": error.line}
+        case AnswerNameUnknown():
+            return gettext("Nothing is known as {{%(name)s}}; there are %(names)s.") % {
+                "name": error.name,
+                "names": ", ".join(error.names),
+            }
+        case _ if error.field == "name":
+            return gettext("Give a name of 1 to 200 characters that no other answer has.")
+        case _:
+            return refusals.field_words("text")
 
 
 def _person_field(field: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -13,11 +13,12 @@ from django.views.decorators.http import require_POST
 from merpati.accounts.models import Account, AuditEntry
 from merpati.console.access import Viewer, staff_page
 from merpati.console.desk.forms import Refused, answered, number_in
+from merpati.console.desk.mail_reasons import reason_in_words
 from merpati.console.desk.paging import number_in as number_or_none
 from merpati.console.services import services
 from merpati.desk.case_errors import InvalidCase
 from merpati.desk.mail import sorting
-from merpati.desk.models import MailState, ReceivedMail
+from merpati.desk.models import Contact, MailState, ReceivedMail
 
 PATH = "/desk/mail"
 PER_PAGE = 25
@@ -77,6 +78,16 @@ def reject(request: HttpRequest, viewer: Viewer, mail_id: int) -> HttpResponse:
     return _answered(request, mail_id, act)
 
 
+def _accounts_known_to(mails: Iterable[ReceivedMail]) -> dict[str, list[Account]]:
+    """Return of which open accounts the senders of mails are contacts. One query."""
+    senders = {mail.from_email for mail in mails if mail.proof}
+    contacts = Contact.objects.filter(email__in=senders, account__closed_at=None)
+    known: dict[str, list[Account]] = {}
+    for contact in contacts.select_related("account").order_by("account__name"):
+        known.setdefault(contact.email, []).append(contact.account)
+    return known
+
+
 def _answered(request: HttpRequest, mail_id: int, act: Callable[[], str]) -> HttpResponse:
     if not ReceivedMail.objects.filter(pk=mail_id).exists():
         raise Http404
@@ -92,6 +103,10 @@ def _page(
     if (before := number_or_none(request.GET.get("before", ""))) is not None:
         found = found.filter(pk__lt=before)
     mails = list(found[: PER_PAGE + 1])
+    known = _accounts_known_to(mails)
+    for mail in mails:
+        mail.why = reason_in_words(mail.reason)  # type: ignore[attr-defined]
+        mail.of_accounts = known.get(mail.from_email, []) if mail.proof else []  # type: ignore[attr-defined]
     context: dict[str, Any] = {
         "state": state,
         "mails": mails[:PER_PAGE],

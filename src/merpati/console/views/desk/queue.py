@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -39,7 +40,9 @@ def show(request: HttpRequest, viewer: Viewer) -> HttpResponse:
         "is_first": "after" not in request.GET,
         "zones": [_zone(zone_id, of_zone) for zone_id, of_zone in hours.items()],
         "unassigned": Wanted(is_resolved=False, is_unassigned=True).count(),
-        "mails": ReceivedMail.objects.filter(state=MailState.UNASSIGNED).count(),
+        **ReceivedMail.objects.filter(state=MailState.UNASSIGNED).aggregate(
+            mails=Count("pk"), known_mails=Count("contact")
+        ),
         "call_backs": coming(now, person=person) if person else [],
         "unconfirmed": unconfirmed_ahead(now.date()),
     }

@@ -22,6 +22,8 @@ from merpati.desk.service_report_document import (
     report_of,
 )
 
+SHOWN = 100  # cases; the CSV has them all
+
 
 @staff_page
 def show(request: HttpRequest, viewer: Viewer) -> HttpResponse:
@@ -35,8 +37,11 @@ def show(request: HttpRequest, viewer: Viewer) -> HttpResponse:
         try:
             first = checked_month(month)
             report = report_of(account, first, services().now)
+            document = report_document(account, first, report)
             context |= {
-                "report": report_document(account, first, report),
+                "report": document,
+                "rows": document["cases"][:SHOWN],
+                "is_cut": len(document["cases"]) > SHOWN,
                 "query": urlencode({"account": account.pk, "month": month}),
                 "earlier": f"{first - timedelta(days=1):%Y-%m}",
                 "later": f"{_following(first):%Y-%m}",
