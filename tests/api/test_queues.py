@@ -23,6 +23,7 @@ def waiting(account_id: int, depth: int = 3, provider: str = "google") -> QueueS
     return QueueStatus(
         *(account_id, 1, "default", provider, depth, 1_772_443_800_000, 0, 0, "421 4.7.0 no"),
         *("up to 5 connections", WHY, 1_772_447_400_000, "paused", "", ("slower",)),
+        split=("40 % of the recipients go our way",),
     )
 
 
@@ -44,6 +45,7 @@ def test_each_queue_says_why_it_waits_and_until_when(
         "reason": WHY,
         "until": "2026-03-02T10:30:00.000+00:00",
         "slowed": ["slower"],
+        "split": ["40 % of the recipients go our way"],
         "pace": "up to 5 connections",
         "last_reply": "421 4.7.0 no",
     }

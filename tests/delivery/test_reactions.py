@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from merpati.contracts.event import EventType
+from merpati.contracts.event import EventType, Settlement
 from merpati.contracts.queues import QueueStatus, Retry
 from merpati.contracts.sending_policy import Order, Pool, Route, SendingIp, SendingPolicy
 from merpati.delivery.destinations import Destinations
@@ -116,7 +116,7 @@ async def test_fresh_mail_leaves_by_the_other_ip_and_refused_mail_does_not_hop(
         assert len(w.events()) == 22
         assert w.waiting() == 1
         (status,) = await w.engine.queues()
-        assert status.slowed[0].startswith("Yahoo refuses mail from 127.0.0.2")
+        assert status.reason.startswith("Yahoo refuses mail from 127.0.0.2")
     assert {r.peer for r in sink.received} == {OTHER.address}
 
 
@@ -326,6 +326,27 @@ async def test_what_waits_for_a_drained_ip_goes_within_an_hour_of_the_order_s_en
     assert [r.peer for r in sink.received] == [ONE.address]
 
 
+async def test_mail_that_outlives_its_wait_for_a_drained_ip_is_told_so(tmp_path: Path) -> None:
+    """It was refused there and moves to no other of our IPs, so it ends, in words."""
+    clock, sink = StepClock(), SmtpSink()
+    sink.on_rcpt = lambda c, line: "451 4.7.1 considered as spam"
+    first = policy(0, routes=[], ips=TWO)
+    async with sink.running(), providers(tmp_path, sink, first, clock) as w:
+        await w.inject("a@yahoo.com")
+        await w.until(w.events)
+        bound_to = w.events()[0].sending_ip
+        drain = order(clock.now(), sending_ip=bound_to, drains=True)
+        drain = msgspec.structs.replace(drain, until=clock.now() + 100 * HOUR_MS)
+        w.engine.use_policy(replace_orders(policy(0, routes=[], ips=TWO, version=2), drain))
+        (waiting,) = await w.engine.queues()
+        assert waiting.reason.startswith(f"{bound_to} (all mail) is drained by ops until")
+        clock.ahead_ms = 73 * HOUR_MS
+        (_, end) = await w.settled(1)
+    assert end.settlement is Settlement.EXPIRED
+    assert "considered as spam" in end.text
+    assert f"{bound_to} (all mail) is drained by ops until" in end.text
+
+
 def replace_orders(first: SendingPolicy, *orders: Order) -> SendingPolicy:
     return msgspec.structs.replace(first, orders=list(orders))
 
@@ -362,6 +383,19 @@ async def test_mail_is_found_by_its_provider_when_the_answer_of_dns_is_old(
         monkeypatch.setattr(Destinations, "known", lambda self, domain: None)
         assert (await queue_of(w, "yahoo")).depth == 1
         assert await w.engine.retry(Retry(provider="yahoo")) == 1
+
+
+async def test_after_a_restart_deferred_mail_is_found_by_its_provider(tmp_path: Path) -> None:
+    """Nothing has asked DNS about its domain yet, and the domain itself hints at nobody."""
+    sink = SmtpSink()
+    sink.on_rcpt = lambda c, line: "451 4.2.0 later"
+    async with sink.running():
+        async with providers(tmp_path, sink) as w:
+            await w.inject("a@hosted.example")
+            await w.until(w.events)
+        async with providers(tmp_path, sink) as w:
+            assert await w.engine.retry(Retry(provider="google")) == 0
+            assert await w.engine.retry(Retry(provider="yahoo")) == 1
 
 
 async def test_retry_sends_nothing_before_its_schedule(tmp_path: Path) -> None:

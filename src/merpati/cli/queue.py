@@ -176,6 +176,7 @@ def _sentences(row: QueueStatus, now: datetime) -> str:
     said = [
         ("why", _why(row, now)),
         *(("slowed", sentence) for sentence in row.slowed),
+        *(("split", sentence) for sentence in row.split),
         ("last reply", row.last_reply if row.last_reply not in row.reason else ""),
         ("encrypted", row.tls),
         ("pace", row.pace),

@@ -41,7 +41,7 @@ from merpati.delivery.pace_memory import PaceMemory
 from merpati.delivery.placement import Placement
 from merpati.delivery.prepared import Budget, Prepared
 from merpati.delivery.ready_queue import ReadyQueue
-from merpati.delivery.retry_now import lift, retry_now
+from merpati.delivery.retry_now import lift, look_up_unknown, retry_now
 from merpati.delivery.sending_ip import LocalIp
 from merpati.delivery.settling import Settler
 from merpati.delivery.survey import Scene, lanes_of, survey
@@ -235,6 +235,8 @@ class Engine:
             lift(wanted, self._policy, self._lessons, self._lanes)
             self._wake_all()
         homes, known = self._homes.values(), self._destinations.last_known
+        if wanted.provider:
+            await look_up_unknown(wanted, homes, self._destinations)
         count = await retry_now(wanted, homes, self._policy, known, self.clock)
         log.info("retry messages=%d wanted=%s", count, wanted)
         return count

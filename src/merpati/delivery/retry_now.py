@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 
 from merpati.adapters.clock import Clock
 from merpati.contracts.queues import Retry
-from merpati.delivery.destinations import Whereto
+from merpati.delivery.destinations import Destinations, Whereto
 from merpati.delivery.feed import ShardFeeds
 from merpati.delivery.lane import Line
 from merpati.delivery.lessons import LaneKey, Lessons
 from merpati.delivery.local_policy import LocalPolicy
 from merpati.delivery.survey import provider_of
 from merpati.spool.shapes import QueueKey
+
+LOOKUP_SECONDS = 5.0  # who asks for the retry waits 15 seconds at most
 
 
 async def retry_now(
@@ -30,6 +34,28 @@ async def retry_now(
                 now = clock.now()
                 count += await home.shard.make_due(depth.queue_id, now, wanted.sending_ip)
     return count
+
+
+async def look_up_unknown(
+    wanted: Retry,
+    homes: Iterable[ShardFeeds],
+    destinations: Destinations,
+) -> None:
+    """Find out who takes the mail of wanted accounts' domains of which nobody asked so far.
+
+    After a restart that is all that was deferred. Ends in time for a caller who waits; what DNS
+    did not tell by then is taken for what its domain hints at. Raises SpoolUnavailable.
+    """
+    domains = {
+        depth.key.domain
+        for home in homes
+        for depth in (await home.shard.queues()).values()
+        if wanted.account_id in (None, depth.key.account_id)
+        and destinations.last_known(depth.key.domain) is None
+    }
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LOOKUP_SECONDS):
+            await asyncio.gather(*map(destinations.find, domains))
 
 
 def lift(wanted: Retry, policy: LocalPolicy, lessons: Lessons, lines: Iterable[Line]) -> None:

@@ -281,4 +281,5 @@ def _joined(one: QueueStatus | None, other: QueueStatus) -> QueueStatus:
         reason="" if moving else one.reason,
         until=None if moving else one.until,
         why="" if moving else one.why,
+        split=tuple(dict.fromkeys(one.split + other.split)),
     )

@@ -155,6 +155,7 @@ def _queue(row: QueueStatus) -> dict[str, Any]:
         "reason": reason or None,
         "until": _moment(row.until),
         "slowed": list(row.slowed),
+        "split": list(row.split),
         "pace": row.pace or None,
         "last_reply": row.last_reply or None,
     }
