@@ -188,6 +188,7 @@ def _of_attempt(event: Event) -> FlatEvent:
     return {
         "ip_pool": event.ip_pool,
         "sending_ip": event.sending_ip,
+        "egress": event.egress,
         "mailbox_provider": event.provider,
         "ip_address": remote[1] if remote else None,
         "delv_method": "esmtp" if event.remote else None,
