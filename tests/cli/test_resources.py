@@ -176,11 +176,7 @@ def test_an_old_provider_is_added_checked_and_removed(shell: Shell) -> None:
     assert (added["target"], added["user"], added["password"]) == ("127.0.0.1:9", "kirim", "set")
     assert shell.json("egress", "list", "1") == {"egresses": [added]}
     found = shell.json("egress", "check", "1", "old", code=1)
-    assert (found["ok"], found["stage"], found["trouble"]) == (
-        False,
-        "connect",
-        "connection refused",
-    )
+    assert (found["ok"], found["stage"]) == (False, "address")
     assert "already" in shell.refused("egress", "add", "1", "old", "127.0.0.1:9")
     assert "no egress new" in shell.refused("egress", "check", "1", "new")
     assert "rahasia" not in shell("egress", "list", "1").stdout

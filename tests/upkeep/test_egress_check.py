@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from ipaddress import ip_network
 
 import pytest
 
@@ -10,10 +11,12 @@ from merpati.upkeep.egress_check import Found, Relay, check
 from tests.support.certificates import server_tls
 from tests.support.smtp_sink import CLOSE, Connection, SmtpSink
 
+LOOPBACK = [ip_network("127.0.0.0/8")]
+
 
 async def _check(sink: SmtpSink, tls: TlsMode = TlsMode.NONE, user: str = "kirim") -> Found:
     relay = Relay(HostPort("127.0.0.1", sink.port), tls, user, "rahasia" if user else "")
-    return await check(relay, "mta.kirim.example", seconds=1.0)
+    return await check(relay, "mta.kirim.example", LOOPBACK, seconds=1.0)
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
@@ -62,6 +65,14 @@ async def test_a_relay_that_does_not_greet_is_named_as_such(banner: str, trouble
         found = await _check(sink)
     assert found.stage == "banner"
     assert trouble in found.trouble
+
+
+async def test_a_relay_that_delivery_would_not_connect_to_is_named_as_such() -> None:
+    async with SmtpSink().running() as sink:
+        relay = Relay(HostPort("127.0.0.1", sink.port), TlsMode.NONE, "", "")
+        found = await check(relay, "mta.kirim.example")
+    assert (found.stage, "safety.allow_private" in found.remedy) == ("address", True)
+    assert not sink.connections
 
 
 async def test_a_relay_that_vanished_is_named_as_such() -> None:

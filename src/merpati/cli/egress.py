@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from merpati.cli.actor import actor, now
 from merpati.cli.output import Group, common_options, printable, show, table
 from merpati.cli.route import password_of
 from merpati.runtime.setup import setup
-from merpati.settings import HostPort
+from merpati.settings import HostPort, load
 
 if TYPE_CHECKING:
     from merpati.sending.models import Egress
@@ -150,7 +151,8 @@ def check(account: str, name: str, data: Path, as_json: bool) -> int:
         row.username,
         SecretBox(folder.secret_key).decrypt(sealed).decode() if sealed else "",
     )
-    found = asyncio.run(egress_check.check(relay, socket.getfqdn()))
+    allowed = [ipaddress.ip_network(text) for text in load(data).safety.allow_private]
+    found = asyncio.run(egress_check.check(relay, socket.getfqdn(), allowed))
     seconds = round(found.slowest.total_seconds(), 1)
     document = {
         "name": row.name,

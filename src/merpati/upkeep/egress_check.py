@@ -6,13 +6,16 @@ is not valid, a refused password, an answer that does not come.
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import socket
 import ssl
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
+from merpati.adapters.addresses import Network, is_allowed
 from merpati.adapters.clock import SystemClock
 from merpati.contracts.sending_policy import TlsMode
 from merpati.settings import HostPort
@@ -65,9 +68,15 @@ class _Stopped(Exception):
         self.stage, self.trouble, self.remedy = stage, trouble, remedy
 
 
-async def check(relay: Relay, hostname: str, seconds: float = _SECONDS) -> Found:
-    """Return whether the relay lets us in. hostname: what we say in EHLO; seconds: of a stage."""
-    visit = _Visit(relay, hostname, seconds)
+async def check(
+    relay: Relay, hostname: str, allow_private: Sequence[Network] = (), seconds: float = _SECONDS
+) -> Found:
+    """Return whether the relay lets us in.
+
+    hostname: what we say in EHLO; allow_private: networks where delivery connects although they are
+    not public; seconds: of a stage.
+    """
+    visit = _Visit(relay, hostname, allow_private, seconds)
     try:
         await visit.go()
     except _Stopped as stopped:
@@ -78,13 +87,17 @@ async def check(relay: Relay, hostname: str, seconds: float = _SECONDS) -> Found
 class _Visit:
     """One connection, stage by stage."""
 
-    def __init__(self, relay: Relay, hostname: str, seconds: float) -> None:
+    def __init__(
+        self, relay: Relay, hostname: str, allow_private: Sequence[Network], seconds: float
+    ) -> None:
         self._relay, self._hostname, self._seconds = relay, hostname, seconds
+        self._allow_private = allow_private
         self._clock = SystemClock()
         self.slowest = timedelta()
 
     async def go(self) -> None:
         relay = self._relay
+        await self._look_up()
         tls = _context(relay.tls) if relay.tls is TlsMode.IMPLICIT else None
         talk = await self._wait("connect", _CONNECT, connect(relay.at, tls=tls))
         try:
@@ -97,6 +110,15 @@ class _Visit:
             await self._wait("quit", _BUSY, talk.ask("QUIT"))
         finally:
             talk.close()
+
+    async def _look_up(self) -> None:
+        """Stop where delivery would: it connects to public addresses, and to those allowed."""
+        loop, at = asyncio.get_running_loop(), self._relay.at
+        asked = loop.getaddrinfo(at.host, at.port, type=socket.SOCK_STREAM)
+        found = sorted({str(one[4][0]) for one in await self._wait("address", _CONNECT, asked)})
+        if not any(is_allowed(address, self._allow_private) for address in found):
+            trouble = f"it has no public address ({', '.join(found)}), so no mail goes there"
+            raise _Stopped("address", trouble, "allow its network with safety.allow_private")
 
     async def _hello(self, talk: Dialogue) -> list[str]:
         answer = await self._expect("greeting", _BUSY, talk.ask(f"EHLO {self._hostname}"), 250)

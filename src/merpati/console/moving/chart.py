@@ -17,7 +17,11 @@ WIDTH, HEIGHT = 760, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 8, 12, 28
 _GAP = 0.2  # of a day's width, between bars
 _TICKS = 4
-_CELL, _ROW, _NAME = 10, 22, 150  # of the heat map: width of a day, height of a row, of its name
+_CELL, _ROW, _NAME = (
+    10,
+    22,
+    150,
+)  # of the heat map: least width of a day, height of a row, width of its name
 _STEPS = 5  # shades of the heat map
 _MUCH_REFUSED = 0.1
 
@@ -153,7 +157,7 @@ def chart_of(days: Sequence[ChartDay]) -> Chart:
         bars=bars,
         across=[Tick(x(n + 0.5), f"{d.day:%d.%m.}") for n, d in numbered if n % every == 0],
         up=[
-            Tick(y(top * step / _TICKS), f"{round(top * step / _TICKS):,}")
+            Tick(y(top * step / _TICKS), str(round(top * step / _TICKS)))
             for step in range(_TICKS + 1)
         ],
     )
@@ -202,26 +206,27 @@ class Heat:
     rows: Sequence[HeatRow]
     width: int
     height: int
-    cell: int = _CELL - 1
+    cell: int
     row: int = _ROW - 2
 
 
 def heat_of(cells: Sequence[CellProgress], today: date) -> Heat:
     """Return the heat map: the share decided until today, the planned one from then on."""
     days = sorted({day.day for one in cells for day in one.days})
+    wide = max(_CELL, (WIDTH - _NAME) // max(1, len(days)))
     rows = [
         HeatRow(
             f"{one.cell.provider} · {one.cell.pool}",
             number * _ROW,
             number * _ROW + _ROW // 2 + 3,
-            _heat_cells(one, days, today),
+            _heat_cells(one, days, today, wide),
         )
         for number, one in enumerate(cells)
     ]
-    return Heat(rows, _NAME + len(days) * _CELL, max(1, len(rows)) * _ROW)
+    return Heat(rows, _NAME + len(days) * wide, max(1, len(rows)) * _ROW, wide - 1)
 
 
-def _heat_cells(one: CellProgress, days: Sequence[date], today: date) -> list[HeatCell]:
+def _heat_cells(one: CellProgress, days: Sequence[date], today: date, wide: int) -> list[HeatCell]:
     rows = {row.day: row for row in one.days}
     cells = []
     share = 0
@@ -235,7 +240,7 @@ def _heat_cells(one: CellProgress, days: Sequence[date], today: date) -> list[He
         sent = one.on(day)
         cells.append(
             HeatCell(
-                _NAME + number * _CELL,
+                _NAME + number * wide,
                 day,
                 share / 100,
                 math.ceil(_STEPS * share / WHOLE),
