@@ -5,7 +5,9 @@ nobody else can make one. To look is all that opening a link does; acting takes 
 
 An **address**, `support+TOKEN@…`, holds for good: people answer old mail. It is in hex, since
 relays change the case of local parts. A **page token**, for `/c/TOKEN`, holds 90 days; each mail
-has a new one. The two are signed for different purposes, so neither opens what the other does.
+has a new one. **Staff** have addresses of their own; theirs alone prove nothing (`mail/intake.py`),
+since they speak for the desk. All are signed for different purposes, so none opens what another
+does.
 
 Source: RFC 5321 4.5.3.1.1 (a local part has at most 64 octets), RFC 5233 ("+" for details).
 """
@@ -27,7 +29,7 @@ PAGE_LASTS = timedelta(days=90)
 _IDS = struct.Struct(">II")  # case, contact
 _DATED = struct.Struct(">IIH")  # and the day it was made, since the epoch
 _ADDRESS_MAC_BYTES, _PAGE_MAC_BYTES = 10, 20
-_ADDRESS, _PAGE = b"address1", b"page---1"
+_ADDRESS, _PAGE, _STAFF = b"address1", b"page---1", b"staff--1"
 TOKEN_CHARACTERS = 2 * (_IDS.size + _ADDRESS_MAC_BYTES)
 _EPOCH = date(1970, 1, 1)
 
@@ -38,6 +40,14 @@ class ContactLink:
 
     case_number: int
     contact_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class StaffLink:
+    """Which of the desk's people was written to about which case."""
+
+    case_number: int
+    person_id: int
 
 
 class LinkInvalid(DeskError):
@@ -62,14 +72,33 @@ class LinkExpired(DeskError):
 
 def reply_address(key: bytes, link: ContactLink, support_address: str) -> str:
     """Return the address by which a contact's mail reaches their case."""
-    ids = _IDS.pack(link.case_number, link.contact_id)
-    local, _, domain = support_address.rpartition("@")
-    token = (ids + _mac(key, _ADDRESS, ids, _ADDRESS_MAC_BYTES)).hex()
-    return f"{local}+{token}@{domain}"
+    return _address(key, _ADDRESS, _IDS.pack(link.case_number, link.contact_id), support_address)
+
+
+def staff_address(key: bytes, link: StaffLink, support_address: str) -> str:
+    """Return the address by which one of the desk's people answers in a case."""
+    return _address(key, _STAFF, _IDS.pack(link.case_number, link.person_id), support_address)
 
 
 def read_reply_address(key: bytes, address: str, support_address: str) -> ContactLink | None:
     """Return whose case an address leads to; None when it is not one that we made."""
+    ids = _read_address(key, _ADDRESS, address, support_address)
+    return ContactLink(*_IDS.unpack(ids)) if ids else None
+
+
+def read_staff_address(key: bytes, address: str, support_address: str) -> StaffLink | None:
+    """Return which person and case an address is of; None when it is not one that we made."""
+    ids = _read_address(key, _STAFF, address, support_address)
+    return StaffLink(*_IDS.unpack(ids)) if ids else None
+
+
+def _address(key: bytes, purpose: bytes, ids: bytes, support_address: str) -> str:
+    local, _, domain = support_address.rpartition("@")
+    token = (ids + _mac(key, purpose, ids, _ADDRESS_MAC_BYTES)).hex()
+    return f"{local}+{token}@{domain}"
+
+
+def _read_address(key: bytes, purpose: bytes, address: str, support_address: str) -> bytes | None:
     local, _, domain = support_address.rpartition("@")
     given, _, at = address.strip().lower().rpartition("@")
     name, _, token = given.rpartition("+")
@@ -82,9 +111,8 @@ def read_reply_address(key: bytes, address: str, support_address: str) -> Contac
     if len(packed) != _IDS.size + _ADDRESS_MAC_BYTES:  # fromhex skips blanks
         return None
     ids, mac = packed[: _IDS.size], packed[_IDS.size :]
-    if not hmac.compare_digest(mac, _mac(key, _ADDRESS, ids, _ADDRESS_MAC_BYTES)):
-        return None
-    return ContactLink(*_IDS.unpack(ids))
+    is_ours = hmac.compare_digest(mac, _mac(key, purpose, ids, _ADDRESS_MAC_BYTES))
+    return ids if is_ours else None
 
 
 def page_token(key: bytes, link: ContactLink, now: datetime) -> str:

@@ -10,7 +10,12 @@ import pytest
 from merpati.desk import case_actions, people, tam
 from merpati.desk.attachments import NewFile
 from merpati.desk.case_opening import NewContact
-from merpati.desk.contact_links import read_page_token, read_reply_address
+from merpati.desk.contact_links import (
+    StaffLink,
+    read_page_token,
+    read_reply_address,
+    read_staff_address,
+)
 from merpati.desk.mail import notices, reminders
 from merpati.desk.models import Case, Notice
 from merpati.desk.scope import OutOfScope
@@ -50,7 +55,8 @@ def test_each_contact_answers_by_an_address_and_a_page_of_their_own(mail_desk: M
         assert f'<a href="{url}">' in mail.html
         found.add(link.contact_id)
     assert found == {contact.pk for contact in notices.contacts_of(case)}
-    assert to_budi.reply_to == ""
+    staff_link = read_staff_address(KEY, to_budi.reply_to, SUPPORT)
+    assert staff_link == StaffLink(case.pk, mail_desk.desk.person.pk)
 
 
 def acts(case: Case, mail_desk: MailDesk) -> dict[str, Any]:

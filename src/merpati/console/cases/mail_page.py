@@ -15,6 +15,7 @@ import nh3
 from django.http import Http404, HttpResponse
 
 from merpati.desk.attachments import file_store
+from merpati.desk.case_states import Side
 from merpati.desk.models import Case, ReceivedMail
 
 SHOWN_BYTES = 30 * 1024 * 1024  # of a mail; a longer one shows its text alone
@@ -54,7 +55,7 @@ def mail_of(case: Case, mail_id: int, *, for_customer: bool) -> ReceivedMail:
     """Return a mail of a case; for_customer: none of an internal note. Raises Http404."""
     found = ReceivedMail.objects.filter(case=case, pk=mail_id)
     if for_customer:
-        found = found.filter(update__is_internal=False)
+        found = found.filter(update__is_internal=False, update__side=Side.CUSTOMER)
     mail = found.first()
     if mail is None:
         raise Http404

@@ -68,7 +68,9 @@ def folded(text: str) -> tuple[str, str]:
 def _entry(update: CaseUpdate, for_desk: bool) -> Entry:
     title, icon = words.ENTRY.get(update.kind, (update.kind, "message"))
     text, quoted = folded(update.text)
-    mail = getattr(update, "mail", None)
+    # What the desk wrote by mail is shown to the customer as text: the rest of it is the desk's.
+    is_readable = for_desk or update.side == Side.CUSTOMER
+    mail = getattr(update, "mail", None) if is_readable else None
     return Entry(
         id=update.pk,
         kind=update.kind,

@@ -30,6 +30,16 @@ _REASONS: tuple[tuple[str, Callable[[], str]], ...] = (
         r"it names case (?P<number>\d+), which is none of theirs",
         lambda: gettext("It names case %(number)s, which is none of theirs."),
     ),
+    (
+        r"it answers for (?P<person>.+), and nothing proves that it is theirs",
+        lambda: gettext("It answers for %(person)s, and nothing proves that it is theirs."),
+    ),
+    (
+        r"what it says cannot be told from what it quotes",
+        lambda: gettext(
+            "What it says cannot be told from what it quotes, so the customer did not get it."
+        ),
+    ),
     (r"it cannot be taken apart", lambda: gettext("It cannot be taken apart.")),
     (r"the same mail came before", lambda: gettext("The same mail came before.")),
     (

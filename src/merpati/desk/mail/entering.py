@@ -24,8 +24,8 @@ from merpati.desk.mail.parsing import ParsedMail
 from merpati.desk.mail.quotes import new_part
 from merpati.desk.mail.senders import Sender
 from merpati.desk.mail.threads import untagged
-from merpati.desk.models import Case, CaseKind, CaseUpdate, Contact
-from merpati.desk.parties import customer_party
+from merpati.desk.models import Case, CaseKind, CaseUpdate, Contact, Person
+from merpati.desk.parties import customer_party, desk_party
 from merpati.desk.repeats import Request, once
 from merpati.sending.models import SendingIp
 
@@ -86,6 +86,24 @@ def add_by_mail(
     done = once(
         _request(case.account_id, name),
         lambda: perform(case.pk, Act.MESSAGE, by, now, text=text, files=files, detail=detail),
+    )
+    return done, done.updates.get(via=_via(name))
+
+
+def say_by_mail(
+    case: Case, person: Person, mail: ParsedMail, text: str, *, name: str, now: datetime
+) -> tuple[Case, CaseUpdate]:
+    """Add a mail of one of the desk to a case, as the desk's message to the customer.
+
+    text: what it says anew. Raises CaseResolved, CaseMerged.
+    """
+    files, left_out = _chosen(mail)
+    with override(case.language):
+        said = _entry_text(text, left_out)
+    by = desk_party(person, _via(name))
+    done = once(
+        _request(case.account_id, name),
+        lambda: perform(case.pk, Act.MESSAGE, by, now, text=said, files=files),
     )
     return done, done.updates.get(via=_via(name))
 

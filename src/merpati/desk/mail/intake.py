@@ -3,7 +3,8 @@
 A mail acts for a contact only if it is proved to be theirs: by DKIM or SPF of the very domain of
 its From, or since it came to an address that we signed for them. It can open a case and add to
 one, nothing else: a mail never agrees, whatever it says. What a program sent is filed and never
-answered.
+answered. One of the desk answers a case by mail only if both hold: it came to the address that we
+signed for them and that case, and DKIM or SPF proves that it is from their own.
 
 Each mail is done once: its name in the drop is the key of what it does to a case, and stands in the
 row that says what became of it. Killed anywhere between, it is taken up again and finds its own
@@ -24,17 +25,25 @@ from merpati.accounts import audit
 from merpati.contracts.desk_mail import DeskMail
 from merpati.desk import attachments
 from merpati.desk.case_errors import CaseResolved
-from merpati.desk.contact_links import read_reply_address
+from merpati.desk.contact_links import read_reply_address, read_staff_address
 from merpati.desk.mail import words
 from merpati.desk.mail.answers import answer
 from merpati.desk.mail.authentication import NotKnownYet, proof_of
 from merpati.desk.mail.automatic import why_automatic
 from merpati.desk.mail.drop import MailDrop
-from merpati.desk.mail.entering import add_by_mail, open_by_mail
+from merpati.desk.mail.entering import add_by_mail, open_by_mail, say_by_mail
 from merpati.desk.mail.language import language_of
 from merpati.desk.mail.parsing import ParsedMail, parse
 from merpati.desk.mail.place import Place
-from merpati.desk.mail.senders import Sender, by_address, by_token, find_case_of
+from merpati.desk.mail.quotes import said_anew
+from merpati.desk.mail.senders import (
+    Sender,
+    StaffReply,
+    by_address,
+    by_staff_token,
+    by_token,
+    find_case_of,
+)
 from merpati.desk.mail.threads import case_answered
 from merpati.desk.models import Case, CaseUpdate, Contact, MailState, Proof, ReceivedMail
 
@@ -73,6 +82,7 @@ class Arrived:
     proof: Proof
     sender: Sender | None
     now: datetime
+    staff: StaffReply | None = None
 
     @property
     def received_at(self) -> datetime:
@@ -144,12 +154,16 @@ class Intake:
     ) -> Arrived:
         link = read_reply_address(self.place.link_key, raw.rcpt_to, self.place.support_address)
         sender = by_token(link, parsed) if link else None
+        staff_link = read_staff_address(
+            self.place.link_key, raw.rcpt_to, self.place.support_address
+        )
+        staff = by_staff_token(staff_link) if staff_link else None
         proof = Proof.TOKEN if sender else Proof.NONE
         if sender is None:
             proof = self._proof(raw, parsed, now)
             sender = by_address(parsed) if proof else None
         why = why_automatic(parsed, raw.msg_from, self.place.support_address)
-        return Arrived(name, raw, parsed, digest, why, proof, sender, now)
+        return Arrived(name, raw, parsed, digest, why, proof, sender, now, staff)
 
     def _proof(self, raw: DeskMail, parsed: ParsedMail, now: datetime) -> Proof:
         age = now - datetime.fromtimestamp(raw.received_at / 1000, UTC)
@@ -174,7 +188,7 @@ class Intake:
 
     def _outcome(self, mail: Arrived) -> Outcome:  # noqa: PLR0911 - one for each outcome
         number = self._case_number(mail)
-        case = _theirs(mail.sender, number)
+        case = mail.staff.case if mail.staff else _theirs(mail.sender, number)
         if storm := _storm(mail, case):
             return Outcome(MailState.FILED, storm, mail.sender, case)
         if mail.why_automatic:
@@ -182,6 +196,8 @@ class Intake:
             return Outcome(state, f"automatic: {mail.why_automatic}", mail.sender, case)
         if not mail.parsed.is_readable:
             return Outcome(MailState.UNASSIGNED, "it cannot be taken apart", mail.sender, case)
+        if mail.staff is not None:
+            return self._said(mail, mail.staff)
         if mail.sender is None:
             return Outcome(MailState.UNASSIGNED, _why_nobody(mail))
         if _came_before(mail):
@@ -224,6 +240,28 @@ class Intake:
             said = partial(words.answer_merged, case.pk, target.pk)
             self._answer(mail, sender, case.pk, said, why="merged", language=target.language)
         return Outcome(MailState.ADDED, "", sender, found, update)
+
+    def _said(self, mail: Arrived, reply: StaffReply) -> Outcome:
+        """Let one of the desk say something in a case, if it is really them who says it."""
+        text = said_anew(mail.parsed.text)
+        quotes_us = f"{self.place.console_url}/desk/cases/" in text  # as each mail to them does
+        case = reply.case.merged_into or reply.case
+        found, update, why = None, None, ""
+        if not reply.is_theirs(mail.parsed, mail.proof):
+            why = f"it answers for {reply.person.email}, and nothing proves that it is theirs"
+        elif quotes_us or not text:
+            why = "what it says cannot be told from what it quotes"
+        elif _came_before(mail):
+            return Outcome(MailState.FILED, "the same mail came before", None, case)
+        else:
+            try:
+                found, update = say_by_mail(
+                    case, reply.person, mail.parsed, text, name=mail.name, now=mail.now
+                )
+            except CaseResolved:
+                return Outcome(MailState.FILED, "the case is resolved", None, case)
+        state = MailState.UNASSIGNED if why else MailState.ADDED
+        return Outcome(state, why, None, found or case, update)
 
     def _answer(
         self,

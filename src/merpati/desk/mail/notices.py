@@ -19,7 +19,13 @@ from merpati.contracts.batch import Attachment
 from merpati.desk import attachments
 from merpati.desk.calendars import find_calendar, service_hours
 from merpati.desk.case_states import Act, Side
-from merpati.desk.contact_links import ContactLink, page_token, reply_address
+from merpati.desk.contact_links import (
+    ContactLink,
+    StaffLink,
+    page_token,
+    reply_address,
+    staff_address,
+)
 from merpati.desk.hours_words import moment_in_words
 from merpati.desk.mail import words
 from merpati.desk.mail.automatic import LOOP_HEADER, automatic_headers
@@ -174,6 +180,9 @@ def mail_to_person(place: Place, case: Case, person: Person, paragraphs: list[st
         subject=tagged(case.pk, case.subject),
         text=as_text(letter),
         html=as_html(letter, person.language),
+        reply_to=staff_address(
+            place.link_key, StaffLink(case.pk, person.pk), place.support_address
+        ),
         headers=_loop_headers(place, is_automatic=True),
     )
 
@@ -221,7 +230,9 @@ def _headers(
         (u.at, 1, f"{message_key(case_id, u.pk, recipient, u.at)}@{place.domain}") for u in ours
     ]
     mails = about.case.mails.filter(
-        state__in=(MailState.OPENED, MailState.ADDED), received_at__lte=about.at
+        state__in=(MailState.OPENED, MailState.ADDED),
+        received_at__lte=about.at,
+        update__side=Side.CUSTOMER,
     ).exclude(message_id="")
     came = [(m.received_at, 0, m.message_id) for m in mails.order_by("-pk")[:3]]
     # What came in at the same moment came first: ours is the answer to it.

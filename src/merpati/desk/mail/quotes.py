@@ -35,11 +35,16 @@ _QUOTED = re.compile(r"^\s{0,3}>")
 
 
 def new_part(text: str) -> str:
-    """Return what a reply says anew: without the mail it quotes and without lines marked ">"."""
+    """Return what a reply says anew; all of it where it says nothing anew."""
+    return said_anew(text) or text.strip()
+
+
+def said_anew(text: str) -> str:
+    """Return what a reply says beside the mail it quotes and lines marked ">", "" for nothing."""
     # Runs of blank lines bring the other reader's patterns to a halt.
     text = re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in text.split("\n"))).strip()
     head = text[: _first_quote(text)]
-    return _unquoted(head).strip() or text
+    return _unquoted(head).strip()
 
 
 def _first_quote(text: str) -> int:

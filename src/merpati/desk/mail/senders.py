@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from merpati.accounts.models import Account, Membership
-from merpati.desk.contact_links import ContactLink
+from merpati.accounts.models import Account, Membership, User
+from merpati.desk.contact_links import ContactLink, StaffLink
 from merpati.desk.mail.parsing import ParsedMail
-from merpati.desk.models import Case, Contact
+from merpati.desk.models import Case, Contact, Person, Proof
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,32 @@ def by_address(mail: ParsedMail) -> Sender | None:
         return None
     known = [contact.name for contact in contacts] + [part.user.name for part in members]
     return Sender(known[0], email, tuple({one.pk: one for one in accounts}.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class StaffReply:
+    """A mail to the address of one of the desk's people in a case. person: whose address that is;
+    whether the mail is theirs is another question.
+    """
+
+    person: Person
+    case: Case
+
+    def is_theirs(self, mail: ParsedMail, proof: Proof) -> bool:
+        """Return whether the mail is from the very person: their address in From, which DKIM or
+        SPF proves, and they still belong to the staff.
+        """
+        if proof not in {Proof.DKIM, Proof.SPF} or mail.from_email != self.person.email:
+            return False
+        users = User.objects.filter(email=self.person.email)
+        return not users.exists() or users.filter(is_active=True).exclude(staff_role="").exists()
+
+
+def by_staff_token(link: StaffLink) -> StaffReply | None:
+    """Return of whom and of which case an address of the staff is; None when either is gone."""
+    person = Person.objects.filter(pk=link.person_id).first()
+    case = find_case_of(link.case_number)
+    return StaffReply(person, case) if person and case else None
 
 
 def find_case_of(number: int) -> Case | None:

@@ -201,7 +201,7 @@ def _staff_due(case: Case, hours: ServiceHours) -> list[str]:
 
 def staff_page() -> str:
     """Return what the link to the desk's page of a case is called."""
-    return gettext("Answer in the desk; this email itself cannot be answered:")
+    return gettext("Answer this email, and the customer reads it; or answer in the desk:")
 
 
 def files(count: int) -> str:
