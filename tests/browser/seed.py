@@ -47,7 +47,7 @@ def fill(folder: Path) -> dict[str, Any]:
     people.complete_onboarding(account.pk, by=BY, now=before)
     names = {"account": account.pk, **_cases(folder, account, before)}
     names |= {"migration": _migration(folder, account, now)}
-    names |= _invitations(account, now)
+    names |= _invitations(account, now) | _warm_up(folder, account, now)
     return {"cookies": cookies, "names": names | _tools(account, names["busy"], now)}
 
 
@@ -60,6 +60,42 @@ def _invitations(account: Any, now: datetime) -> dict[str, Any]:
     )
     used = users.invite("rina@desk.example", "Rina", staff_role="administrator", by=BY, now=now)
     return {"invitation": looked_at.token, "staff_invitation": used.token}
+
+
+def _warm_up(folder: Path, account: Any, now: datetime) -> dict[str, Any]:
+    """Have an IP warm up for ten days: Google takes more each day, Yahoo blocks today."""
+    from merpati.events import provider_days  # noqa: PLC0415
+    from merpati.events.store import EventStore  # noqa: PLC0415
+    from merpati.plans.warmup import actions  # noqa: PLC0415
+    from merpati.plans.warmup.step import WarmUp  # noqa: PLC0415
+    from merpati.sending.allowances_in_force import latest  # noqa: PLC0415
+    from merpati.sending.sending_ips import add_sending_ip  # noqa: PLC0415
+
+    address, store_path = "192.0.2.41", folder / "events.sqlite3"
+    began = now - timedelta(days=10)
+    ip = add_sending_ip(account.pk, address, "mta1.kirim.example", by=BY, now=began)
+    actions.start(account.pk, address, by=BY, now=began)
+
+    def count(moment: datetime, provider: str, sent: int, blocked: int = 0) -> None:
+        with EventStore(store_path) as store:
+            key = (address, provider_days.number_of(moment.date()), provider)
+            store._db.execute("BEGIN")
+            counts = [sent, sent, sent - blocked, 0, blocked, 0, 0, 0]
+            provider_days.add(store._db, {key: counts})
+            store._db.execute("COMMIT")
+
+    for number in range(11):
+        moment = began + timedelta(days=number)
+        warm_up = WarmUp(store_path)
+        EventStore(store_path).close()
+        warm_up.step(moment, moment)
+        levels = {row.provider: row.messages for row in latest([ip.pk])}
+        is_today = number == 10
+        count(moment, "google", levels.get("google", 100))
+        to_yahoo = levels.get("yahoo", 100) // (3 if is_today else 1)
+        count(moment, "yahoo", to_yahoo, blocked=to_yahoo // 3 if is_today else 0)
+        warm_up.step(moment, moment)
+    return {"sending_ip": address}
 
 
 def _user(account: Any, role: str, name: str, language: str, now: datetime) -> Any:

@@ -22,6 +22,7 @@ from merpati.console.views import (
     parts,
     preferences,
     search,
+    warmup,
 )
 
 handler400 = "merpati.console.views.errors.not_understood"
@@ -61,6 +62,10 @@ urlpatterns = [
     path("migrations/<int:number>", migrations.show, name="migration"),
     path("migrations/<int:number>/<slug:name>", migrations.act),
     path("calendar/<slug:zone>", calendar.show, name="calendar"),
+    path("warm-up", warmup.show_all, name="warm-up"),
+    path("warm-up/<str:address>", warmup.show, name="warm-up-ip"),
+    path("alerts", warmup.show_alerts, name="alerts"),
+    path("alerts/<int:alert_id>/seen", warmup.alert_seen),
     path("search", search.show, name="search"),
     path("shortcuts", search.shortcuts, name="shortcuts"),
     path("shortcuts/switch", search.switch_shortcuts, name="switch-shortcuts"),

@@ -16,6 +16,7 @@ from merpati.console.views.desk import (
     people,
     queue,
     reports,
+    warmup,
 )
 
 _CASE = "desk/cases/<int:number>"
@@ -47,6 +48,11 @@ urlpatterns = [
     path(f"{_ACCOUNT}/call-back", call_backs.show),
     path(f"{_CALL_BACK}/move", call_backs.move),
     path(f"{_CALL_BACK}/cancel", call_backs.cancel),
+    path(f"{_ACCOUNT}/warm-up", warmup.show_all, name="desk-warm-up"),
+    path(f"{_ACCOUNT}/warm-up/<str:address>", warmup.show, name="desk-warm-up-ip"),
+    path(f"{_ACCOUNT}/warm-up/<str:address>/override", warmup.override),
+    path("desk/alerts", warmup.show_alerts, name="desk-alerts"),
+    path("desk/alerts/<int:alert_id>/seen", warmup.alert_seen),
     path("desk/mail", mail.show, name="desk-mail"),
     path(f"{_MAIL}/attach", mail.attach),
     path(f"{_MAIL}/open", mail.open_case),

@@ -1,0 +1,1 @@
+"""Warm-up on the console: what both sides' pages of it show."""

@@ -1,0 +1,37 @@
+"""Alerts in words, in the language that is active."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext
+
+from merpati.events.alerts import Kind
+from merpati.events.models import Alert
+from merpati.providers.directory import directory
+
+
+def in_words(alert: Alert) -> str:
+    """Return what happened, and what was done about it."""
+    facts: dict[str, Any] = dict(alert.facts)
+    known = directory().get(str(facts.get("provider", "")))
+    if known is not None:
+        facts["provider"] = known.name.partition(" (")[0]
+    match Kind(alert.kind):
+        case Kind.PROVIDER_BLOCK:
+            return (
+                gettext(
+                    "%(provider)s blocks mail from %(sending_ip)s: %(blocked)s of %(attempted)s "
+                    "attempts of the day were refused. Nothing more goes there until midnight "
+                    "UTC; all other providers go on."
+                )
+                % facts
+            )
+        case Kind.WARMUP_STALLED:
+            return (
+                gettext(
+                    "The warm-up of %(sending_ip)s stood at stage %(stage)s for ten days, so it "
+                    "was switched off, as SparkPost does."
+                )
+                % facts
+            )
