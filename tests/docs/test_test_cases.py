@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-CASE = re.compile(r"\b[DSRHTFMWXL]\d{1,2}\b")
+CASE = re.compile(r"\b[DSRHTFMWXLZ]\d{1,2}\b")
 ROW = re.compile(r"^\| ([A-Z]\d+) \| [^|]+ \| ([^|]+) \|$", re.MULTILINE)
 
 

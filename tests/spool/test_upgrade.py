@@ -34,14 +34,9 @@ def batch(campaign_id: str | None, text: str, due_at: int = NINE_O_CLOCK) -> byt
 def make_older(folder: Path, layout: int) -> None:
     """Bring a shard's file back to an older layout."""
     with closing(sqlite3.connect(folder / "01.sqlite3")) as db:
-        db.execute("ALTER TABLE queue DROP COLUMN tier")
-        db.execute("ALTER TABLE message DROP COLUMN bucket")
-        db.execute("DROP TABLE allowance")
-        db.execute(
-            "CREATE TABLE allowance (sending_ip TEXT PRIMARY KEY, day INTEGER NOT NULL,"
-            " granted INTEGER NOT NULL) WITHOUT ROWID"
-        )
-        db.execute("INSERT INTO allowance VALUES ('192.0.2.10', 20000, 150)")
+        db.execute("ALTER TABLE message DROP COLUMN starts_at")
+        if layout < 5:
+            _make_4(db)
         if layout < 4:
             db.execute("ALTER TABLE content DROP COLUMN starts_at")
             db.execute("ALTER TABLE cancellation DROP COLUMN transmission_id")
@@ -53,6 +48,30 @@ def make_older(folder: Path, layout: int) -> None:
             db.execute("DROP TABLE cancellation")
         db.execute(f"PRAGMA user_version = {layout}")
         db.commit()
+
+
+def _make_4(db: sqlite3.Connection) -> None:
+    db.execute("ALTER TABLE queue DROP COLUMN tier")
+    db.execute("ALTER TABLE message DROP COLUMN bucket")
+    db.execute("DROP TABLE allowance")
+    db.execute(
+        "CREATE TABLE allowance (sending_ip TEXT PRIMARY KEY, day INTEGER NOT NULL,"
+        " granted INTEGER NOT NULL) WITHOUT ROWID"
+    )
+    db.execute("INSERT INTO allowance VALUES ('192.0.2.10', 20000, 150)")
+
+
+async def test_layout_5_goes_on_with_what_was_scheduled(tmp_path: Path) -> None:
+    shard = Shard(tmp_path, 1, SystemClock())
+    await shard.append(batch(None, "a"))
+    await shard.close()
+    make_older(tmp_path, 5)
+    shard = Shard(tmp_path, 1, SystemClock())
+    later = NINE_O_CLOCK + 5 * HOUR
+    await shard.append(batch(None, "a", due_at=later))  # of a batch that started before
+    starts = {one.message_id: one.starts_at for one in await everything(shard)}
+    assert starts == {1: NINE_O_CLOCK, 2: later}
+    await shard.close()
 
 
 async def test_layout_4_keeps_what_was_used_of_a_day_and_knows_nothing_of_who_waits(

@@ -80,6 +80,21 @@ class Content(msgspec.Struct, frozen=True, omit_defaults=True):
     variants: dict[str, Variant] = {}
 
 
+class LocalHours(msgspec.Struct, frozen=True, array_like=True):
+    """When recipients of a transmission may be mailed, each by the wall clock where they are.
+
+    Minutes of the day. at: when it is to leave, None for no particular moment. quiet_from and
+    quiet_to: both or none; across midnight when the former is later. days: of the week, 0 for
+    Monday, none for all of them. is_kept: the quiet hours and days hold however often it is tried.
+    """
+
+    at: int | None = None
+    quiet_from: int | None = None
+    quiet_to: int | None = None
+    days: tuple[int, ...] = ()
+    is_kept: bool = True
+
+
 class Recipient(msgspec.Struct, frozen=True, array_like=True):
     """One envelope recipient with all that is its own (SparkPost's recipient object)."""
 
@@ -92,6 +107,8 @@ class Recipient(msgspec.Struct, frozen=True, array_like=True):
     return_path: str | None = None
     rcpt_type: str = ""  # "cc", "bcc", "archive"; "" for a To recipient
     language: str = ""  # BCP 47, as its sender wrote it; "": not known
+    time_zone: str = ""  # IANA; with `hours` the one that they count in
+    hours: LocalHours | None = None
 
 
 class MessageRow(msgspec.Struct, frozen=True, array_like=True):
@@ -117,7 +134,8 @@ class Batch(msgspec.Struct, frozen=True, array_like=True):
     policy_version: the sending policy it was validated against; no row is picked before the worker
     holds that version. fingerprint: hash of the request body, compared when `idempotency_key`
     comes again. size: recipients including suppressed ones, so the number of message ids taken.
-    starts_at: the moment it was scheduled for, 0 for at once; a message's life counts from then.
+    starts_at: the moment it was scheduled for, 0 for at once; a message's life counts from then, or
+    from its own `due_at` if that is later (recipients have local hours).
     """
 
     account_id: int

@@ -32,6 +32,7 @@ from merpati.delivery.lanes import Lanes
 from merpati.delivery.last_look import LastLook
 from merpati.delivery.learned_pace import Learned
 from merpati.delivery.lessons import LaneKey, Lessons
+from merpati.delivery.local_hours import follow_zone_rules
 from merpati.delivery.local_policy import LocalPolicy
 from merpati.delivery.metering import Meter
 from merpati.delivery.mta_sts import Policies
@@ -454,6 +455,7 @@ class Engine:
             try:
                 await self._pace_memory.restore(home)
                 await home.learn()
+                await follow_zone_rules(home, self.options.zone_rules, self.clock)
                 return
             except SpoolUnavailable as error:
                 home.trouble = error.reason

@@ -25,6 +25,7 @@ from merpati.spool.shapes import (
     Postponed,
     QueueDepth,
     QueueKey,
+    Scheduled,
     SpooledMessage,
 )
 
@@ -91,6 +92,17 @@ class Spool(Protocol):
 
     async def paces(self) -> list[LanePace]:
         """Return what was kept about the pace of lanes."""
+
+    async def zone_rules(self) -> str:
+        """Return by which edition of the time zones' rules mail is scheduled."""
+
+    async def keep_zone_rules(self, edition: str) -> None:
+        """Remember that edition."""
+
+    async def scheduled(
+        self, after: int, now: int, limit: int
+    ) -> tuple[int | None, list[Scheduled]]:
+        """Return how far was looked, and what is scheduled for later."""
 
     async def make_due(self, queue_id: int, now: int, last_ip: str = "") -> int:
         """Have what a queue deferred tried again now; return how many it was."""

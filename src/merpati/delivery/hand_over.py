@@ -26,6 +26,7 @@ from merpati.delivery.feed import Feed, ShardFeeds
 from merpati.delivery.fresh_contents import FreshContents
 from merpati.delivery.last_look import LastLook, Suppressed, Unreadable
 from merpati.delivery.late import LateReport
+from merpati.delivery.local_hours import opens_at
 from merpati.delivery.options import Options
 from merpati.delivery.prepared import Budget, Prepared
 from merpati.delivery.ready_queue import ReadyQueue
@@ -270,12 +271,18 @@ class HandOver:
         return prepared, left
 
     def _in_time(self, picks: Sequence[Pick]) -> Sequence[Pick]:
-        """Return what is not stopped for being late; that has ended, or was put off."""
+        """Return what may leave now: neither late nor in quiet hours; the rest has ended or waits.
+
+        What waited for an allowance, or for anything else, may have come into quiet hours.
+        """
         if all(row.starts_at <= row.injected_at for _, row in picks):
             return picks  # nothing of it was scheduled
         now = self._clock.now()
         in_time = []
         for feed, row in picks:
+            if (until := opens_at(row, now)) > now:
+                self._verdicts.wait_for_hours(feed, row, until)
+                continue
             self._late_report.note(feed.home.shard.number, row, now)
             stopped = self._late.judge(row, self._verdicts.schedule(row).life_ms, now)
             if stopped is None:

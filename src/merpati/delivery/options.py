@@ -26,7 +26,7 @@ class Options:
     missing_ip_recheck: how often an address that is not on the host is looked for again.
     patience: failed connection attempts in a row before the message at the head is deferred; until
     then mail only waits, so that a receiver's restart costs nobody a retry of 20 minutes. retry: of
-    accounts that have no schedule of their own.
+    accounts that have no schedule of their own. zone_rules: the edition of the time zones' rules.
     """
 
     dns_servers: tuple[str, ...] = ()
@@ -55,4 +55,5 @@ class Options:
     longest_backoff: float = 300.0
     retry: RetrySchedule = field(default_factory=RetrySchedule)
     late: LateRule = field(default_factory=LateRule)
+    zone_rules: str = ""
     timeouts: Timeouts = field(default_factory=Timeouts)

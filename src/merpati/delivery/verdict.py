@@ -18,6 +18,7 @@ from merpati.delivery import events
 from merpati.delivery.events import Attempt, Way
 from merpati.delivery.feed import Feed
 from merpati.delivery.late import Dropped, Held
+from merpati.delivery.local_hours import opens_at
 from merpati.delivery.outcome import (
     Bounced,
     Deferred,
@@ -121,6 +122,8 @@ class Verdicts:
                 binds: bool | None = outcome.reading is not None and outcome.reading.scope.binds
                 if attempt.way.egress:
                     binds = None  # an old provider's words are about no IP of ours
+                # Also beyond the end of its life: then its last attempt is made when they end.
+                due_at = opens_at(row, due_at)
                 put_off = Postponed(row.message_id, due_at, True, last_ip, note, binds)
                 event = events.delayed(attempt, outcome)
                 self._settlers[feed.home.shard.number].postpone(feed.queue_id, put_off, event)
@@ -168,6 +171,11 @@ class Verdicts:
                 note = f"[internal] {why}" if why and not row.note else None
                 put_off = Postponed(row.message_id, due_at, attempted=False, note=note)
                 self._settlers[feed.home.shard.number].put_off(feed.queue_id, put_off)
+
+    def wait_for_hours(self, feed: Feed, row: SpooledMessage, until: int) -> None:
+        """Put off a message that waited into its recipient's quiet hours; that is no attempt."""
+        put_off = Postponed(row.message_id, until, attempted=False)
+        self._settlers[feed.home.shard.number].put_off(feed.queue_id, put_off)
 
     def suppress(self, feed: Feed, row: SpooledMessage, ip_pool: str, source: str) -> None:
         """Settle a message whose recipient was suppressed while it waited."""

@@ -19,6 +19,7 @@ from merpati.adapters import codec
 from merpati.adapters.clock import Clock, SystemClock
 from merpati.adapters.crypto import SecretBox
 from merpati.adapters.rpc import Handler, RpcError, RpcServer
+from merpati.adapters.time_zones import rules_edition
 from merpati.contracts.metrics import WorkerMetrics
 from merpati.contracts.queues import Retry
 from merpati.contracts.sending_policy import SendingPolicy
@@ -63,6 +64,7 @@ def options_of(settings: Settings) -> Options:
         retry=RetrySchedule(
             first_ms=delivery.retry_seconds * 1000, life_ms=delivery.expire_seconds * 1000
         ),
+        zone_rules=rules_edition(),
         late=LateRule(LatePolicy(delivery.late), delivery.late_seconds * 1000),
     )
 

@@ -13,7 +13,7 @@ import threading
 from dataclasses import dataclass, field
 
 from merpati.accounts.keys import KeyIdentity, authenticate
-from merpati.accounts.models import Account
+from merpati.accounts.models import Account, ServiceTimeZone
 from merpati.accounts.trusted_networks import TrustedNetworks, trusted_networks
 from merpati.adapters.clock import Clock
 from merpati.sending import policy
@@ -37,6 +37,7 @@ class SendingAccount:
     """What an account may send with, under one policy version.
 
     knows_engagement: its messages have tiers (`engagement.py`); else nothing is looked up.
+    time_zone: IANA name, of its Service Time Zone.
     """
 
     account_id: int
@@ -46,6 +47,7 @@ class SendingAccount:
     verified_domains: frozenset[str]
     pools: dict[str, PoolEntry]  # by slug
     knows_engagement: bool = False
+    time_zone: str = "UTC"
 
     def pool(self, name: str | None) -> PoolEntry | None:
         """Return the pool a request names, `default` for None; None when there is no such pool."""
@@ -148,4 +150,5 @@ def _load(account_id: int, version: int) -> SendingAccount:
         verified_domains=frozenset(domains.values_list("domain", flat=True)),
         pools=pools,
         knows_engagement=knows_engagement(account_id),
+        time_zone=ServiceTimeZone(account.service_time_zone).iana,
     )

@@ -54,6 +54,13 @@ from merpati.sending.language_variants import (
     checked_variants,
     language_trouble,
 )
+from merpati.sending.local_hours import (
+    ZONE_CHARACTERS,
+    LocalPlan,
+    LocalTime,
+    LocalTimeTold,
+    plan,
+)
 from merpati.sending.suppression import suppressed_among
 from merpati.spool.errors import SpoolError
 from merpati.spool.message_name import name_of
@@ -102,6 +109,7 @@ class TransmissionRequest:
     and `sender` and `subject` say what its header says. message_key: left side of Message-ID, of a
     transmission to one recipient, so that its sender knows it beforehand; "": made here.
     language: of the texts, BCP 47, "" for none; variants: what is said in others, by tag.
+    local_time: when recipients may be mailed, each by their own clock, from `start_time` on.
     """
 
     sender: Mailbox
@@ -131,15 +139,20 @@ class TransmissionRequest:
     message_key: str = ""
     language: str = ""
     variants: Mapping[str, Variant] = field(default_factory=dict)
+    local_time: LocalTime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TransmissionAccepted:
-    """What became of a transmission; suppressed recipients count as accepted."""
+    """What became of a transmission; suppressed recipients count as accepted.
+
+    local_time: None when it asked for no local hours.
+    """
 
     transmission_id: str
     accepted: int
     rejected: Sequence[RejectedRecipient]
+    local_time: LocalTimeTold | None = None
 
 
 class Spool(Protocol):
@@ -160,17 +173,22 @@ class _Addressee(NamedTuple):
     recipient: Recipient
     packed: bytes
     domain: str
+    due_at: int
 
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """A transmission that nothing stands in the way of; who is suppressed is not known yet."""
+    """A transmission that nothing stands in the way of; who is suppressed is not known yet.
+
+    starts_at: 0 for at once; first_at: when the first message leaves, later with local hours.
+    """
 
     request: TransmissionRequest
     account: SendingAccount
     transmission_id: str
     injected_at: int
     starts_at: int
+    first_at: int
     pool: PoolEntry
     sender: Mailbox
     sending_domain: str
@@ -270,13 +288,18 @@ def validate(
     pool = _pool(request, account)
     injected_at = _milliseconds(now)
     starts_at = _starts_at(request, now, schedule_ahead)
-    addressees, rejected = _addressees(request, account)
+    hours = _local_plan(request, account, starts_at or injected_at)
+    if hours is not None:  # it is scheduled, be it for this very moment
+        starts_at = starts_at or injected_at + 1
+    addressees, rejected = _addressees(request, account, hours, starts_at or injected_at)
+    moments = [addressee.due_at for addressee in addressees] if hours is not None else []
     return Validated(
         request=request,
         account=account,
         transmission_id=transmission_id,
         injected_at=injected_at,
         starts_at=starts_at,
+        first_at=min(moments, default=starts_at),
         pool=pool,
         sender=sender,
         sending_domain=sending_domain,
@@ -290,7 +313,14 @@ def validate(
             sender=sender,
             sending_domain=sending_domain,
         ),
-        answer=reply(TransmissionAccepted(transmission_id, len(addressees), rejected)),
+        answer=reply(
+            TransmissionAccepted(
+                transmission_id,
+                len(addressees),
+                rejected,
+                None if hours is None else hours.told(moments),
+            )
+        ),
     )
 
 
@@ -354,9 +384,7 @@ def _prepared(
         injected_at=one.injected_at,
         size=len(addressees),
         content=one.content,
-        messages=_rows(
-            account.account_id, addressees, suppressed, one.starts_at or one.injected_at, tiers
-        ),
+        messages=_rows(account.account_id, addressees, suppressed, tiers),
         injection=codec.pack(
             Injection(
                 account_id=account.account_id,
@@ -371,7 +399,7 @@ def _prepared(
                 transactional=request.transactional,
                 metadata=request.metadata,
                 recv_method=request.recv_method,
-                starts_at=one.starts_at,
+                starts_at=one.first_at,
                 description=request.description,
             )
         ),
@@ -536,12 +564,21 @@ def _starts_at(request: TransmissionRequest, now: datetime, schedule_ahead: time
     return _milliseconds(start)
 
 
+def _local_plan(
+    request: TransmissionRequest, account: SendingAccount, not_before: int
+) -> LocalPlan | None:
+    if request.local_time is None:
+        return None
+    moment = datetime.fromtimestamp(not_before / 1000, UTC)
+    return plan(request.local_time, account.time_zone, moment, transactional=request.transactional)
+
+
 def _milliseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
 def _addressees(
-    request: TransmissionRequest, account: SendingAccount
+    request: TransmissionRequest, account: SendingAccount, hours: LocalPlan | None, due_at: int
 ) -> tuple[list[_Addressee], list[RejectedRecipient]]:
     """Return who can be sent to, and who cannot. Raises NoValidRecipient when nobody can."""
     addressees: list[_Addressee] = []
@@ -550,7 +587,7 @@ def _addressees(
         judged = (
             recipient
             if isinstance(recipient, RejectedRecipient)
-            else _addressee(recipient, account)
+            else _addressee(recipient, account, hours, due_at)
         )
         if isinstance(judged, _Addressee):
             addressees.append(judged)
@@ -561,7 +598,9 @@ def _addressees(
     return addressees, rejected
 
 
-def _addressee(recipient: Recipient, account: SendingAccount) -> _Addressee | RejectedRecipient:
+def _addressee(
+    recipient: Recipient, account: SendingAccount, hours: LocalPlan | None, due_at: int
+) -> _Addressee | RejectedRecipient:
     found = envelope_address(recipient.rcpt_to)
     if found is None:
         return RejectedRecipient(f"invalid recipient address.email: {recipient.rcpt_to[:320]}")
@@ -571,12 +610,16 @@ def _addressee(recipient: Recipient, account: SendingAccount) -> _Addressee | Re
     rcpt_to, domain = found
     if rcpt_to is not recipient.rcpt_to:
         recipient = msgspec.structs.replace(recipient, rcpt_to=rcpt_to)
+    if hours is not None:
+        recipient, due_at = hours.placed(recipient)
     try:
         packed = codec.pack(recipient)
     except OverflowError:
         return RejectedRecipient("metadata and substitution_data: integers must fit 64 bits")
     wrong = _too_large(recipient, len(packed))
-    return _Addressee(recipient, packed, domain) if wrong is None else RejectedRecipient(wrong)
+    return (
+        _Addressee(recipient, packed, domain, due_at) if wrong is None else RejectedRecipient(wrong)
+    )
 
 
 def _wrong_with(recipient: Recipient, account: SendingAccount) -> str | None:
@@ -587,6 +630,8 @@ def _wrong_with(recipient: Recipient, account: SendingAccount) -> str | None:
         return "address.header_to must not contain line breaks or control characters"
     if (wrong := language_trouble(recipient.language)) is not None:
         return wrong
+    if len(recipient.time_zone) > ZONE_CHARACTERS:
+        return f"time_zone has more than {ZONE_CHARACTERS} characters; write it as Asia/Jakarta"
     if recipient.return_path is not None:
         found = envelope_address(recipient.return_path)
         ascii_only = recipient.return_path.isascii()
@@ -609,14 +654,13 @@ def _rows(
     account_id: int,
     addressees: Sequence[_Addressee],
     suppressed: Sequence[str | None],
-    due_at: int,
     tiers: Mapping[str, int] | None,
 ) -> list[MessageRow]:
     return [
         MessageRow(
             index,
             addressee.domain,
-            due_at,
+            addressee.due_at,
             addressee.packed,
             tier=0 if tiers is None else tiers.get(addressee.recipient.rcpt_to, NEVER),
             bucket=bucket_of(account_id, addressee.recipient.rcpt_to),

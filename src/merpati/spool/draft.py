@@ -129,7 +129,10 @@ class Draft:
         for one in postponed:
             if one.message_id in self.live:
                 bound = None if one.is_bound is None else int(one.is_bound)
-                change = (one.due_at, int(one.attempted), one.last_ip, _one_line(one.note), bound)
+                change = (
+                    *(one.due_at, int(one.attempted), one.last_ip, _one_line(one.note)),
+                    *(bound, one.starts_at),
+                )
                 self.postponed.setdefault(one.message_id, []).append(change)
             else:
                 gone.add(one.message_id)
@@ -139,15 +142,19 @@ class Draft:
             self._record(JournalKind.EVENTS, 0, pack(list(events)))
 
     def postponements(self) -> Iterable[tuple[object, ...]]:
-        """Return (id, due_at, attempts made, last_ip, note, bound); some may be settled by now."""
+        """Return (id, due_at, attempts made, last_ip, note, bound, starts_at).
+
+        Some may be settled by now.
+        """
         for message_id, changes in self.postponed.items():
-            last_ip = note = bound = None
-            for _, _, ip_now, note_now, bound_now in changes:
+            last_ip = note = bound = start = None
+            for _, _, ip_now, note_now, bound_now, start_now in changes:
                 last_ip = last_ip if ip_now is None else ip_now
                 note = note if note_now is None else note_now
                 bound = bound if bound_now is None else bound_now
+                start = start if start_now is None else start_now
             attempts = sum(1 for change in changes if change[1])
-            yield message_id, changes[-1][0], attempts, last_ip, note, bound
+            yield message_id, changes[-1][0], attempts, last_ip, note, bound, start
 
     def unneeded(self) -> list[int]:
         """Return the contents that no message needs any more."""
@@ -181,6 +188,7 @@ class Draft:
     def _add_messages(self, batch: Batch, base_id: int, content_id: int) -> None:
         is_alone = len(batch.messages) == 1
         is_handed_over = len(batch.messages) <= HANDED_OVER
+        batch_starts_at = batch.starts_at or batch.injected_at
         queue_of: dict[tuple[str, int], int] = {}
         for row in batch.messages:
             kind = (row.domain, row.tier)
@@ -190,8 +198,9 @@ class Draft:
                     QueueKey(batch.account_id, batch.pool_id, *kind)
                 )
             message_id, due_at = base_id + row.index, row.due_at
+            own_start = due_at if due_at > batch_starts_at else 0
             self.messages.append(
-                (message_id, queue_id, due_at, content_id, row.recipient, row.bucket)
+                (message_id, queue_id, due_at, content_id, row.recipient, row.bucket, own_start)
             )
             arrival = self.arrivals.get(queue_id)
             if arrival is None:
@@ -216,7 +225,7 @@ class Draft:
                         batch.transmission_id,
                         batch.injected_at,
                         batch.policy_version,
-                        batch.starts_at or batch.injected_at,
+                        own_start or batch_starts_at,
                         False,
                         is_alone,
                         row.bucket,

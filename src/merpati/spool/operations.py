@@ -78,6 +78,13 @@ class KeepPace:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepZoneRules:
+    """Remember by which edition of the time zones' rules mail is scheduled. Answer: None."""
+
+    edition: str
+
+
+@dataclass(frozen=True, slots=True)
 class MakeDue:
     """Have messages of a queue tried again now, not those that are scheduled. Answer: int.
 
@@ -102,7 +109,17 @@ class Sweep:
 
 
 Operation = (
-    Append | Record | Settle | Cancel | EndCancel | Reserve | KeepPace | MakeDue | Trim | Sweep
+    Append
+    | Record
+    | Settle
+    | Cancel
+    | EndCancel
+    | Reserve
+    | KeepPace
+    | KeepZoneRules
+    | MakeDue
+    | Trim
+    | Sweep
 )
 Answer = list[Accepted | SpoolError] | Grant | int | bool | None
 

@@ -15,7 +15,7 @@ import msgspec
 
 from merpati.adapters.codec import DecodeError, unpacker
 
-VERSION = 5
+VERSION = 6
 BUSY_TIMEOUT_MS = 5_000  # how long a foreign lock (an operator's sqlite3 shell) is waited for
 CHECKPOINT_PAGES = 4_000  # 16 MB of log: fewer, larger checkpoints than SQLite's 1,000
 HEAP_BYTES = 64 << 20  # for all shards of a process: caches then reuse pages before they are full
@@ -65,7 +65,8 @@ CREATE TABLE message (
   content_id INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
   last_ip TEXT NOT NULL DEFAULT '', note TEXT NOT NULL DEFAULT '', recipient BLOB NOT NULL,
   is_bound INTEGER NOT NULL DEFAULT 0,  -- 1: what the last attempt came to blames us
-  bucket INTEGER NOT NULL DEFAULT 0
+  bucket INTEGER NOT NULL DEFAULT 0,
+  starts_at INTEGER NOT NULL DEFAULT 0  -- later than its content's: its life counts from then
 );
 CREATE INDEX message_due ON message (queue_id, due_at);
 
@@ -214,8 +215,13 @@ def _to_5(db: sqlite3.Connection, _path: Path) -> None:
     db.execute("DROP TABLE allowance_4")
 
 
+def _to_6(db: sqlite3.Connection, _path: Path) -> None:
+    """Messages of one batch may each be scheduled for a moment of their own."""
+    db.execute("ALTER TABLE message ADD COLUMN starts_at INTEGER NOT NULL DEFAULT 0")
+
+
 def _statement(beginning: str) -> str:
     return next(one for one in TABLES.split(";\n") if beginning in one)
 
 
-_UPGRADES = {2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5}
+_UPGRADES = {2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5, 6: _to_6}

@@ -75,7 +75,7 @@ class Postponed(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A message that stays: when it is due again, and what the attempt left behind.
 
     attempted: count an attempt (False when it only moves to another way or moment).
-    last_ip, note, is_bound: None keeps what is stored; a note is cut at 200 characters.
+    last_ip, note, is_bound, starts_at: None keeps what is stored; a note is cut at 200 characters.
     """
 
     message_id: int
@@ -84,6 +84,17 @@ class Postponed(msgspec.Struct, frozen=True, array_like=True, gc=False):
     last_ip: str | None = None
     note: str | None = None
     is_bound: bool | None = None
+    starts_at: int | None = None
+
+
+class Scheduled(msgspec.Struct, frozen=True, array_like=True):
+    """A message that was never tried and is due later. not_before: what its batch started at."""
+
+    message_id: int
+    queue_id: int
+    due_at: int
+    not_before: int
+    recipient: bytes
 
 
 class Cancellation(msgspec.Struct, frozen=True, array_like=True):

@@ -21,6 +21,7 @@ from merpati.spool.operations import (
     Cancel,
     EndCancel,
     KeepPace,
+    KeepZoneRules,
     MakeDue,
     Record,
     Reserve,
@@ -35,6 +36,7 @@ from merpati.spool.shapes import (
     Postponed,
     QueueDepth,
     QueueKey,
+    Scheduled,
     ShardStatus,
     SpooledMessage,
 )
@@ -225,6 +227,29 @@ class Shard:
         if self._writer.store is None and not self._path.exists():
             return []
         found: list[LanePace] = await self._writer.submit(Store.paces)
+        return found
+
+    async def zone_rules(self) -> str:
+        """Return by which edition of the time zones' rules mail is scheduled, "" if unknown."""
+        if self._writer.store is None and not self._path.exists():
+            return ""
+        found: str = await self._writer.submit(Store.zone_rules)
+        return found
+
+    async def keep_zone_rules(self, edition: str) -> None:
+        """Remember by which edition of the time zones' rules mail is scheduled."""
+        await self._writer.submit(KeepZoneRules(edition))
+
+    async def scheduled(
+        self, after: int, now: int, limit: int
+    ) -> tuple[int | None, list[Scheduled]]:
+        """Look through `limit` messages behind an id; return the last id, and what is due later.
+
+        None when there was none to look at. Only what was scheduled and never tried.
+        """
+        found: tuple[int | None, list[Scheduled]] = await self._writer.submit(
+            lambda store: store.scheduled(after, now, limit)
+        )
         return found
 
     async def make_due(self, queue_id: int, now: int, last_ip: str = "") -> int:

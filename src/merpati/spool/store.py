@@ -27,6 +27,7 @@ from merpati.spool.operations import (
     Committed,
     EndCancel,
     KeepPace,
+    KeepZoneRules,
     MakeDue,
     Operation,
     Record,
@@ -36,7 +37,14 @@ from merpati.spool.operations import (
     Trim,
 )
 from merpati.spool.schema import CANCELLATIONS, connect
-from merpati.spool.shapes import Cancellation, LanePace, QueueDepth, QueueKey, SpooledMessage
+from merpati.spool.shapes import (
+    Cancellation,
+    LanePace,
+    QueueDepth,
+    QueueKey,
+    Scheduled,
+    SpooledMessage,
+)
 from merpati.spool.statements import ask, delete
 from merpati.spool.writing import (
     keep_pace,
@@ -57,7 +65,7 @@ _unpack_batch = unpacker(Batch).decode
 _DUE = """
 SELECT json_group_array(json_array(m.id, m.queue_id, m.due_at, m.content_id, m.attempts, m.last_ip,
   m.note, hex(m.recipient), c.account_id, c.transmission_id, c.injected_at, c.policy_version,
-  c.starts_at, m.is_bound, c.refs = 1, m.bucket))
+  max(c.starts_at, m.starts_at), m.is_bound, c.refs = 1, m.bucket))
 FROM (
   SELECT * FROM (
     SELECT * FROM message WHERE queue_id = :queue AND due_at = :after_due AND id > :after_id
@@ -74,11 +82,19 @@ WITH step AS (
   SELECT * FROM message WHERE id > :after AND id < :before ORDER BY id LIMIT :limit)
 SELECT json_array((SELECT max(id) FROM step), (SELECT json_group_array(json_array(m.id, m.queue_id,
   m.due_at, m.content_id, m.attempts, m.last_ip, m.note, hex(m.recipient), c.account_id,
-  c.transmission_id, c.injected_at, c.policy_version, c.starts_at, m.is_bound, c.refs = 1,
-  m.bucket))
+  c.transmission_id, c.injected_at, c.policy_version, max(c.starts_at, m.starts_at), m.is_bound,
+  c.refs = 1, m.bucket))
 FROM step m CROSS JOIN content c ON c.id = m.content_id
 WHERE c.account_id = :account AND iif(:transmission = '', c.campaign_id = :campaign,
   c.transmission_id = :transmission)))
+"""
+_SCHEDULED = """
+WITH step AS (
+  SELECT * FROM message WHERE id > :after ORDER BY id LIMIT :limit)
+SELECT json_array((SELECT max(id) FROM step), (SELECT json_group_array(json_array(m.id, m.queue_id,
+  m.due_at, c.starts_at, hex(m.recipient)))
+FROM step m CROSS JOIN content c ON c.id = m.content_id
+WHERE m.due_at > :now AND m.attempts = 0 AND m.note = '' AND c.starts_at > c.injected_at))
 """
 _RECIPIENT = 7  # the field that comes as hexadecimal digits
 
@@ -234,6 +250,22 @@ class Store:
             row[_RECIPIENT] = bytes.fromhex(row[_RECIPIENT])
         return last, [SpooledMessage(*row) for row in rows]
 
+    def zone_rules(self) -> str:
+        """Return by which edition of the time zones' rules mail is scheduled, "" if unknown."""
+        row = self._db.execute("SELECT value FROM meta WHERE name = 'zone_rules'").fetchone()
+        return "" if row is None else str(row[0])
+
+    def scheduled(self, after: int, now: int, limit: int) -> tuple[int | None, list[Scheduled]]:
+        """Look through `limit` messages behind an id; return the last id, and what is due later.
+
+        None: there was none to look at. Only what was scheduled and never tried.
+        """
+        last, rows = ask(self._db, _SCHEDULED, {"after": after, "now": now, "limit": limit})
+        return last, [
+            Scheduled(message_id, queue_id, due_at, not_before, bytes.fromhex(recipient))
+            for message_id, queue_id, due_at, not_before, recipient in rows
+        ]
+
     # What is written.
 
     def commit(self, operations: Sequence[Operation]) -> Committed:
@@ -316,6 +348,8 @@ class Store:
                 return reserve(self._db, operation)
             case KeepPace():
                 keep_pace(self._db, operation)
+            case KeepZoneRules(edition):
+                self._db.execute("INSERT OR REPLACE INTO meta VALUES ('zone_rules', ?)", (edition,))
             case MakeDue():
                 return make_due(self._db, operation)
             case Trim(seq):

@@ -120,7 +120,11 @@ def _add(db: sqlite3.Connection, draft: Draft) -> None:
         draft.contents,
     )
     insert(db, "body (content_id, data)", draft.bodies)
-    insert(db, "message (id, queue_id, due_at, content_id, recipient, bucket)", draft.messages)
+    insert(
+        db,
+        "message (id, queue_id, due_at, content_id, recipient, bucket, starts_at)",
+        draft.messages,
+    )
     insert(db, "journal (seq, kind, base_id, payload)", draft.journal)
     insert(
         db,
@@ -153,7 +157,8 @@ def _postpone(db: sqlite3.Connection, draft: Draft) -> None:
             " attempts = attempts + json_extract(j.value, '$[2]'),"
             " last_ip = coalesce(json_extract(j.value, '$[3]'), last_ip),"
             " note = coalesce(json_extract(j.value, '$[4]'), note),"
-            " is_bound = coalesce(json_extract(j.value, '$[5]'), is_bound)"
+            " is_bound = coalesce(json_extract(j.value, '$[5]'), is_bound),"
+            " starts_at = coalesce(json_extract(j.value, '$[6]'), starts_at)"
             " FROM json_each(?) j WHERE message.id = json_extract(j.value, '$[0]')",
             (json_text(changes),),
         )

@@ -24,6 +24,18 @@ class ServiceTimeZone(models.TextChoices):
     US_PACIFIC = "us-pacific", "US Pacific"
     UK = "uk", "UK"
 
+    @property
+    def iana(self) -> str:
+        """The zone's name in the IANA database."""
+        return _IANA[self.value]
+
+
+_IANA = {
+    "us-eastern": "America/New_York",
+    "us-pacific": "America/Los_Angeles",
+    "uk": "Europe/London",
+}
+
 
 class Account(models.Model):
     """A customer: its order form, and the spool shard that holds all its mail."""

@@ -24,6 +24,7 @@ from merpati.contracts.batch import Attachment, Mailbox, Recipient, Variant
 from merpati.sending.address import split_mailbox
 from merpati.sending.injection import EXPRESSION, TAGS_PER_RECIPIENT, TransmissionRequest
 from merpati.sending.injection_errors import RejectedRecipient
+from merpati.sending.local_hours import LocalTime
 
 DESCRIPTION_BYTES = 1024
 
@@ -43,6 +44,7 @@ class _Recipient(msgspec.Struct):
     metadata: _Json | None = None
     substitution_data: _Json | None = None
     language: str | None = None  # ours
+    time_zone: str | None = None  # ours
 
 
 class _StoredList(msgspec.Struct):
@@ -78,6 +80,18 @@ class _Content(msgspec.Struct, rename={"sender": "from"}):
     variants: dict[str, Variant] | None = None  # ours, by language
 
 
+class _QuietHours(msgspec.Struct, rename={"from_": "from"}):
+    from_: str | None = None
+    to: str | None = None
+
+
+class _LocalTime(msgspec.Struct):
+    at: str | None = None
+    quiet_hours: _QuietHours | None = None
+    days: list[str] | None = None
+    time_zone: str | None = None
+
+
 class _Options(msgspec.Struct):
     start_time: str | None = None
     open_tracking: bool | None = None  # tracking comes in a later version; the type is checked
@@ -90,6 +104,7 @@ class _Options(msgspec.Struct):
     inline_css: bool | None = None
     perform_substitutions: bool | None = None
     dkim_key: str | None = None
+    local_time: _LocalTime | None = None  # ours
 
 
 class _Override(msgspec.Struct, rename={"sender": "from"}):
@@ -152,6 +167,7 @@ def read_transmission(
         fingerprint=fingerprint,
         language=content.language or "",
         variants=content.variants or {},
+        local_time=_local_time(options.local_time),
     )
 
 
@@ -342,6 +358,16 @@ def _recipient(raw: msgspec.Raw) -> Recipient | RejectedRecipient:
         tags=sent.tags[:TAGS_PER_RECIPIENT] if sent.tags else [],
         return_path=sent.return_path.strip() or None if sent.return_path else None,
         language=sent.language.strip() if sent.language else "",
+        time_zone=sent.time_zone.strip() if sent.time_zone else "",
+    )
+
+
+def _local_time(sent: _LocalTime | None) -> LocalTime | None:
+    if sent is None:
+        return None
+    quiet = sent.quiet_hours
+    return LocalTime(
+        sent.at, None if quiet is None else (quiet.from_, quiet.to), sent.days, sent.time_zone
     )
 
 

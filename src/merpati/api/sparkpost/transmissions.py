@@ -145,6 +145,16 @@ def _reply(accepted: TransmissionAccepted, limit: int | None) -> bytes:
         "total_accepted_recipients": accepted.accepted,
         "total_rejected_recipients": len(accepted.rejected),
     }
+    if (local := accepted.local_time) is not None:
+        told["local_time"] = {
+            "first_at": local.first_at.isoformat(timespec="seconds"),
+            "last_at": local.last_at.isoformat(timespec="seconds"),
+            "time_zone": local.time_zone,
+            "recipients_without": [
+                {"time_zone": zone or None, "recipients": count}
+                for zone, count in local.unplaced.items()
+            ],
+        }
     if not accepted.rejected:
         return codec.json_bytes({"results": told})
     if limit != 0:
