@@ -12,7 +12,7 @@ import pytest
 
 from merpati.contracts.event import Event, EventType, Settlement
 from merpati.events.digest import Digest
-from merpati.events.provider_days import ProviderDay, provider_days
+from merpati.events.provider_days import ProviderDay, old_way, provider_days
 from merpati.events.store import EventStore, reading
 from tests.support.journal import HOUR, NINE_O_CLOCK, Journal, event
 
@@ -41,6 +41,16 @@ def days_after(path: Path, *steps: list[Event], **wanted: Any) -> list[ProviderD
             last = digest.last_seq
     with reading(path) as db:
         return list(provider_days(db, [IP], **({"since": SUNDAY} | wanted)))
+
+
+def test_mail_by_an_old_provider_counts_for_its_account_and_pool(tmp_path: Path) -> None:
+    fields = {"sending_ip": "", "egress": "old", "ip_pool": "news"}
+    by_old = said(EventType.DELIVERY, 250, 0, **fields)
+    path = tmp_path / "events.sqlite3"
+    assert days_after(path, [DELIVERED, by_old, by_old])[0].delivered == 1
+    with reading(path) as db:
+        (row,) = provider_days(db, [old_way(by_old.account_id, "news")], SUNDAY)
+    assert (row.provider, row.offered, row.delivered) == ("gmail", 2, 2)
 
 
 @pytest.mark.parametrize(

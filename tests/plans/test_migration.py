@@ -207,6 +207,15 @@ def test_a_share_holds_itself_back_after_a_block_and_others_go_on(
     assert _cell(migration, "t-online").share == WHOLE
 
 
+def test_more_mail_than_was_planned_moves_a_smaller_share(account: Account, events: Path) -> None:
+    migration = _running(account)
+    _sent(events, old_way(account.pk, "default"), TODAY, "google", delivered=1_800)
+    tomorrow = NOW + timedelta(days=1)
+    _at(Migrations(events), tomorrow)
+    day = _cell(migration, "google").days.get(day=tomorrow.date())
+    assert day.share == WHOLE * day.facts["allowance"] // 1_800
+
+
 def test_progress_counts_ours_and_the_old_way_by_provider_and_day(
     account: Account, events: Path
 ) -> None:

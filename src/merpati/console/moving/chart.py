@@ -17,11 +17,8 @@ WIDTH, HEIGHT = 760, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 8, 12, 28
 _GAP = 0.2  # of a day's width, between bars
 _TICKS = 4
-_CELL, _ROW, _NAME = (
-    10,
-    22,
-    150,
-)  # of the heat map: least width of a day, height of a row, width of its name
+# Of the heat map: least width of a day, height of a row, width of its name.
+_CELL, _ROW, _NAME = 10, 22, 150
 _STEPS = 5  # shades of the heat map
 _MUCH_REFUSED = 0.1
 

@@ -10,6 +10,7 @@ import logging
 import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
@@ -99,7 +100,7 @@ def _decision(
         return ShareDecision(cell.share, ShareKind.NOT_YET, facts)
     yesterday = one.on(today - _DAY)
     return decide(
-        demand,
+        replace(demand, messages_per_day=_busiest(one, today)),
         (today - cell.starts_on).days + 1,
         cell.share,
         allowance=allowance,
@@ -107,6 +108,12 @@ def _decision(
         yesterday=yesterday.as_day(today - _DAY, allowance) if yesterday.attempted else None,
         held_because=cell.held_because,
     )
+
+
+def _busiest(one: CellProgress, today: date) -> int:
+    """Return the messages of a busy day: as planned, or of the last week when those were more."""
+    week = [one.on(today - number * _DAY) for number in range(1, 8)]
+    return max(one.cell.messages_per_day, *(sent.ours + sent.old for sent in week))
 
 
 def _keep(
