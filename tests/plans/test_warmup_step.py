@@ -243,8 +243,10 @@ def test_the_target_that_was_set_is_never_passed(
     assert (level_on(TUESDAY).messages, level_on(TUESDAY).reason["kind"]) == (160, "target")
 
 
-def test_a_smart_host_has_no_allowance(ip: SendingIp, send: Send, events_file: Path) -> None:
+def test_a_static_route_is_a_provider_of_its_own(
+    ip: SendingIp, send: Send, events_file: Path
+) -> None:
+    """The engine limits it like any other, so it has to grow like any other."""
     send(MONDAY, 100, "route:relay.example:25")
-    send(TUESDAY, 100, "route:relay.example:25", blocked=90)
     WarmUp(events_file).step(NOON, NOON)
-    assert not ProviderAllowance.objects.exists()
+    assert level_on(TUESDAY, "route:relay.example:25").messages > first_allowance()

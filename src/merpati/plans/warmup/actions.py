@@ -148,7 +148,7 @@ def override(
 
 def _checked_provider(text: str) -> str:
     provider = provider_id(text)
-    if not provider or provider.startswith("route:"):
+    if not provider:
         raise InvalidValue("name a mailbox provider, such as google, or its domain", "provider")
     return provider
 

@@ -10,7 +10,6 @@ from datetime import date
 
 from merpati.events.provider_days import ProviderDay, provider_days
 from merpati.plans.warmup.history import days_of
-from merpati.providers.labels import ROUTE
 from merpati.reputation.history import Day
 from merpati.reputation.reason import Kind, Reason
 from merpati.sending.allowances_in_force import first_allowance, reason_of
@@ -46,8 +45,7 @@ def ramps_of(
     """Return an IP's ramps from a day on, by provider; providers: () for all."""
     found: dict[str, Ramp] = {}
     for row in provider_days(db, [ip.address], since, providers):
-        if is_warmed(row.provider):
-            found.setdefault(row.provider, Ramp(ip, row.provider)).rows.append(row)
+        found.setdefault(row.provider, Ramp(ip, row.provider)).rows.append(row)
     written = ProviderAllowance.objects.filter(sending_ip=ip, day__gte=since).order_by("day")
     for allowance in written.filter(provider__in=providers) if providers else written:
         ramp = found.setdefault(allowance.provider, Ramp(ip, allowance.provider))
@@ -70,8 +68,3 @@ def days_by_provider(
     for row in provider_days(db, addresses, since):
         found[row.provider].append(row)
     return found
-
-
-def is_warmed(provider: str) -> bool:
-    """Return whether a provider has allowances; a smart host of ours has none."""
-    return bool(provider) and not provider.startswith(ROUTE)

@@ -23,7 +23,6 @@ from merpati.events.alerts import end_alert, raise_alert
 from merpati.events.provider_days import ProviderDay, provider_days
 from merpati.events.store import reading
 from merpati.plans.warmup.day import FEW_ATTEMPTS, Decided, levels_of
-from merpati.plans.warmup.ramps import is_warmed
 from merpati.plans.warmup.stages import follow_stages
 from merpati.plans.warmup.within_day import Look, is_due, paces_of
 from merpati.providers.directory import directory
@@ -90,11 +89,7 @@ class WarmUp:
         looks: dict[tuple[int, str], Look] = {}
         for row in provider_days(db, by_address, today):
             cell = (by_address[row.sending_ip].pk, row.provider)
-            if (
-                row.day == today
-                and is_warmed(row.provider)
-                and is_due(row, self._looks.get(cell), now)
-            ):
+            if row.day == today and is_due(row, self._looks.get(cell), now):
                 due[cell[0]].append(row)
                 looks[cell] = Look(now, row.refused, row.complaints)
         paces = [pace for ip in ips for pace in paces_of(db, ip, due[ip.pk], today)]
