@@ -8,21 +8,27 @@ Source: sparkpost-api 9.
 
 from __future__ import annotations
 
+import string
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Count, Q, QuerySet
+from django.db.models.functions import Lower
 
 from merpati.sending.models import Suppression, SuppressionSource, SuppressionType
+
+# What the databases' LOWER does to our columns: of PostgreSQL's collation "C" and of SQLite alike.
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which entries; None or empty: any.
 
-    updated_from, updated_to: both included. description: a part of the text, in any case;
-    exact_description: the whole. list_id: "" for entries that belong to no list.
+    updated_from, updated_to: both included. description: a part of the text, ASCII letters in any
+    case, as both databases compare it; exact_description: the whole. list_id: "" for entries that
+    belong to no list.
     """
 
     recipient: str | None = None
@@ -37,6 +43,7 @@ class Wanted:
 
     def conditions(self) -> Q:
         """Return the filter of a query."""
+        part = self.description
         parts = {
             "recipient": None if self.recipient is None else self.recipient.strip().lower(),
             "type__in": self.types or None,
@@ -44,7 +51,7 @@ class Wanted:
             "updated_at__gte": self.updated_from,
             "updated_at__lte": self.updated_to,
             "recipient__endswith": None if self.domain is None else f"@{self.domain.lower()}",
-            "description__icontains": self.description,
+            "lower_description__contains": None if part is None else part.translate(_LOWER),
             "description": self.exact_description,
             "list_id": self.list_id,
         }
@@ -97,7 +104,8 @@ def count_by_source(account_id: int) -> dict[SuppressionSource, int]:
 
 
 def _of(account_id: int, wanted: Wanted) -> QuerySet[Suppression]:
-    return Suppression.objects.filter(wanted.conditions(), account_id=account_id)
+    entries = Suppression.objects.alias(lower_description=Lower("description"))
+    return entries.filter(wanted.conditions(), account_id=account_id)
 
 
 def _behind(position: Position, is_ascending: bool) -> Q:
