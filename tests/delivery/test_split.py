@@ -30,12 +30,13 @@ from merpati.contracts.sending_policy import (
     Share,
     TlsMode,
 )
-from merpati.delivery import ready_queue
+from merpati.delivery import aside
 from merpati.delivery.allowance import DAY_MS
+from merpati.delivery.reasons import NotEngaged, Spent, instead
 from merpati.delivery.retry import HOUR_MS, MINUTE_MS
 from merpati.delivery.split import split_of
 from tests.support.smtp_sink import CLOSE, SmtpSink
-from tests.support.worker import ACCOUNT, POOL, QUICK, StepClock, Worker, policy, worker
+from tests.support.worker import ACCOUNT, NOON, POOL, QUICK, StepClock, Worker, policy, worker
 
 WARM = SendingIp("127.0.0.2", "mta-2.kirim.example")
 OTHER = SendingIp("127.0.0.3", "mta-3.kirim.example")
@@ -258,7 +259,7 @@ async def test_one_side_that_stands_still_does_not_stop_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Far more waits than is kept aside in memory: it waits on disk, in nobody's way."""
-    monkeypatch.setattr(ready_queue, "MOST_ASIDE", 3)
+    monkeypatch.setattr(aside, "MOST_ASIDE", 3)
     async with place() as there:
         first = there.policy(9_000, ips=(WARMING,), on_spent=OnSpent.WAIT)
         async with worker(tmp_path, first, LOOPBACK) as w:
@@ -313,3 +314,14 @@ def test_refused_mail_goes_as_on_block_says_whatever_else_holds(
         assert goes_old == (is_spent and on_spent is OnSpent.OLD)
     else:
         assert goes_old == (not has_old_failed or when_old_fails is OnOldFailure.WAIT)
+
+
+def test_each_side_of_a_split_shows_what_it_waits_for() -> None:
+    """Words for people; `merpati queue` shows them."""
+    spent = Spent(("192.0.2.10",), "google", 500, 100, NOON + HOUR_MS)
+    assert instead(spent, "SparkPost", NOON) == (
+        "goes by the old provider SparkPost until tomorrow's allowance at Gmail: "
+        "500 of 500 used (192.0.2.10)"
+    )
+    barred = NotEngaged(("192.0.2.10",))
+    assert instead(barred, "SparkPost", NOON).startswith("goes by the old provider SparkPost: ")

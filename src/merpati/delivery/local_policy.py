@@ -16,7 +16,7 @@ from merpati.contracts.sending_policy import (
     SendingPolicy,
 )
 from merpati.delivery.allowance import Reserve
-from merpati.delivery.ready_queue import LocalPool
+from merpati.delivery.ip_choice import LocalPool
 from merpati.delivery.sending_ip import LocalIp, Warmup
 from merpati.delivery.split import Split, split_of
 

@@ -18,10 +18,11 @@ from merpati.delivery.destinations import (
 )
 from merpati.delivery.feed import Feed
 from merpati.delivery.host_addresses import FAILURE_TTL
+from merpati.delivery.ip_choice import LocalPool
 from merpati.delivery.local_policy import LocalPolicy
 from merpati.delivery.old_queue import OldQueue
 from merpati.delivery.outcome import Bounced
-from merpati.delivery.ready_queue import LocalPool, QueueHost, QueueId, ReadyQueue
+from merpati.delivery.ready_queue import QueueHost, QueueId, ReadyQueue
 from merpati.delivery.verdict import Verdicts
 
 LOOK_AGAIN_SECONDS = FAILURE_TTL + 0.5  # the failed lookup is forgotten then
@@ -141,8 +142,9 @@ class Placement:
             )
             self.queues[queue_id] = queue
             if split is not None:
-                queue.old = OldQueue(self._host, queue, split.egress, orders)
-                self.queues[queue.old.queue_id] = queue.old
+                old = OldQueue(self._host, queue, split.egress, orders)
+                queue.divide(old)
+                self.queues[old.queue_id] = old
         self._host.wake(queue)
         return queue
 

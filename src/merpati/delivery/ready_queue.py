@@ -16,13 +16,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from merpati.delivery.aside import MOST_ASIDE, Aside
 from merpati.delivery.destinations import Destination, Whereto
 from merpati.delivery.feed_turns import FeedTurns
+from merpati.delivery.ip_choice import LocalPool, usable_ips
 from merpati.delivery.prepared import Budget, Prepared
-from merpati.delivery.reasons import NoSendingIp, NotEngaged, Reason, Said, ordered, sentence, spent
+from merpati.delivery.reasons import Reason, ordered, sentence, spent
 
 if TYPE_CHECKING:
     from merpati.adapters.clock import Clock
@@ -38,32 +39,8 @@ if TYPE_CHECKING:
 MOST_TIER = 99  # above all engagement tiers
 HAND_OVER = 16  # messages composed in one go: fewer cost switches, more cost latency
 
-MOST_ASIDE = 500  # rows in memory that the other side of a split draws; more wait on disk
-LOOK_AGAIN_MS = 15 * 60_000  # those on disk are looked at again after so long
-
 Pick = tuple["Feed", "SpooledMessage"]
 QueueId = tuple[int, str, tuple[str, ...], tuple[str, ...]]  # pool_id, provider, site, kind
-
-
-@dataclass(frozen=True, slots=True)
-class LocalPool:
-    """A pool as the engine uses it; overflow: of the same account, or None."""
-
-    pool_id: int
-    account_id: int
-    name: str
-    ips: tuple[LocalIp, ...]
-    overflow: tuple[LocalIp, ...] = ()
-
-    def barred(self, tier: int) -> tuple[str, ...]:
-        """Return which IPs an engagement tier may not use."""
-        if not tier:
-            return ()
-        return tuple(ip.address for ip in self.ips + self.overflow if not ip.takes(tier))
-
-    def member(self, address: str) -> LocalIp | None:
-        """Return a sending IP that the pool's mail may leave from, by address."""
-        return next((ip for ip in self.ips + self.overflow if ip.address == address), None)
 
 
 class QueueHost(Protocol):
@@ -130,9 +107,10 @@ class ReadyQueue:
         self.is_retired = False
         self.barred = barred  # addresses that the engagement tiers of this queue may not use
         self.split = split
-        self.old: OldQueue | None = None  # its partner, if there is a split
+        self.old: OldQueue | None = None  # its partner, see `divide`
         self.is_spent = False  # none of our IPs has any allowance left for its mail
-        self._aside: tuple[deque[Pick], deque[Pick]] = (deque(), deque())  # ours, the partner's
+        self._aside = Aside(host, self)  # of ours, met by the partner
+        self._for_old: Aside | None = None  # the partner's, met by us
         self._is_pumping = False
         self._orders = orders
         self._host = host
@@ -198,8 +176,8 @@ class ReadyQueue:
             self.old.retire()  # while its rows' feeds are here to take them back
         while self.ready:
             self.put_back(self.ready.pop())
-        self._empty_aside(for_old=False)
-        self._empty_aside(for_old=True)
+        for aside in self._asides:
+            self._return(aside)
         for feed in list(self.feeds):
             self.detach(feed)
         self._turns.clear()
@@ -209,12 +187,12 @@ class ReadyQueue:
     @property
     def has_mail(self) -> bool:
         """Return whether there is mail in memory that is not assigned."""
-        return bool(self.ready or self._turns or self._aside[False])
+        return bool(self.ready or self._turns or self._aside)
 
     @property
     def is_unused(self) -> bool:
         """Return whether the queue may be forgotten."""
-        is_idle = not (self.feeds or self.ready or self.composing or any(self._aside))
+        is_idle = not (self.feeds or self.ready or self.composing or any(self._asides))
         return is_idle and not (self.old is not None and (self.old.ready or self.old.composing))
 
     def pump(self) -> None:
@@ -234,7 +212,8 @@ class ReadyQueue:
             self._compose_ahead(sum(room for room in rooms if room > 0))
         finally:
             self._is_pumping = False
-        if len(self.ready) > waiting:  # composed at once
+        # Composed at once; or the better tier that a warming IP was kept for turned out to be none.
+        if len(self.ready) > waiting or (self.ready and not self.composing):
             self._assign(lines, rooms)
         for line in lines:
             line.kick()
@@ -244,7 +223,7 @@ class ReadyQueue:
         while self.ready:
             self.put_back(self.ready.pop())
         if self.old is None or self.old.reason is not None:
-            self._empty_aside(for_old=False)
+            self._return(self._aside)
         why = sentence(self.reason, self._host.clock.now()) if self.reason is not None else ""
         for feed in list(self.feeds):
             self._host.expire_overdue(feed, why)
@@ -263,16 +242,24 @@ class ReadyQueue:
     def _usable_lines(self) -> list[Line]:
         if self._is_ordered_to_wait():
             return []
-        ips = self._usable_ips()
-        if not ips:
+        choice = usable_ips(
+            self.pool,
+            self.destination,
+            self.barred,
+            self._host.wants_allowance,
+            overflows=self.split is None or self.split.overflows,
+        )
+        if choice.is_spent != self.is_spent:
+            self.is_spent = choice.is_spent
+            self.sort_aside()
+        self.reason = choice.reason
+        if not choice.ips:
             return []
         now = self._host.clock.elapsed()
-        lines = [self._host.line(ip, self.destination) for ip in ips]
+        lines = [self._host.line(ip, self.destination) for ip in choice.ips]
         self._become_customer_of(lines)
         usable = [line for line in lines if line.is_usable(now)]
-        if usable:
-            self.reason = None
-        else:  # what ends first
+        if not usable:  # what ends first
             reasons = [line.why_not(now) for line in lines]
             self.reason = min(reasons, key=lambda reason: reason.until or 0)
         return usable
@@ -284,70 +271,6 @@ class ReadyQueue:
             self.lines = lines
             for line in lines:
                 line.customers.add(self)
-
-    def _usable_ips(self) -> list[LocalIp]:
-        own = self.pool.ips
-        if not own:
-            self.reason = NoSendingIp(self.pool.name, ())
-            return []
-        present = [ip for ip in own if not ip.is_missing]
-        if not present:
-            self.reason = NoSendingIp(self.pool.name, tuple(ip.address for ip in own))
-            return []
-        present = [ip for ip in present if self.destination.is_reached_from(ip.address)]
-        if not present:
-            self.reason = self._of_another_family()
-            return []
-        unspent = self._unspent(present)
-        if not unspent and (self.split is None or self.split.overflows):
-            # Overflow answers a spent allowance, never a block.
-            overflow = [ip for ip in self.pool.overflow if not ip.is_missing]
-            reaching = [ip for ip in overflow if self.destination.is_reached_from(ip.address)]
-            unspent = self._unspent(reaching)
-        if not unspent:
-            self.reason = self._why_spent(present)
-        self._note_spent(not unspent or (self.split is not None and self._are_withheld(unspent)))
-        return unspent
-
-    def _why_spent(self, present: Sequence[LocalIp]) -> Reason:
-        used_up = [self._spent_of(ip) for ip in present if ip.address not in self.barred]
-        return spent(used_up) if used_up else NotEngaged(self.barred)
-
-    def _are_withheld(self, ips: Sequence[LocalIp]) -> bool:
-        """Return whether the plan lets none of these IPs send anything just now."""
-        provider = self.destination.provider
-        return all(any(one.is_paused for one in ip.allowances(provider)) for ip in ips)
-
-    def _note_spent(self, is_spent: bool) -> None:
-        if is_spent != self.is_spent:
-            self.is_spent = is_spent
-            self.sort_aside()
-
-    def _of_another_family(self) -> Said:
-        names = ", ".join(host.name for host in self.destination.hosts)
-        first = self.destination.hosts[0].addresses[0]
-        theirs, needed = ("IPv6", "an IPv6") if ":" in first else ("IPv4", "an IPv4")
-        return Said(
-            f"{names} has {theirs} addresses alone; add {needed} address to {self.pool.name}"
-        )
-
-    def _unspent(self, ips: Sequence[LocalIp]) -> list[LocalIp]:
-        unspent = []
-        for ip in ips:
-            if ip.address in self.barred:
-                continue
-            for allowance in ip.allowances(self.destination.provider):
-                self._host.wants_allowance(allowance)
-            if self._spent_of(ip) is None:
-                unspent.append(ip)
-        return unspent
-
-    def _spent_of(self, ip: LocalIp) -> Allowance | None:
-        """Return the allowance of an IP that is used up for today, None when it may send."""
-        for allowance in ip.allowances(self.destination.provider):
-            if allowance.is_spent:
-                return allowance
-        return None
 
     def _assign(self, lines: list[Line], rooms: list[int]) -> None:
         by_address = {line.lane.ip.address: index for index, line in enumerate(lines)}
@@ -364,7 +287,8 @@ class ReadyQueue:
                 continue
             index = by_address.get(row.last_ip, -1)
             if index < 0 or not lines[index].is_allowed:
-                index = self._next_with_room(lines, rooms, self.ready[0].feed.key.tier <= best)
+                is_best = best == MOST_TIER or self.ready[0].feed.key.tier <= best
+                index = self._next_with_room(lines, rooms, is_best)
             if index < 0 and max(rooms, default=0) > 0:
                 held.append(self.ready.popleft())
                 continue
@@ -402,7 +326,7 @@ class ReadyQueue:
 
     def _line_of(self, ip: LocalIp) -> Line | None:
         """Return the line of an IP if it takes messages; one slowed by replies only if not full."""
-        if self._spent_of(ip) is not None:
+        if ip.spent_at(self.destination.provider) is not None:
             return None
         line = self._host.line(ip, self.destination)
         if not line.is_usable(self._host.clock.elapsed()):
@@ -412,7 +336,7 @@ class ReadyQueue:
     def _closed(self, ip: LocalIp) -> tuple[int, str]:
         """Return until when an IP takes no messages (milliseconds since the epoch), and why."""
         line, now = self._host.line(ip, self.destination), self._host.clock.elapsed()
-        if (allowance := self._spent_of(ip)) is not None:
+        if (allowance := ip.spent_at(self.destination.provider)) is not None:
             reason: Reason = spent([allowance])
         elif line.is_usable(now):
             return 0, ""
@@ -439,6 +363,15 @@ class ReadyQueue:
 
     # Mail that is split with an old provider.
 
+    def divide(self, old: OldQueue) -> None:
+        """Leave to a partner, from now on, what is not ours to send."""
+        self.old = old
+        self._for_old = Aside(self._host, old)
+
+    @property
+    def _asides(self) -> tuple[Aside, ...]:
+        return (self._aside,) if self._for_old is None else (self._aside, self._for_old)
+
     def _goes_old(self, row: SpooledMessage) -> bool:
         if self.split is None or self.old is None:
             return False
@@ -455,52 +388,28 @@ class ReadyQueue:
 
     def has_mail_for_old(self) -> bool:
         """Return whether there may be some in memory."""
-        return bool(self._turns or self._aside[True])
+        return bool(self._turns or self._for_old)
 
     def old_is_stuck(self, why: str) -> None:
         """Learn that the partner cannot send; if nobody can, all waits in the feeds."""
         if self.reason is not None:  # nor can we
-            self._empty_aside(for_old=True)
+            for aside in self._asides:
+                self._return(aside)
             for feed in list(self.feeds):
                 self._host.expire_overdue(feed, why)
 
-    def _set_aside(self, feed: Feed, row: SpooledMessage, *, for_old: bool) -> None:
-        """Keep a row for the other side, in memory or else on disk, so that it is in nobody's way.
-
-        The feed mixes both sides: without this, a side that stands still would stop the other.
-        """
-        aside = self._aside[for_old]
-        queue = self.old if for_old else self
-        if len(aside) < MOST_ASIDE:
-            if not aside and queue is not None:
-                self._host.wake(queue)
-            aside.append((feed, row))
-            return
-        until, why = self._host.clock.now() + LOOK_AGAIN_MS, ""
-        if queue is not None and queue.reason is not None:
-            why = sentence(queue.reason, until - LOOK_AGAIN_MS)
-            until = max(until, queue.reason.until or 0)
-        self._host.put_off(feed, row, until, why)
-
     def sort_aside(self) -> None:
-        """Learn that a side opened or closed: what is kept aside may be the other's now."""
-        for for_old in (False, True):
-            aside = self._aside[for_old]
-            for _ in range(len(aside)):
-                feed, row = aside.popleft()
-                self._aside[self._goes_old(row)].append((feed, row))
-        for queue in (self, self.old):
-            if queue is not None:
-                self._host.wake(queue)
+        """Learn that a side opened or closed: what is kept for one may be the other's now."""
+        if self.old is None or self._for_old is None:
+            return
+        for pick in [pick for aside in self._asides for pick in aside.take(MOST_ASIDE)]:
+            (self._for_old if self._goes_old(pick[1]) else self._aside).add(*pick)
+        self._host.wake(self)
+        self._host.wake(self.old)
 
-    def _empty_aside(self, *, for_old: bool) -> None:
-        aside = self._aside[for_old]
-        while aside:
-            self.undo_pick(*aside.pop())
-
-    def _take_aside(self, count: int, *, for_old: bool) -> list[Pick]:
-        aside = self._aside[for_old]
-        return [aside.popleft() for _ in range(min(count, len(aside)))]
+    def _return(self, aside: Aside) -> None:
+        for pick in reversed(aside.take(MOST_ASIDE)):
+            self.undo_pick(*pick)
 
     # What next.
 
@@ -524,7 +433,8 @@ class ReadyQueue:
 
     def _draw(self, count: int, *, for_old: bool) -> list[Pick]:
         """Return due messages, feed by feed in turn, so that no domain waits for another."""
-        rows = self._take_aside(count, for_old=for_old)
+        mine, theirs = (self._for_old, self._aside) if for_old else (self._aside, self._for_old)
+        rows = mine.take(count) if mine is not None else []
         version = self._host.policy_version
         # While warming IPs are all that could send, they have the best; else everybody has a turn.
         best_first = not for_old and all(line.is_warming for line in self.lines)
@@ -542,8 +452,8 @@ class ReadyQueue:
                     self._host.replace(feed)
                     break
                 row = buffer.popleft()
-                if self.split is not None and self._goes_old(row) is not for_old:
-                    self._set_aside(feed, row, for_old=not for_old)
+                if theirs is not None and self._goes_old(row) is not for_old:
+                    theirs.add(feed, row)
                 elif for_old:
                     rows.append((feed, row))
                 elif row.is_bound and (ip := self._only_ip(row)) and self._line_of(ip) is None:

@@ -126,6 +126,14 @@ class LocalIp:
         """Return what limits its mail to a provider today, nothing when it is warm."""
         return () if self.warmup is None else self.warmup.at(provider)
 
+    def spent_at(self, provider: str) -> Allowance | None:
+        """Return the allowance that is used up for today, None while it may send."""
+        return next((one for one in self.allowances(provider) if one.is_spent), None)
+
+    def is_withheld(self, provider: str) -> bool:
+        """Return whether the plan lets nothing go to a provider just now."""
+        return any(allowance.is_paused for allowance in self.allowances(provider))
+
     def takes(self, tier: int) -> bool:
         """Return whether recipients of an engagement tier may use it."""
         days = None if self.warmup is None else self.warmup.engaged_within_days

@@ -12,11 +12,12 @@ from merpati.adapters.clock import Clock
 from merpati.contracts.queues import LaneStatus, QueueStatus
 from merpati.delivery.destinations import Destination, Whereto
 from merpati.delivery.feed import Feed, ShardFeeds
+from merpati.delivery.ip_choice import LocalPool
 from merpati.delivery.lane import Lane, Line
 from merpati.delivery.learned_pace import Learned, least
 from merpati.delivery.lessons import LaneKey
 from merpati.delivery.local_policy import LocalPolicy
-from merpati.delivery.ready_queue import LocalPool, ReadyQueue
+from merpati.delivery.ready_queue import ReadyQueue
 from merpati.delivery.reasons import (
     BacksOff,
     NextAttempt,
@@ -233,6 +234,8 @@ def _reason(
     if queue is not None and queue.reason is not None:
         goes_old = queue.old is not None and queue.old.reason is None and queue.old.has_mail
         return None if goes_old else queue.reason
+    if queue is not None and queue.old is not None and not queue.has_mail:
+        return queue.old.reason
     if depth.earliest_due_at > now:
         return NextAttempt(depth.earliest_due_at)
     return None
