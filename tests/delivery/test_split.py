@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from merpati.contracts.event import EventType
+from merpati.contracts.event import EventType, Settlement
 from merpati.contracts.sending_policy import (
     Egress,
     Migration,
@@ -268,6 +268,19 @@ async def test_one_side_that_stands_still_does_not_stop_the_other(
             assert len(there.ours.received) <= 2
             await w.until_said("waits for tomorrow's allowance: 2 of 2 used")
             await w.until(lambda: w.waiting() == 178)
+
+
+async def test_what_is_kept_for_a_side_that_stands_still_can_be_cancelled(tmp_path: Path) -> None:
+    async with (
+        place() as there,
+        worker(tmp_path, there.policy(5_000, password="wrong"), LOOPBACK) as w,
+    ):
+        await inject(w, 20, campaign_id="spring")
+        await w.until(lambda: len(there.ours.received) == 10)
+        await w.until_said(REFUSES)
+        await w.shard.cancel(ACCOUNT, "spring")
+        events = await w.settled(20)
+    assert sum(e.settlement is Settlement.CANCELLED for e in events) == 10
 
 
 async def test_an_account_cannot_name_an_internal_host_as_its_old_provider(tmp_path: Path) -> None:

@@ -44,6 +44,16 @@ class Aside:
             until, why = max(until, reason.until or 0), sentence(reason, now)
         self._host.put_off(feed, row, until, why)
 
+    def drop_cancelled(self) -> None:
+        """End the messages that were cancelled meanwhile."""
+        if not (self._rows and self._rows[0][0].home.cancelled):  # all of them are of one account
+            return
+        for feed, row in self.take(len(self._rows)):
+            if row.message_id in feed.home.cancelled:
+                self._host.cancelled_in_queue(feed, row)
+            else:
+                self._rows.append((feed, row))
+
     def take(self, count: int) -> list[Pick]:
         """Return up to so many, those kept longest first."""
         return [self._rows.popleft() for _ in range(min(count, len(self._rows)))]

@@ -306,7 +306,11 @@ class Engine:
     def cancelled(self, message: Prepared) -> None:
         """Settle a message that was cancelled before a connection took it."""
         self.budget.free(message.queue, message.cost_bytes)
-        home, row = message.feed.home, message.row
+        self.cancelled_in_queue(message.feed, message.row)
+
+    def cancelled_in_queue(self, feed: Feed, row: SpooledMessage) -> None:
+        """Settle a message that was cancelled while a queue kept it."""
+        home = feed.home
         self._verdicts.cancel(home.shard.number, row, home.cancelled[row.message_id])
 
     def learned(self, lane: Lane) -> Learned | None:
@@ -445,7 +449,8 @@ class Engine:
                     self.ip_missing(ip)
             self._placement.forget_unused()
             for queue in self._placement.queues.values():
-                if queue.reason is not None:
+                # Of a split queue one side may go on while the other is to be looked at.
+                if queue.reason is not None or queue.old is not None:
                     self.wake(queue)
             self._lanes.forget_unused()
 

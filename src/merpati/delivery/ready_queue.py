@@ -75,6 +75,9 @@ class QueueHost(Protocol):
     def old_way(self, egress: Egress) -> Whereto | None:
         """Return where an old provider is; None: it is being looked up, all queues hear of it."""
 
+    def cancelled_in_queue(self, feed: Feed, row: SpooledMessage) -> None:
+        """Settle a message that was cancelled while a queue kept it."""
+
     def expire_overdue(self, feed: Feed, reason: str) -> None:
         """Give up the messages at the head of a feed whose life is over."""
 
@@ -199,6 +202,8 @@ class ReadyQueue:
         """Move what can be moved: assign what is composed, compose what there is room for."""
         if self._host.is_stopping or self.is_retired:
             return
+        for aside in self._asides:
+            aside.drop_cancelled()
         lines = self._usable_lines()
         if not lines:
             self._while_stuck()
