@@ -170,6 +170,14 @@ def test_the_day_after_a_block_is_small_and_a_day_taken_ends_the_alert(
     assert Alert.objects.get().ended_at == MORNING + timedelta(days=2)
 
 
+def test_an_alert_ends_with_the_warm_up(ip: SendingIp, send: Send, events_file: Path) -> None:
+    send(TUESDAY, 60, blocked=30)
+    WarmUp(events_file).step(NOON, NOON)
+    assert Alert.objects.get().ended_at is None
+    actions.stop(ip.account_id, ADDRESS, by=BY, now=NOON)
+    assert Alert.objects.get().ended_at == NOON
+
+
 def test_a_block_on_the_first_day_pauses_the_first_allowance(
     ip: SendingIp, send: Send, events_file: Path
 ) -> None:

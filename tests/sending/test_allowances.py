@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from merpati.reputation.reason import Kind, Reason
 from merpati.reputation.warmup import next_allowance
 from merpati.sending import policy
-from merpati.sending.allowances import Level, PaceNow, write_allowances
+from merpati.sending.allowances import Level, PaceNow, forget_before, write_allowances
+from merpati.sending.allowances_in_force import for_policy
 from merpati.sending.models import ProviderAllowance, SendingIp
 from merpati.sending.sending_ips import add_sending_ip, choose_warmup
 from tests.support.control import BY, NOW, make_account
@@ -63,6 +65,27 @@ def test_the_policy_has_the_newest_day_of_each_provider(ip: SendingIp) -> None:
     found = {(one.provider, one.day, one.messages) for one in published().allowances}
     assert found == {("gmail", 20_487, 300), ("yahoo", 20_486, 80)}
     assert "150" in published().allowances[0].reason  # words, from the reason's facts
+
+
+def test_old_rows_are_forgotten_but_not_what_still_holds(ip: SendingIp) -> None:
+    days = [TODAY - timedelta(days=n) for n in (3, 2, 1)]
+    write_allowances([level(ip, n, day=day) for n, day in enumerate(days, 1)], now=NOW)
+    write_allowances([level(ip, 9, "yahoo", days[0])], now=NOW)
+    assert forget_before(days[2]) == 2
+    assert {(one.provider, one.messages) for one in published().allowances} == {
+        ("gmail", 3),
+        ("yahoo", 9),
+    }
+
+
+def test_the_policy_reads_the_newest_levels_in_two_queries(
+    ip: SendingIp, django_assert_num_queries: Any
+) -> None:
+    for ago in range(5):
+        day = TODAY - timedelta(days=ago)
+        write_allowances([level(ip, 9, f"provider{n}", day) for n in range(9)], now=NOW)
+    with django_assert_num_queries(2):
+        assert len(for_policy([ip.pk])[ip.pk]) == 9
 
 
 def test_a_day_has_its_level_from_whoever_comes_first(ip: SendingIp) -> None:

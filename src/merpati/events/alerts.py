@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from merpati.events.models import Alert
 
@@ -83,6 +83,12 @@ def end_alert(account_id: int, kind: Kind, subject: str, *, now: datetime) -> bo
             lambda: log.info("alert_ended account=%d kind=%s about=%s", account_id, kind, subject)
         )
     return bool(ended)
+
+
+def end_alerts_of_ip(account_id: int, address: str, *, now: datetime) -> None:
+    """Record that whatever was the matter with a sending IP is over: it is used in another way."""
+    lasting = Alert.objects.filter(account_id=account_id, ended_at=None)
+    lasting.filter(Q(subject=address) | Q(subject__startswith=f"{address} ")).update(ended_at=now)
 
 
 def mark_seen(account_id: int, alert_id: int, *, by: str, now: datetime) -> None:

@@ -15,7 +15,7 @@ from django.db import transaction
 
 from merpati.reputation.reason import Reason
 from merpati.sending import policy
-from merpati.sending.allowances_in_force import as_data
+from merpati.sending.allowances_in_force import as_data, latest
 from merpati.sending.models import ProviderAllowance
 
 
@@ -95,6 +95,15 @@ def replace_level(level: Level, *, now: datetime) -> None:
         },
     )
     policy.bump()
+
+
+def forget_before(day: date) -> int:
+    """Forget rows from before a day, but not what still holds; return how many."""
+    old = ProviderAllowance.objects.filter(day__lt=day)
+    kept = {row.pk for row in latest(set(old.values_list("sending_ip_id", flat=True)))}
+    with transaction.atomic():
+        forgotten, _ = old.exclude(pk__in=kept).delete()
+    return forgotten
 
 
 _PACE_FIELDS = ["messages_per_hour", "paused_until", "pace_reason", "decided_at"]

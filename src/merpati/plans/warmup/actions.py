@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from django.db import transaction
 
 from merpati.accounts import audit
+from merpati.events.alerts import end_alerts_of_ip
 from merpati.plans.models import WarmupOverride, WarmupTarget
 from merpati.reputation.reason import Kind, Reason
 from merpati.sending.allowances import Level, replace_level
@@ -33,20 +34,26 @@ def start(
 
     What it sent before counts: a ramp goes on where its history leaves it.
     """
-    return choose_warmup(
-        account_id,
-        address,
-        by_provider=not by_stages,
-        by_stages=by_stages,
-        engaged_within_days=engaged_within_days,
-        by=by,
-        now=now,
-    )
+    with transaction.atomic():
+        ip = choose_warmup(
+            account_id,
+            address,
+            by_provider=not by_stages,
+            by_stages=by_stages,
+            engaged_within_days=engaged_within_days,
+            by=by,
+            now=now,
+        )
+        end_alerts_of_ip(account_id, ip.address, now=now)
+    return ip
 
 
 def stop(account_id: int, address: str, *, by: str, now: datetime) -> SendingIp:
     """Let an IP count as warm: nothing limits it any more. Raises as `start`."""
-    return choose_warmup(account_id, address, by=by, now=now)
+    with transaction.atomic():
+        ip = choose_warmup(account_id, address, by=by, now=now)
+        end_alerts_of_ip(account_id, ip.address, now=now)
+    return ip
 
 
 def set_target(

@@ -27,12 +27,13 @@ from merpati.plans.warmup.stages import follow_stages
 from merpati.plans.warmup.within_day import Look, is_due, paces_of
 from merpati.providers.directory import directory
 from merpati.reputation.reason import Kind
-from merpati.sending.allowances import PaceNow, write_allowances
+from merpati.sending.allowances import PaceNow, forget_before, write_allowances
 from merpati.sending.models import SendingIp
 
 log = logging.getLogger(__name__)
 
 SETTLED_AFTER = timedelta(minutes=1)  # midnight: by then the last outcomes of the day are stored
+KEPT = timedelta(days=180)  # of what was allowed, and why
 
 
 class WarmUp:
@@ -41,7 +42,7 @@ class WarmUp:
     def __init__(self, events_file: Path) -> None:
         self._events_file = events_file
         self._decided: dict[int, date] = {}  # sending IP: the day it has its allowances of
-        self._staged: date | None = None
+        self._tidied: date | None = None
         self._looks: dict[tuple[int, str], Look] = {}  # by sending IP and provider
 
     def step(self, now: datetime, recorded_until: datetime | None) -> None:
@@ -59,7 +60,7 @@ class WarmUp:
         with reading(self._events_file) as db:
             if recorded_until is not None and recorded_until >= begun:
                 self._decide_day(db, [ip for ip in ips if self._decided.get(ip.pk) != today], now)
-                self._follow_stages(db, now)
+                self._once_a_day(db, now)
             # Not before the day's level is written: a pace would keep the level of the day before.
             self._watch(db, [ip for ip in ips if self._decided.get(ip.pk) == today], now)
 
@@ -76,10 +77,11 @@ class WarmUp:
             self._decided[ip.pk] = now.date()
             _log_day(ip, now.date(), decided[ip.pk])
 
-    def _follow_stages(self, db: sqlite3.Connection, now: datetime) -> None:
-        if self._staged != now.date():
+    def _once_a_day(self, db: sqlite3.Connection, now: datetime) -> None:
+        if self._tidied != now.date():
+            forget_before(now.date() - KEPT)
             follow_stages(db, SendingIp.objects.filter(auto_warmup_enabled=True), now)
-            self._staged = now.date()
+            self._tidied = now.date()
 
     def _watch(self, db: sqlite3.Connection, ips: Sequence[SendingIp], now: datetime) -> None:
         """Change the pace of what refuses more than at the last look, or was not seen lately."""
