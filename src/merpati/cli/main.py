@@ -82,6 +82,9 @@ COMMANDS = {
     "resume": Entry("hold", "resume", "Let delivery go on after a hold or a restore."),
     "doctor": Entry("doctor", "doctor", "Find what keeps mail from flowing, and the remedy."),
     "sandbox": Entry("sandbox", "sandbox", "Play mailbox providers here, to rehearse against."),
+    "rehearse": Entry(
+        "rehearse", "rehearse", "Play a migration in minutes, against played providers."
+    ),
     "probe": Entry("probe", "probe", "Walk the way that mail to a domain takes, and send nothing."),
     "config": Entry(
         "config", "config", "Show the settings and where each comes from, and check them."

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from merpati.sandbox.behaviour import Greylist, HangUp, Refuse, Slow, Step, steps
 from merpati.sandbox.opinions import Opinions
@@ -328,6 +329,7 @@ class Dialogue:
         return Say(on_the_wire(reply), self._seconds_per_byte)
 
 
+@lru_cache(maxsize=1_024)
 def on_the_wire(reply: str) -> bytes:
     """Return a reply of one or more lines, each with both its codes (RFC 2034)."""
     code, text = reply[:3], reply[4:]

@@ -41,7 +41,7 @@ from merpati.spool.shapes import (
     SpooledMessage,
 )
 from merpati.spool.store import Store
-from merpati.spool.writer import Arrivals, Writer
+from merpati.spool.writer import AnyWriter, Arrivals, Writer
 
 OnDue = Callable[[Arrival], None]
 
@@ -65,7 +65,9 @@ class Shard:
         *,
         reserve_bytes: int = 256 << 20,
         cache_bytes: int = 32 << 20,
+        make_writer: type[AnyWriter] = Writer,
     ) -> None:
+        """make_writer: does the work; a rehearsal has one without a thread."""
         self.number = number
         self.on_due: OnDue | None = None
         self.on_cancel: Callable[[], None] | None = None
@@ -75,7 +77,7 @@ class Shard:
             make_directory(directory)
             return ShardLock(directory, number)
 
-        self._writer = Writer(
+        self._writer = make_writer(
             f"spool-{number:02}",
             clock,
             take_lock,

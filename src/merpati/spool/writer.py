@@ -15,7 +15,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from merpati.adapters.clock import Clock
 from merpati.contracts.batch import Accepted
@@ -54,6 +54,32 @@ class _Answer:
 
 
 Arrivals = list[Arrival]
+
+
+class AnyWriter(Protocol):
+    """Who does the work of a shard."""
+
+    store: Store | None
+    latest: Store | None
+    trouble: str
+
+    def __init__(
+        self,
+        name: str,
+        clock: Clock,
+        take_lock: Callable[[], ShardLock],
+        open_store: Callable[[], Store],
+        announce: Callable[[Arrivals], None],
+    ) -> None: ...
+
+    def submit(self, work: Operation | Read) -> asyncio.Future[Any]:
+        """Hand over one piece of work from the loop; the future gets its answer."""
+
+    def known(self) -> Store:
+        """Return the store opened last. Raises SpoolUnavailable."""
+
+    async def close(self) -> None:
+        """Finish what waits, close the file, give the lock back."""
 
 
 class Writer:

@@ -1,0 +1,111 @@
+"""The mail of a day: to the same recipients every day, as batches for the spool."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from merpati.adapters.codec import pack
+from merpati.contracts.batch import Batch, Content, Mailbox, MessageRow, Recipient
+from merpati.contracts.event import Injection
+from merpati.rehearsal.scenario import Stream
+from merpati.rehearsal.steering import ACCOUNT_ID, SENDING_DOMAIN
+from merpati.reputation.split import engaged_within
+from merpati.sandbox.opinions import place_of
+from merpati.sending.buckets import bucket_of
+
+HOURS = range(6, 20)  # UTC, in which mail comes
+BATCH = 1_000  # messages
+_LATEST = ((1, 7), (2, 30), (3, 60), (4, 90))  # tiers, and within how many days they engaged
+_RAW = (
+    f"From: news@{SENDING_DOMAIN}\r\nTo: you@{SENDING_DOMAIN}\r\nSubject: Rehearsal\r\n"
+    f"Date: Mon, 01 Jan 2024 00:00:00 +0000\r\nMessage-ID: <1@{SENDING_DOMAIN}>\r\n\r\nHalo\r\n"
+).encode()
+_NOBODY_KNOWS, _LONG_AGO = 0, 5
+
+
+class Recipients:
+    """Whoever gets a stream's mail: each one message a day."""
+
+    def __init__(self, stream: Stream, domains: list[str]) -> None:
+        self._stream = stream
+        self._domains = domains
+        people = [self._address(n) for n in range(stream.demand.messages_per_day)]
+        self._people = [
+            (address, bucket_of(ACCOUNT_ID, address), self._tier(address)) for address in people
+        ]
+
+    def moved(
+        self, share: int, number: int, unknown: Collection[str]
+    ) -> list[tuple[str, int, int]]:
+        """Return who gets a day's mail from here: address, bucket and tier.
+
+        number: of the plan's day, from 1; unknown: addresses that turned out not to exist.
+        """
+        within = engaged_within(number) if self._stream.demand.engaged is not None else None
+        oldest = next((tier for tier, days in _LATEST if days == within), _LONG_AGO)
+        return [
+            one
+            for one in self._people
+            if one[1] < share and one[2] <= oldest and one[0] not in unknown
+        ]
+
+    def _address(self, number: int) -> str:
+        domain = self._domains[number % len(self._domains)]
+        return f"u{number}.{self._stream.pool_id}@{domain}"
+
+    def _tier(self, address: str) -> int:
+        engaged = self._stream.demand.engaged
+        if engaged is None:
+            return _NOBODY_KNOWS
+        place = place_of("engaged", address)
+        shares = (engaged.within_7, engaged.within_30, engaged.within_60, engaged.within_90)
+        within = zip(shares, _LATEST, strict=True)
+        return next((tier for share, (tier, _) in within if place < share), _LONG_AGO)
+
+
+def batches(
+    stream: Stream, people: list[tuple[str, int, int]], policy_version: int, now: int
+) -> Iterator[bytes]:
+    """Yield one message to each of these people, in batches as the injection makes them."""
+    content = pack(
+        Content(
+            account_id=ACCOUNT_ID,
+            transmission_id=f"{now}",
+            injected_at=now,
+            pool_id=stream.pool_id,
+            ip_pool=stream.demand.pool.name,
+            sending_domain=SENDING_DOMAIN,
+            sender=Mailbox(f"news@{SENDING_DOMAIN}"),
+            subject="Rehearsal",
+            raw=_RAW,
+        )
+    )
+    injection = pack(
+        Injection(ACCOUNT_ID, f"{now}", now, stream.demand.pool.name, "", SENDING_DOMAIN, "", [])
+    )
+    for start in range(0, len(people), BATCH):
+        some = people[start : start + BATCH]
+        rows = [
+            MessageRow(
+                index,
+                address.rpartition("@")[2],
+                now,
+                pack(Recipient(address)),
+                tier,
+                bucket,
+            )
+            for index, (address, bucket, tier) in enumerate(some)
+        ]
+        yield pack(
+            Batch(
+                ACCOUNT_ID,
+                f"{now}",
+                stream.pool_id,
+                policy_version,
+                now,
+                len(rows),
+                content,
+                rows,
+                injection,
+            )
+        )

@@ -1,0 +1,118 @@
+"""What is rehearsed: a migration plan's mail met by the providers of a file, part by part.
+
+A part is all mail to one provider: allowances, standing and queues are by provider, so parts do not
+touch each other, may be played side by side, and come out the same however they are spread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+
+from merpati.providers.directory import Directory
+from merpati.reputation.demand import Demand, demands_of
+from merpati.reputation.migration_plan import OTHER, Cell, MigrationPlan, Traffic
+from merpati.sandbox.providers_file import PlayedProvider, ProvidersFile
+from merpati.sandbox.texts import EVERYBODY
+
+MOST_DAYS = 120
+_FIRST_IP = "127.1.0.{}"  # of loopback, so that each host has it
+
+
+class RehearsalError(Exception):
+    """It cannot be rehearsed, or not to the end; `message` says why and what to do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One pool's mail to the part's provider. planned: messages from here, day by day."""
+
+    pool_id: int
+    demand: Demand
+    ips: tuple[str, ...]
+    planned: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """All mail to one provider; streams: by pool, those that have any."""
+
+    number: int
+    provider: PlayedProvider
+    streams: tuple[Stream, ...]
+
+    @property
+    def messages_per_day(self) -> int:
+        """Return the mail of a day, all pools together."""
+        return sum(stream.demand.messages_per_day for stream in self.streams)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """All of it. real_smtp: over sockets of this machine instead of memory."""
+
+    file: ProvidersFile
+    starts_on: date
+    days: int
+    seed: int
+    parts: tuple[Part, ...]
+    ips: dict[str, str] = field(default_factory=dict)  # address to what reports call it
+    real_smtp: bool = False
+
+
+def make_scenario(
+    traffic: Traffic,
+    plan: MigrationPlan,
+    file: ProvidersFile,
+    directory: Directory,
+    *,
+    days: int,
+    seed: int,
+    real_smtp: bool = False,
+) -> Scenario:
+    """Return the parts of a plan. Raises RehearsalError for a provider that is not described."""
+    addresses: dict[str, tuple[str, ...]] = {}
+    names: dict[str, str] = {}
+    for pool in plan.pools:
+        own = [_FIRST_IP.format(len(names) + n + 1) for n in range(pool.ips)]
+        names |= {ip: f"{pool.name} {n}" for n, ip in enumerate(own, 1)}
+        addresses[pool.name] = tuple(own)
+    cells = {(cell.pool, cell.provider): cell for cell in plan.cells}
+    pool_ids = {pool.name: number for number, pool in enumerate(plan.pools, 1)}
+    by_provider: dict[str, list[Stream]] = {}
+    for demand in demands_of(traffic, plan.pools, directory):
+        played = _played(demand.provider, file, directory)
+        stream = Stream(
+            pool_ids[demand.pool.name],
+            demand,
+            addresses[demand.pool.name],
+            _planned(cells.get((demand.pool.name, demand.provider)), days),
+        )
+        by_provider.setdefault(played.name, []).append(stream)
+    parts = tuple(
+        Part(number, provider, tuple(by_provider[provider.name]))
+        for number, provider in enumerate(one for one in file.provider if one.name in by_provider)
+    )
+    return Scenario(file, plan.starts_on, days, seed, parts, names, real_smtp)
+
+
+def _played(provider: str, file: ProvidersFile, directory: Directory) -> PlayedProvider:
+    wanted = EVERYBODY if provider == OTHER or directory.get(provider) is None else provider
+    for one in file.provider:
+        if one.like == wanted:
+            return one
+    raise RehearsalError(
+        f"the plan has mail to {provider}, which the providers file does not describe: add a "
+        f'[[provider]] with like = "{wanted}"'
+    )
+
+
+def _planned(cell: Cell | None, days: int) -> tuple[int, ...]:
+    if cell is None:
+        return (0,) * days
+    planned = [day.ours for day in cell.days[:days]]
+    return tuple(planned + [planned[-1]] * (days - len(planned)))

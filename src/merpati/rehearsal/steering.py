@@ -1,0 +1,162 @@
+"""Who decides during a rehearsal: the daily step and the pace within the day, as in production.
+
+The decisions are `plans/warmup/deciding.py` and `reputation/split.py`; here they become a sending
+policy, as `sending/policy.py` makes one of what `plans/` wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+from merpati.contracts.sending_policy import (
+    Account,
+    DkimKey,
+    Pool,
+    ProviderAllowance,
+    SendingIp,
+    SendingPolicy,
+)
+from merpati.events.provider_days import number_of
+from merpati.plans.warmup.deciding import level_for, pace_for
+from merpati.rehearsal.books import Books
+from merpati.rehearsal.result import Turn
+from merpati.rehearsal.scenario import Stream
+from merpati.reputation.allowance import Allowance
+from merpati.reputation.reason import Kind, Reason
+from merpati.reputation.reason_words import in_words
+from merpati.reputation.split import share_after, without_leap
+from merpati.reputation.warmup import next_allowance
+
+ACCOUNT_ID = 1
+BOUNCE_DOMAIN = "bounce.rehearsal.test"
+SENDING_DOMAIN = "rehearsal.test"
+_NO_TARGET = 2**31 - 1
+LOOKS_EVERY_MINUTES = 30  # also when nothing was refused meanwhile
+
+
+def first_allowance() -> int:
+    """Return what a provider gets that nothing is known of."""
+    return next_allowance((), _NO_TARGET).messages_per_day
+
+
+@dataclass(slots=True)
+class Way:
+    """What one sending IP may send to the part's provider now."""
+
+    level: Allowance
+    messages_per_hour: int | None = None
+    paused_until: int = 0
+    reason: Reason = field(default_factory=lambda: Reason(Kind.EVEN, {}))
+    refused: int = 0  # when its pace was decided
+
+
+class Steering:
+    """The decisions of one part."""
+
+    def __init__(
+        self,
+        streams: Sequence[Stream],
+        provider: str,
+        books: Books,
+        shard: int,
+        dkim_key: DkimKey,
+    ) -> None:
+        self.shares = dict.fromkeys((stream.pool_id for stream in streams), 0)
+        self.ways: dict[str, Way] = {}
+        self.turns: list[Turn] = []  # of today
+        self._streams = streams
+        self._provider = provider
+        self._books = books
+        self._account = Account(ACCOUNT_ID, shard, streams[0].pool_id)
+        self._dkim_key = dkim_key
+        self._version = 0
+        self._most = dict.fromkeys(self.shares, 0)  # sent on a day so far
+
+    def begin_day(self, today: date, number: int) -> SendingPolicy:
+        """Decide a day's allowances and shares. number: of the plan's day, from 1."""
+        self.turns = []
+        for stream in self._streams:
+            if not stream.ips:
+                continue
+            target = max(1, stream.demand.target_per_day // len(stream.ips))
+            for ip in stream.ips:
+                level = level_for(self._books.history(ip, today), target)
+                self.ways[ip] = Way(level, reason=level.reason)
+                self._books.levels.setdefault(ip, {})[today] = level.messages_per_day
+            self._decide_share(stream, number)
+        return self._policy(today)
+
+    def _decide_share(self, stream: Stream, number: int) -> None:
+        allowance = sum(self.ways[ip].level.messages_per_day for ip in stream.ips)
+        demand, pool_id = stream.demand, stream.pool_id
+        bound = without_leap(allowance, self._most[pool_id], demand.most_growth)
+        self._most[pool_id] = max(self._most[pool_id], int(min(bound, demand.messages_per_day)))
+        self.shares[pool_id] = share_after(
+            self.shares[pool_id], bound, demand.messages_per_day, demand.engaged, number
+        )
+
+    def within_day(self, today: date, now: int, *, is_due: bool) -> SendingPolicy | None:
+        """Decide paces anew where more was refused, and all when it is due; None: no change."""
+        changed = False
+        for ip, way in self.ways.items():
+            row = self._books.row(ip, today)
+            if not (is_due or row.refused > way.refused) or not row.attempted:
+                continue
+            way.refused = row.refused
+            changed |= self._repace(ip, way, today, now)
+        return self._policy(today) if changed else None
+
+    def _repace(self, ip: str, way: Way, today: date, now: int) -> bool:
+        """Decide an IP's pace; return whether it changed."""
+        so_far = self._books.today(ip, today, way.level.messages_per_day)
+        pace = pace_for(self._books.history(ip, today), so_far)
+        if pace is None:
+            wanted: tuple[int | None, int] = None, 0
+            reason = way.level.reason
+        elif pace.messages_per_hour:
+            wanted, reason = (pace.messages_per_hour, 0), pace.reason
+        else:
+            wanted, reason = (None, _milliseconds(pace.until)), pace.reason
+        if wanted == (way.messages_per_hour, way.paused_until):
+            return False
+        way.messages_per_hour, way.paused_until = wanted
+        way.reason = reason
+        per_hour = 0 if way.paused_until else way.messages_per_hour
+        self.turns.append(Turn(now, ip, per_hour, reason.kind.value, dict(reason.facts)))
+        return True
+
+    def _policy(self, today: date) -> SendingPolicy:
+        self._version += 1
+        pools = [
+            Pool(
+                stream.pool_id,
+                ACCOUNT_ID,
+                stream.demand.pool.name,
+                [self._sending_ip(ip, today) for ip in stream.ips],
+            )
+            for stream in self._streams
+        ]
+        return SendingPolicy(self._version, BOUNCE_DOMAIN, [self._account], pools, [self._dkim_key])
+
+    def _sending_ip(self, ip: str, today: date) -> SendingIp:
+        way = self.ways[ip]
+        allowance = ProviderAllowance(
+            self._provider,
+            number_of(today),
+            way.level.messages_per_day,
+            way.messages_per_hour,
+            way.paused_until,
+            in_words(way.reason, "en"),
+        )
+        return SendingIp(
+            ip,
+            f"mta{ip.replace('.', '-')}.{SENDING_DOMAIN}",
+            allowances=[allowance],
+            first_allowance=first_allowance(),
+        )
+
+
+def _milliseconds(moment: datetime | None) -> int:
+    return int((moment or datetime.now(UTC)).timestamp() * 1000)

@@ -1,0 +1,135 @@
+"""Small migrations played to the end: allowances hold, blocks are contained, seeds repeat."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from merpati.providers.directory import directory
+from merpati.rehearsal.playing import play
+from merpati.rehearsal.result import PlayedPart
+from merpati.rehearsal.scenario import RehearsalError, Scenario, make_scenario
+from merpati.reputation.migration_plan import (
+    Engaged,
+    Flow,
+    MigrationPlan,
+    Pool,
+    Range,
+    Traffic,
+)
+from merpati.reputation.reason import Kind
+from merpati.sandbox.providers_file import PlayedProvider, ProvidersFile
+from merpati.spool.store import Store
+
+FIRST = date(2030, 1, 7)
+NEVER = Range(None, None, None)
+
+
+def scenario(
+    messages: int = 300,
+    days: int = 2,
+    seed: int = 1,
+    engaged: Engaged | None = None,
+    ips: int = 1,
+    **keys: Any,
+) -> Scenario:
+    flow = Flow(
+        stream="news",
+        provider="yahoo",
+        messages_per_day=messages,
+        target_per_day=messages,
+        engaged=engaged,
+    )
+    pools = (Pool("news", ("news",), ips, FIRST),)
+    plan = MigrationPlan(FIRST, pools, (), NEVER, NEVER, NEVER, (), ())
+    provider = PlayedProvider(name="Y", like="yahoo", domains=["y.test"], **keys)
+    return make_scenario(
+        Traffic((flow,)), plan, ProvidersFile([provider]), directory(), days=days, seed=seed
+    )
+
+
+def played(scene: Scenario, folder: Path) -> PlayedPart:
+    return replace_cpu(play(scene, scene.parts[0], folder, lambda _: None))
+
+
+def replace_cpu(part: PlayedPart) -> PlayedPart:
+    return PlayedPart(
+        number=part.number, streams=part.streams, messages=part.messages, cpu_seconds=0
+    )
+
+
+def test_a_migration_keeps_to_its_allowances_and_loses_nothing(tmp_path: Path) -> None:
+    days = played(scenario(messages=600, days=3), tmp_path).streams[0].days
+    assert [date.fromisoformat(day.day) for day in days] == [
+        FIRST + timedelta(number) for number in range(3)
+    ]
+    for day in days:
+        assert 0 < day.attempted <= day.allowance
+    shares = [day.share for day in days]
+    assert shares == sorted(shares)  # who has moved stays moved
+    assert shares[0] < shares[-1]
+    ended = sum(day.delivered + day.hard_bounced + day.blocked for day in days)
+    assert sum(day.moved for day in days) == ended + days[-1].waiting
+    assert (days[0].kind, days[1].kind) == (Kind.FIRST_DAY.value, Kind.GROWING.value)
+
+
+def test_the_same_seed_gives_the_same_result(tmp_path: Path) -> None:
+    first = played(scenario(noise=0.2), tmp_path / "1")
+    assert played(scenario(noise=0.2), tmp_path / "2") == first
+    assert played(scenario(noise=0.2, seed=2), tmp_path / "3") != first
+
+
+def test_real_smtp_comes_to_the_same(tmp_path: Path) -> None:
+    scene = scenario(messages=100, days=1)
+    (memory,) = played(scene, tmp_path / "1").streams[0].days
+    (sockets,) = played(replace(scene, real_smtp=True), tmp_path / "2").streams[0].days
+    assert (sockets.attempted, sockets.delivered) == (memory.attempted, memory.delivered)
+
+
+def test_a_block_stops_the_day_and_lowers_the_next(tmp_path: Path) -> None:
+    scene = scenario(start_per_day=50, block_at=1.0, block_days=0.2, softness=0.0, noise=0.0)
+    first, second = played(scene, tmp_path).streams[0].days
+    assert (first.delivered, first.blocked) == (50, 1)  # the engine stops at the first
+    assert first.attempted < first.allowance / 2
+    assert second.allowance < first.allowance
+
+
+def test_many_deferrals_end_the_days_mail_and_the_reason_is_kept(tmp_path: Path) -> None:
+    (day,) = played(scenario(days=1, background_deferral=0.4), tmp_path).streams[0].days
+    (turn,) = day.turns
+    assert (turn.kind, turn.messages_per_hour) == (Kind.STOPPED.value, 0)
+    assert turn.facts == {"deferred": day.deferred, "attempted": day.attempted}
+    assert day.attempted < day.allowance / 4
+
+
+def test_who_engaged_moves_first_and_unknown_users_get_no_more_mail(tmp_path: Path) -> None:
+    engaged = Engaged(0.1, 0.3, 0.5, 0.7)
+    scene = scenario(messages=400, engaged=engaged, unknown_user_share=0.1)
+    first, second = played(scene, tmp_path).streams[0].days
+    assert first.moved <= 0.35 * 400  # within 30 days, in the first two weeks
+    assert first.hard_bounced > 0
+    assert second.hard_bounced < first.hard_bounced
+
+
+def test_a_full_disk_ends_it_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    scene = scenario(days=1)
+    monkeypatch.setattr(Store, "commit", full)
+    with pytest.raises(RehearsalError, match=r"No space left on device.*--work"):
+        played(scene, tmp_path)
+
+
+def test_a_provider_that_is_not_described_is_named() -> None:
+    flow = Flow(stream="news", provider="google", messages_per_day=9, target_per_day=9)
+    pools = (Pool("news", ("news",), 1, FIRST),)
+    plan = MigrationPlan(FIRST, pools, (), NEVER, NEVER, NEVER, (), ())
+    file = ProvidersFile([PlayedProvider(name="Y", like="yahoo", domains=["y.test"])])
+    with pytest.raises(RehearsalError, match=r'mail to google.*like = "google"'):
+        make_scenario(Traffic((flow,)), plan, file, directory(), days=1, seed=1)
