@@ -9,7 +9,7 @@ import pytest
 
 from merpati.adapters.codec import unpacker
 from merpati.contracts.desk_mail import DeskMail
-from merpati.desk.contact_links import ContactLink, reply_address
+from merpati.desk.contact_links import ContactLink, StaffLink, reply_address, staff_address
 from merpati.desk.mail.drop import MailDrop
 from merpati.message.submitted import HEADER_BYTES
 from merpati.smtp.brakes import Rate
@@ -23,6 +23,7 @@ from tests.smtp.test_inbound import OURS, CollectingJournal
 KEY = b"k" * 32
 SUPPORT = "support@desk.example"
 TOKEN = reply_address(KEY, ContactLink(7, 3), SUPPORT)
+STAFF = staff_address(KEY, StaffLink(7, 3), SUPPORT)
 CHANGED = f"{TOKEN[:9]}{'0' if TOKEN[9] != '0' else '1'}{TOKEN[10:]}"
 MAIL = b"From: sari@kirim.example\r\nSubject: Halo\r\n\r\nHalo.\r\n"
 
@@ -57,6 +58,7 @@ def port(tmp_path: Path) -> DeskPort:
         pytest.param(SUPPORT, None, id="support"),
         pytest.param(SUPPORT.upper(), None, id="in capitals"),
         pytest.param(TOKEN, None, id="token"),
+        pytest.param(STAFF, None, id="token of the staff"),
         pytest.param(OURS, None, id="a return path still"),
         pytest.param("postmaster@mta.example", None, id="postmaster"),
         pytest.param("Abuse@desk.example", None, id="abuse"),

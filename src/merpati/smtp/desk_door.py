@@ -14,7 +14,7 @@ from pathlib import Path
 
 from merpati.adapters.clock import Clock
 from merpati.contracts.desk_mail import DeskMail
-from merpati.desk.contact_links import read_reply_address
+from merpati.desk.contact_links import read_reply_address, read_staff_address
 from merpati.desk.mail.drop import MailDrop
 from merpati.message.submitted import HEADER_BYTES, split_message
 from merpati.smtp.session import Envelope
@@ -84,4 +84,5 @@ class DeskDoor:
             address.lower() == self.support_address
             or (local in _OF_EVERY_DOMAIN and domain in self.domains)
             or read_reply_address(self.key, address, self.support_address) is not None
+            or read_staff_address(self.key, address, self.support_address) is not None
         )

@@ -37,6 +37,6 @@ def show(call: Call, number: str, file_id: str) -> HttpResponse:
     found = attachments.attachment_of(case, int(file_id), for_customer=True)
     try:
         content = attachments.content(found)
-    except FileNotFoundError:  # its retention is over, or a backup without it was restored
+    except FileNotFoundError:  # somebody removed it from the folder
         raise AttachmentNotFound(case.pk, found.pk) from None
     return HttpResponse(content, headers=attachments.download_headers(found.name))

@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
-from merpati.accounts.models import Account, AuditEntry
+from merpati.accounts.models import Account, AuditEntry, Membership
 from merpati.console.access import Viewer, staff_page
 from merpati.console.desk.forms import Refused, answered, number_in
 from merpati.console.desk.mail_reasons import reason_in_words
@@ -79,13 +79,20 @@ def reject(request: HttpRequest, viewer: Viewer, mail_id: int) -> HttpResponse:
 
 
 def _accounts_known_to(mails: Iterable[ReceivedMail]) -> dict[str, list[Account]]:
-    """Return of which open accounts the senders of mails are contacts. One query."""
+    """Return in which open accounts the senders of mails are contacts or members. Two queries."""
     senders = {mail.from_email for mail in mails if mail.proof}
     contacts = Contact.objects.filter(email__in=senders, account__closed_at=None)
-    known: dict[str, list[Account]] = {}
-    for contact in contacts.select_related("account").order_by("account__name"):
-        known.setdefault(contact.email, []).append(contact.account)
-    return known
+    members = Membership.objects.filter(user__email__in=senders, account__closed_at=None)
+    known: dict[str, dict[int, Account]] = {}
+    for email, account in (
+        *((contact.email, contact.account) for contact in contacts.select_related("account")),
+        *((m.user.email, m.account) for m in members.select_related("account", "user")),
+    ):
+        known.setdefault(email, {})[account.pk] = account
+    return {
+        email: sorted(accounts.values(), key=lambda account: account.name)
+        for email, accounts in known.items()
+    }
 
 
 def _answered(request: HttpRequest, mail_id: int, act: Callable[[], str]) -> HttpResponse:
