@@ -22,9 +22,11 @@ from merpati.api import services
 from merpati.api.watch import Watch
 from merpati.contracts.batch import Accepted, Batch
 from merpati.desk.evidence import Sources
+from merpati.events.campaign_outlook import Outlooks
 from merpati.events.transmissions import Transmissions
 from merpati.sending.directory import Directory
 from merpati.sending.errors import DnsLookupFailed
+from merpati.sending.policy import build
 from merpati.sending.sending_ips import add_sending_ip
 from merpati.sending.transmission_id import TransmissionIds
 from merpati.spool.errors import SpoolError
@@ -159,6 +161,7 @@ def serving(
             txt_lookup=lookup,
             evidence=Sources(tmp_path / "events.sqlite3", tmp_path / "spool"),
             transmissions=Transmissions(tmp_path / "events.sqlite3", tmp_path / "spool"),
+            outlooks=Outlooks(tmp_path / "spool", lambda: build("bounces.example")),
         )
     )
     yield

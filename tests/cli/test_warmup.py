@@ -1,4 +1,4 @@
-"""`merpati warmup` and `merpati engagement`."""
+"""`merpati warmup`, `merpati engagement`, and the outlook of a campaign."""
 
 from __future__ import annotations
 
@@ -67,3 +67,11 @@ def test_an_import_keeps_all_or_nothing(shell: SteadyShell, tmp_path: Path) -> N
     assert one["engaged_on"] == "2026-01-04"
     wrong = ("engagement", "import", str(file), "--account", "1", "--encoding", "klingon")
     assert "no encoding" in shell.refused(*wrong, code=2)
+
+
+def test_the_outlook_of_a_campaign_names_its_account(shell: SteadyShell) -> None:
+    found = shell.json("queue", "outlook", "spring", "--account", "Toko Kirim")
+    assert found["sentence"] == "nothing of this campaign waits"
+    assert found["parts"] == []
+    assert "nothing of this" in shell("queue", "outlook", "spring", "--account", "1").stdout
+    assert "9" in shell.refused("queue", "outlook", "spring", "--account", "9")

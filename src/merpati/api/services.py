@@ -10,6 +10,7 @@ from merpati.adapters.clock import Clock
 from merpati.adapters.crypto import SecretBox
 from merpati.api.watch import Watch
 from merpati.desk.evidence import Sources
+from merpati.events.campaign_outlook import Outlooks
 from merpati.events.transmissions import Transmissions
 from merpati.sending import campaigns, injection
 from merpati.sending.directory import Directory
@@ -34,6 +35,7 @@ class Services:
     txt_lookup: TxtLookup
     transmissions: Transmissions
     evidence: Sources
+    outlooks: Outlooks
     schedule_ahead: timedelta = SCHEDULE_AHEAD
     watch: Watch | None = None  # None: nobody to ask, in a test
     metrics_token: str = ""

@@ -9,6 +9,7 @@ from merpati.api.call import Operation, not_found, resource
 from merpati.api.own import (
     alerts,
     call_backs,
+    campaigns,
     case_acts,
     case_files,
     cases,
@@ -118,6 +119,10 @@ urlpatterns = [
     ),
     resource(f"{_OWN}/alerts", get=Operation(alerts.list_all, "alerts/manage")),
     resource(rf"{_OWN}/alerts/{_NUMBER}/seen", post=Operation(alerts.seen, "alerts/manage")),
+    resource(
+        rf"{_OWN}/campaigns/(?P<campaign_id>.+)/outlook",
+        get=Operation(campaigns.outlook, "transmissions/view"),
+    ),
     resource(
         f"{_OWN}/queues",
         get=Operation(queues.list_all, "transmissions/view"),

@@ -16,6 +16,7 @@ from merpati.adapters.codec import unpacker
 from merpati.adapters.rpc import RpcClient, RpcRefused, RpcUnavailable
 from merpati.cli.output import Group, common_options, printable, say, show, table
 from merpati.cli.queue_orders import drain, orders_told, pause, resume, retry
+from merpati.cli.queue_outlook import outlook
 from merpati.cli.which_account import account_number
 from merpati.contracts.queues import LaneStatus, QueueStatus
 from merpati.delivery.reasons import span
@@ -50,6 +51,7 @@ class QueueGroup(Group):
         "merpati queue",
         "merpati queue --account 1 --json",
         "merpati queue --pace",
+        "merpati queue outlook spring --account 1",
         "merpati queue pause --provider gmail.com --for 2h --reason 'the list is being checked'",
         "merpati queue retry --provider t-online --lift",
     ),
@@ -91,7 +93,7 @@ def show_queues(*, data: Path, as_json: bool, account: str | None, pace: bool) -
     )
 
 
-for _command in (pause, resume, retry, drain):
+for _command in (pause, resume, retry, drain, outlook):
     queue.add_command(_command)
 
 

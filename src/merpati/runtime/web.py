@@ -81,9 +81,11 @@ def _services(folder: DataFolder, settings: Settings, workers: int) -> Services:
     from merpati.api.services import Services  # noqa: PLC0415
     from merpati.api.watch import Watch  # noqa: PLC0415
     from merpati.desk.evidence import Sources  # noqa: PLC0415
+    from merpati.events.campaign_outlook import Outlooks  # noqa: PLC0415
     from merpati.events.transmissions import Transmissions  # noqa: PLC0415
     from merpati.sending.directory import Directory  # noqa: PLC0415
     from merpati.sending.live_dns import txt_lookup  # noqa: PLC0415
+    from merpati.sending.policy import published_policy  # noqa: PLC0415
     from merpati.sending.transmission_id import TransmissionIds  # noqa: PLC0415
     from merpati.spool.client import SpoolClient  # noqa: PLC0415
 
@@ -97,6 +99,7 @@ def _services(folder: DataFolder, settings: Settings, workers: int) -> Services:
         txt_lookup=txt_lookup(settings.dns.servers),
         evidence=Sources(folder.events, folder.spool),
         transmissions=Transmissions(folder.events, folder.spool),
+        outlooks=Outlooks(folder.spool, lambda: published_policy(folder.root)),
         schedule_ahead=timedelta(days=settings.delivery.schedule_days),
         watch=Watch(folder.run, workers, folder.spool, settings.spool.reserve_mb << 20),
         metrics_token=settings.metrics.token,

@@ -79,6 +79,33 @@ class ShardSnapshot:
         )
         return [transmission_id for (transmission_id,) in found]
 
+    def waiting_of(
+        self, account_id: int, campaign_id: str
+    ) -> list[tuple[int, str, int, bool, int]]:
+        """Return what an account has waiting, and what of it is of a campaign.
+
+        (pool, domain, due_at by quarters of an hour, is of the campaign, messages). Every message
+        of the account is looked at.
+        """
+        found = self._db.execute(
+            "SELECT q.pool_id, q.domain, m.due_at / 900000 * 900000 AS due, c.campaign_id = ?2,"
+            " count(*) FROM queue q CROSS JOIN message m ON m.queue_id = q.id"
+            " CROSS JOIN content c ON c.id = m.content_id WHERE q.account_id = ?1"
+            " GROUP BY 1, 2, 3, 4",
+            (account_id, campaign_id),
+        )
+        return [
+            (pool_id, domain, due_at, bool(is_own), count)
+            for pool_id, domain, due_at, is_own, count in found
+        ]
+
+    def granted(self, day: int) -> dict[tuple[str, str], int]:
+        """Return the attempts granted on a day, by sending IP and provider ("": in all)."""
+        found = self._db.execute(
+            "SELECT sending_ip, provider, granted FROM allowance WHERE day = ?", (day,)
+        )
+        return {(address, provider): granted for address, provider, granted in found}
+
     def cancellations(self) -> list[Cancellation]:
         """Return what is to be cancelled and not done."""
         return [Cancellation(*row) for row in self._db.execute(CANCELLATIONS)]
