@@ -94,10 +94,11 @@ async def test_new_rules_of_the_zones_move_what_is_scheduled(tmp_path: Path) -> 
 
 async def test_the_same_rules_move_nothing(tmp_path: Path) -> None:
     clock, options = StepClock(), replace(QUICK, zone_rules="1")
-    async with worker(tmp_path, None, options, clock) as w:
-        await inject(w, NOON + 9 * HOUR_MS, LocalHours(at=20 * 60))
-        await w.shard.keep_zone_rules("1")
-    async with worker(tmp_path, None, options, clock) as w:
-        await w.engine.queues()
-        await w.shard.zone_rules()
-        assert await due_at(w) == NOON + 9 * HOUR_MS
+    async with SmtpSink().running() as sink:
+        async with worker(tmp_path, None, options, clock) as w:
+            await inject(w, NOON + 9 * HOUR_MS, LocalHours(at=20 * 60))
+            await w.shard.keep_zone_rules("1")
+        async with worker(tmp_path, policy(sink.port), options, clock) as w:
+            await w.inject("now@x.example")
+            await w.settled(1)  # long after it looked at what is scheduled
+            assert await due_at(w) == NOON + 9 * HOUR_MS
