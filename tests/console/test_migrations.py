@@ -136,6 +136,9 @@ def test_a_tam_decides_at_a_provider_and_a_representative_looks(
     assert "Raise the share" not in budi.page(one)
     assert tina.post(f"{one}/raise", given)["Location"] == one
     assert draft.cells.get(provider="google").share == 4_000
+    listed = tina.page("/desk/migrations", account=draft.account_id)
+    assert "Move" in listed
+    assert "Move" not in tina.page("/desk/migrations", account=draft.account_id + 1)
     page = tina.page(one)
     assert "Raised by hand from 0 % to 40 % of the recipients: warm before" in page
     refused = tina.post(f"{one}/raise", given | {"share": "30"})

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _BEGIN = 14  # days of a plan that are printed
 _TIME_TO_PREPARE = timedelta(days=14)
+_SEED = click.IntRange(0, 2**31 - 1)
 
 
 class _Day(click.ParamType[Any]):
@@ -66,7 +67,7 @@ def migration() -> None:
 )
 @click.argument("csv", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--starts-on", type=_Day(), metavar="DAY", help="First day [default: in two weeks].")
-@click.option("--seed", type=int, help="Of the simulated runs, to have others.")
+@click.option("--seed", type=_SEED, help="Of the simulated runs, to have others.")
 @json_option
 def plan(csv: Path, *, starts_on: date | None, seed: int | None, as_json: bool) -> int:
     """Make a plan from a CSV of today's traffic, and keep nothing.
@@ -129,7 +130,7 @@ def plan(csv: Path, *, starts_on: date | None, seed: int | None, as_json: bool) 
     show_default=True,
     help="What becomes of the old provider's mail while it takes none.",
 )
-@click.option("--seed", type=int, help="Of the simulated runs, to have others.")
+@click.option("--seed", type=_SEED, help="Of the simulated runs, to have others.")
 @common_options
 def create(
     account: str,

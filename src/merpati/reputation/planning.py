@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from functools import cache
+from functools import lru_cache
 
 from merpati.providers.directory import Directory
 from merpati.reputation.course import Controller, run
@@ -40,6 +40,7 @@ _RUNS = 20
 _SLICES = 12  # of a day; coarser than in the benchmark, for a plan is made while somebody waits
 _VOLUME_STEP = 4  # plays are shared by volumes up to so many times as large
 _LEAST_VOLUME = 100
+_PLAYS_KEPT = 64  # volumes and seeds
 _MOVED = 0.98  # of a day's mail: chance moves the rest
 _EARLY, _LIKELY, _LATE = 0.1, 0.5, 0.9
 
@@ -175,7 +176,7 @@ def _plays(messages_per_day: float, seed: int) -> tuple[tuple[int, ...], ...]:
     return _played(int(_LEAST_VOLUME * _VOLUME_STEP ** math.ceil(steps - 1e-9)), seed)
 
 
-@cache
+@lru_cache(_PLAYS_KEPT)
 def _played(target: int, seed: int) -> tuple[tuple[int, ...], ...]:
     return tuple(_play(member, target) for member in family("tuning", 2 * _RUNS, seed))
 

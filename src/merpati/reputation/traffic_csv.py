@@ -27,7 +27,7 @@ from merpati.reputation.migration_plan import OTHER, Engaged, Flow, Traffic
 from merpati.reputation.words import Language, in_digits, say
 
 MOST_BYTES = 1_000_000  # the caller needs to read no more than one byte above it
-MOST_LINES = 2_000
+MOST_LINES = 500  # six pools at every provider that a plan would name
 MOST_PER_DAY = 100_000_000  # above it is a slip of the hand
 PROBLEMS_SHOWN = 20
 NEEDED = ("stream", "provider", "messages_per_day")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from django.http import HttpRequest, HttpResponse
@@ -38,7 +38,6 @@ from merpati.reputation.migration_plan import Traffic
 from merpati.reputation.milestones import milestones_of
 from merpati.reputation.plan_document import plan_document
 from merpati.reputation.planning import plan_for
-from merpati.reputation.provider_family import SEED
 from merpati.reputation.traffic_csv import InvalidTraffic, read_traffic
 
 TIME_TO_PREPARE = timedelta(days=14)  # before the first day, unless one is given
@@ -48,7 +47,6 @@ _CALENDAR_AGE = "private, max-age=3600"
 class _Traffic(msgspec.Struct, forbid_unknown_fields=True):
     csv: str | None = None  # None: what was sent lately
     starts_on: date | None = None
-    seed: int = SEED
 
 
 class _Wanted(_Traffic, kw_only=True, forbid_unknown_fields=True):
@@ -63,7 +61,7 @@ class _Act(msgspec.Struct, forbid_unknown_fields=True):
     reason: str = ""
     provider: str = ""
     ip_pool: str = ""
-    share_percent: float = 0.0
+    share_percent: Annotated[float, msgspec.Meta(ge=0, le=100)] = 0.0
     even_if_not_all: bool = False
 
 
@@ -92,7 +90,7 @@ def preview(call: Call) -> HttpResponse:
     try:
         traffic = _traffic(call, wanted)
         pools = pools_now(call.account_id, traffic, starts_on)
-        made = plan_for(traffic, starts_on, today, directory(), pools=pools, seed=wanted.seed)
+        made = plan_for(traffic, starts_on, today, directory(), pools=pools)
     except InvalidTraffic as error:
         raise _invalid(error) from None
     return _answer(plan_document(made))
@@ -109,7 +107,6 @@ def create(call: Call) -> HttpResponse:
             wanted.starts_on or call.now.date() + TIME_TO_PREPARE,
             wanted.egress,
             ways=actions.Ways(wanted.on_spent, wanted.on_block, wanted.when_old_fails),
-            seed=wanted.seed,
             by=call.actor,
             now=call.now,
         )

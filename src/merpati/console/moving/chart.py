@@ -6,11 +6,13 @@ Pure. Each picture stands beside a table that says the same.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from merpati.plans.migration.progress import CellProgress
+from merpati.plans.models import MigrationDay
 from merpati.reputation.migration_plan import WHOLE, MigrationPlan
 
 WIDTH, HEIGHT = 760, 260
@@ -20,6 +22,7 @@ _TICKS = 4
 # Of the heat map: least width of a day, height of a row, width of its name.
 _CELL, _ROW, _NAME = 10, 22, 150
 _STEPS = 5  # shades of the heat map
+HEAT_ROWS = 40
 _MUCH_REFUSED = 0.1
 
 
@@ -94,12 +97,16 @@ def planned_days(plan: MigrationPlan) -> list[ChartDay]:
 
 def days_so_far(cells: Sequence[CellProgress], today: date) -> list[ChartDay]:
     """Return plan and outcome of each day, all these cells together."""
-    days = sorted({day.day for one in cells for day in one.days})
-    return [_day(cells, day, today) for day in days]
+    by_day: dict[date, list[MigrationDay]] = defaultdict(list)
+    for one in cells:
+        for row in one.days:
+            by_day[row.day].append(row)
+    return [_day(cells, rows, day, today) for day, rows in sorted(by_day.items())]
 
 
-def _day(cells: Sequence[CellProgress], on: date, today: date) -> ChartDay:
-    rows = [row for one in cells for row in one.days if row.day == on]
+def _day(
+    cells: Sequence[CellProgress], rows: Sequence[MigrationDay], on: date, today: date
+) -> ChartDay:
     planned = sum(row.planned for row in rows)
     low, high = sum(row.planned_low for row in rows), sum(row.planned_high for row in rows)
     if on > today:
@@ -208,7 +215,11 @@ class Heat:
 
 
 def heat_of(cells: Sequence[CellProgress], today: date) -> Heat:
-    """Return the heat map: the share decided until today, the planned one from then on."""
+    """Return the heat map: the share decided until today, the planned one from then on.
+
+    cells: the largest first, of which so many are shown as a page can.
+    """
+    cells = cells[:HEAT_ROWS]
     days = sorted({day.day for one in cells for day in one.days})
     wide = max(_CELL, (WIDTH - _NAME) // max(1, len(days)))
     rows = [

@@ -12,7 +12,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.shortcuts import render
 from django.utils.translation import gettext
 
-from merpati.console.moving.chart import chart_of, days_so_far, heat_of, planned_days
+from merpati.console.moving.chart import (
+    HEAT_ROWS,
+    chart_of,
+    days_so_far,
+    heat_of,
+    planned_days,
+)
 from merpati.console.moving.refusals import REFUSALS, in_words, language
 from merpati.console.services import services
 from merpati.events.store import reading
@@ -70,6 +76,7 @@ def show(
         "told": told,
         "chart": chart_of(days),
         "heat": heat_of(every, today),
+        "is_cut": len(every) > HEAT_ROWS,
         "cells": [(one, _words(one, today)) for one in every],
         "providers": sorted({one.cell.provider for one in every}),
         "wanted": wanted if len(cells) < len(every) else "",
