@@ -203,10 +203,12 @@ def _migration(folder: Path, account: Any, now: datetime) -> int:
     from merpati.plans.migration.step import decide_day  # noqa: PLC0415
     from merpati.reputation.migration_plan import Flow, Traffic  # noqa: PLC0415
     from merpati.sending.egresses import add_egress  # noqa: PLC0415
+    from merpati.sending.pools import create_pool  # noqa: PLC0415
     from merpati.sending.sending_ips import add_sending_ip  # noqa: PLC0415
 
     began = now - timedelta(days=9)
-    add_sending_ip(account.pk, "192.0.2.10", "mta1.kirim.example", by=BY, now=began)
+    create_pool(account.pk, "news", by=BY, now=began)
+    add_sending_ip(*(account.pk, "192.0.2.10", "mta1.kirim.example"), pool="news", by=BY, now=began)
     add_egress(account.pk, "old", "smtp.old.example", 587, by=BY, now=began)
     volumes = {"google": 9_000, "outlook-consumer": 4_000, "t-online": 300, "other": 1_000}
     flows = [
@@ -230,7 +232,7 @@ def _migration(folder: Path, account: Any, now: datetime) -> int:
             }  # fmt: skip
             old = dict.fromkeys(COLUMNS, 0) | {"delivered": volume - moved}
             digest.provider_days["192.0.2.10", number_of(day), name] = list(ours.values())
-            way = old_way(account.pk, "default")
+            way = old_way(account.pk, "news")
             digest.provider_days[way, number_of(day), name] = list(old.values())
         with EventStore(folder / "events.sqlite3") as store:
             store.add([(digest, "nonce")])
