@@ -295,18 +295,14 @@ def test_a_request_under_way_is_answered_before_the_end(service: Service) -> Non
     worker = service.start_worker()
     web = service.start_web()
     assert web.send(transmission())[0] == 200
-    worker.send_signal(signal.SIGSTOP)
+    assert worker.stdout is not None
+    worker.send_signal(signal.SIGUSR1)
+    assert worker.stdout.readline() == "holding\n"
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(web.send, transmission())
-        child = children_of(web.process.pid)[0]
-        wait_until(lambda: "unix_stream" in waits_in(child), "the call to reach the worker")
+        assert worker.stdout.readline() == "asked\n"
         web.process.terminate()
-        worker.send_signal(signal.SIGCONT)
+        worker.send_signal(signal.SIGUSR2)
         assert answer.result(LIMIT)[0] == 200
     assert web.process.wait(LIMIT) == 0
     assert len(service.injections()) == 2
-
-
-def waits_in(pid: int) -> str:
-    """Where the kernel has each thread of a process waiting."""
-    return " ".join((task / "wchan").read_text() for task in Path(f"/proc/{pid}/task").iterdir())
