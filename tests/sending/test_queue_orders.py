@@ -17,6 +17,7 @@ from merpati.sending.queue_orders import (
     parse_duration,
     provider_id,
     subject_of,
+    unknown_provider,
 )
 from merpati.sending.sending_ips import add_sending_ip
 from tests.support.control import BY, NOW, make_account
@@ -43,6 +44,15 @@ def test_a_provider_is_found_as_people_name_it(text: str, found: str) -> None:
 def test_a_slip_in_a_provider_s_name_is_no_order_for_nobody() -> None:
     with pytest.raises(InvalidValue, match="did you mean 'google'"):
         provider_id("gogle")
+
+
+def test_of_a_domain_that_nobody_knows_the_nearest_names_are_said() -> None:
+    assert "Did you mean gmail.com" in unknown_provider(provider_id("gmial.com"))
+
+
+@pytest.mark.parametrize("text", ["", "google", "gmail.com", "route:127.0.0.1:2526"])
+def test_of_a_known_provider_there_is_no_doubt(text: str) -> None:
+    assert unknown_provider(provider_id(text)) == ""
 
 
 @pytest.mark.parametrize(("text", "minutes"), [("30min", 30), ("2h", 120), ("1d", 1_440)])

@@ -172,9 +172,15 @@ def orders_told() -> list[dict[str, Any]]:
 def _subject(
     account: str | None, pool: str | None, provider: str | None, address: str | None
 ) -> Subject:
-    from merpati.sending.queue_orders import subject_of  # noqa: PLC0415 - needs Django set up
+    from merpati.sending.queue_orders import (  # noqa: PLC0415 - needs Django set up
+        subject_of,
+        unknown_provider,
+    )
 
-    return subject_of(account_number(account), pool, provider, address)
+    subject = subject_of(account_number(account), pool, provider, address)
+    if doubt := unknown_provider(subject.provider):
+        click.echo(f"warning: {doubt}", err=True)
+    return subject
 
 
 def _give(

@@ -10,7 +10,7 @@ Source: directory.toml names them; RFC 5890 (internationalised names as A-labels
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib import resources
 from typing import Any, Literal
@@ -194,6 +194,11 @@ class Directory:
     def hint(self, domain: str) -> Provider | None:
         """Return who a recipient domain was last known to be with; the MX knows better."""
         return self._by_domain.get(_ascii(domain))
+
+    @property
+    def domains(self) -> Iterable[str]:
+        """Return the recipient domains whose provider is known."""
+        return self._by_domain.keys()
 
     def provider_id(self, host: str) -> str:
         """Return the id of an MX host's provider.

@@ -80,6 +80,23 @@ def provider_id(text: str) -> str:
     )
 
 
+def unknown_provider(provider: str) -> str:
+    """Return what to say of a provider that nobody has heard of, "" of a known one.
+
+    It may be right all the same: hosts that the directory does not know count by their domain.
+    """
+    known = directory()
+    if not provider or provider.startswith("route:") or known.get(provider) is not None:
+        return ""
+    names = [*known.domains, *(one.id for one in known)]
+    close = difflib.get_close_matches(provider, names, n=3)
+    hint = f" Did you mean {' or '.join(close)}?" if close else ""
+    return (
+        f"no mailbox provider known here is called {provider}; this holds for mail to hosts below"
+        f" that domain alone.{hint}"
+    )
+
+
 def parse_duration(text: str) -> timedelta:
     """Read "30min", "2h" or "1d", a minute to a week. Raises InvalidValue."""
     match = re.fullmatch(r"([0-9]{1,6})(min|m|h|d)", text.strip().lower())
