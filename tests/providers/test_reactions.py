@@ -67,6 +67,12 @@ DEFAULT = Reaction(
         pytest.param("google", 550, "5.7.26", "unauthenticated", None, id="only mending helps"),
         pytest.param("yandex", 554, "5.7.1", "under suspicion of SPAM", None, id="the message"),
         pytest.param("mx.example", 451, "4.3.2", "try later", None, id="their own trouble"),
+        pytest.param("mx.example", 451, "4.3.0", "Try again later", None, id="theirs, and later"),
+        pytest.param(
+            *("mx.example", 451, "4.7.1", "Please try again later"),
+            Reaction(after=10, halve=True, slow_minutes=10, source="field"),
+            id="nobody is blamed: only ten in an hour slow",
+        ),
     ],
 )
 def test_what_is_done_about_a_reply(
