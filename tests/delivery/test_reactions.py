@@ -257,6 +257,39 @@ async def test_a_provider_that_takes_one_byte_a_minute_costs_only_its_own_slots(
             assert w.engine.budget.used_bytes < 400_000
 
 
+@pytest.mark.parametrize(
+    ("words", "is_slowed"),
+    [
+        ("451 4.7.1 rate limited due to IP reputation of 198.51.100.7", False),
+        (f"451 4.7.1 rate limited due to IP reputation of {ONE.address}.", True),
+        ("451 4.7.0 too many messages from you", True),
+    ],
+)
+async def test_what_a_smart_host_passes_on_is_about_us_only_if_we_are_named(
+    tmp_path: Path, words: str, is_slowed: bool
+) -> None:
+    sink = SmtpSink()
+    sink.on_rcpt = lambda c, line: words
+    async with sink.running():
+        first = policy(0, routes=[Route("*", "127.0.0.1", sink.port)], ips=(ONE,))
+        async with worker(tmp_path, first, options=QUICK) as w:
+            await w.inject(*some(1))
+            await w.until(w.events)
+            assert any(lane.reason for lane in w.engine.paces()) is is_slowed
+
+
+async def test_to_be_asked_for_later_slows_only_when_it_goes_on(tmp_path: Path) -> None:
+    sink = SmtpSink()
+    sink.on_rcpt = lambda c, line: "451 4.7.1 Please try again later"
+    only = policy(0, routes=[], ips=(ONE,))
+    async with sink.running(), providers(tmp_path, sink, only) as w:
+        await w.inject(*some(9, "x.example"))
+        await w.until(lambda: len(w.events()) == 9)
+        assert not any(lane.reason for lane in w.engine.paces())
+        await w.inject(*some(1, "x.example"))
+        await w.until(lambda: any(lane.reason for lane in w.engine.paces()))
+
+
 # Orders.
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections import deque
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MOST_RETURNS = 3  # of one message by connections that ended before it; then it is deferred
+_ABOUT_PACE = frozenset({"connection", "rate"})  # causes
 
 
 class LaneHost(Protocol):
@@ -380,10 +382,10 @@ class Line:
                     self.lane.has_delivered()
             case Deferred(reason, reply, reading) | Returned(reason, reply, reading):
                 self.last_reply = reason
-                self._heed(reply, reading)
+                self._heed_of_message(reply, reading)
             case Bounced(_, reply, reading):
                 self.last_reply = str(reply)
-                self._heed(reply, reading)
+                self._heed_of_message(reply, reading)
             case _:
                 pass  # no answer came
         prepared = cast(Prepared, message)
@@ -397,6 +399,18 @@ class Line:
         """Let a reply that blames us change the lane's pace."""
         if reply is not None and reading is not None and reading.reaction is not None:
             self._host.blamed(self.lane, reading, reply)
+
+    def _heed_of_message(self, reply: Reply | None, reading: Reading | None) -> None:
+        """Do the same after a message's attempt.
+
+        A smart host passes on what providers say of its own address: that is about us only where
+        ours is named. Of pace it speaks for itself.
+        """
+        if self.destination.is_route and reply is not None and reading is not None:
+            ours = rf"(?<!\d){re.escape(self._ip.address)}(?!\d)"
+            if reading.cause not in _ABOUT_PACE and not re.search(ours, reply.text):
+                return
+        self._heed(reply, reading)
 
     def _take_back(self, message: Prepared) -> None:
         """Send a message that a connection gave back before all others, on the next one."""
