@@ -85,6 +85,11 @@ def end_alert(account_id: int, kind: Kind, subject: str, *, now: datetime) -> bo
     return bool(ended)
 
 
+def what_lasts(kind: Kind) -> set[str]:
+    """Return the subjects of the alerts of a kind that last."""
+    return set(Alert.objects.filter(kind=kind, ended_at=None).values_list("subject", flat=True))
+
+
 def end_alerts_of_ip(account_id: int, address: str, *, now: datetime) -> None:
     """Record that whatever was the matter with a sending IP is over: it is used in another way."""
     lasting = Alert.objects.filter(account_id=account_id, ended_at=None)

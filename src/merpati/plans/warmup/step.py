@@ -19,7 +19,7 @@ from pathlib import Path
 from django.db import transaction
 
 from merpati.events.alerts import Kind as AlertKind
-from merpati.events.alerts import end_alert, raise_alert
+from merpati.events.alerts import end_alert, raise_alert, what_lasts
 from merpati.events.provider_days import ProviderDay, provider_days
 from merpati.events.store import reading
 from merpati.plans.warmup.day import FEW_ATTEMPTS, Decided, levels_of
@@ -65,13 +65,16 @@ class WarmUp:
             self._watch(db, [ip for ip in ips if self._decided.get(ip.pk) == today], now)
 
     def _decide_day(self, db: sqlite3.Connection, ips: Sequence[SendingIp], now: datetime) -> None:
+        if not ips:
+            return
         decided = {ip.pk: levels_of(db, ip, now.date()) for ip in ips}
         every = [one for of_ip in decided.values() for one in of_ip]
         with transaction.atomic():
             write_allowances([one.level for one in every], now=now)
+            lasting = what_lasts(AlertKind.PROVIDER_BLOCK)
             for one in every:
-                if one.is_unblocked:
-                    about = _about(one.ip, one.level.provider)
+                about = _about(one.ip, one.level.provider)
+                if one.is_unblocked and about in lasting:
                     end_alert(one.ip.account_id, AlertKind.PROVIDER_BLOCK, about, now=now)
         for ip in ips:
             self._decided[ip.pk] = now.date()
@@ -94,7 +97,7 @@ class WarmUp:
             if row.day == today and is_due(row, self._looks.get(cell), now):
                 due[cell[0]].append(row)
                 looks[cell] = Look(now, row.refused, row.complaints)
-        paces = [pace for ip in ips for pace in paces_of(db, ip, due[ip.pk], today)]
+        paces = [pace for ip in ips if ip.pk in due for pace in paces_of(db, ip, due[ip.pk], today)]
         if paces:
             _write_paces(paces, {ip.pk: ip for ip in ips}, now)
         self._looks |= looks  # only now: what failed is looked at again
