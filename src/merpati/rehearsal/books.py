@@ -7,7 +7,7 @@ what the controller reads.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from merpati.events.provider_days import (
     number_of,
 )
 from merpati.plans.warmup.history import day_of as today_of
-from merpati.plans.warmup.history import days_of, ending_before
+from merpati.plans.warmup.history import days_of, ending_before, whole_ip
 from merpati.reputation.history import Day
 from merpati.spool.reading import ShardReader
 from merpati.spool.shard import Shard
@@ -110,6 +110,15 @@ class Books:
         rows.sort(key=lambda row: row.day)
         levels: Mapping[date, int] = self.levels.get(sending_ip, {})
         return ending_before(today, days_of(rows, levels, self._first_allowance))
+
+    def days(self, sending_ips: Collection[str]) -> dict[date, Day]:
+        """Return what some IPs sent together, by day."""
+        rows = (
+            ProviderDay(ip, day_of(number), provider, *counts)
+            for (ip, number, provider), counts in self._counts.items()
+            if ip in sending_ips and provider == self._provider
+        )
+        return whole_ip(rows)
 
     def today(self, sending_ip: str, today: date, allowance: int) -> Day:
         """Return today's counts so far, as the controller reads them."""

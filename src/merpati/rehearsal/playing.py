@@ -177,7 +177,7 @@ class _Player:
         self._use(engine, self._steering.begin_day(today, number + 1))
         moved = {
             stream.pool_id: self._recipients[stream.pool_id].moved(
-                self._steering.shares[stream.pool_id], number + 1, self.books.unknown_users
+                self._steering.shares[stream.pool_id].share, number + 1, self.books.unknown_users
             )
             for stream in self._part.streams
         }
@@ -224,10 +224,13 @@ class _Player:
         """Return a day as far as only its end knows it; counts come once all is settled."""
         ways = [self._steering.ways[ip] for ip in stream.ips]
         reason = ways[0].level.reason if ways else None
+        share = self._steering.shares[stream.pool_id]
         return PlayedDay(
             day=today.isoformat(),
             wanted=stream.demand.messages_per_day,
-            share=self._steering.shares[stream.pool_id],
+            share=share.share,
+            share_kind=share.kind.value,
+            share_facts=dict(share.facts),
             planned=stream.planned[number],
             moved=moved,
             allowance=sum(way.level.messages_per_day for way in ways),

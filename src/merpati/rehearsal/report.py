@@ -14,6 +14,7 @@ from merpati.rehearsal.chart import Chart, Line, draw
 from merpati.rehearsal.result import PlayedDay, PlayedStream, Result
 from merpati.reputation.reason import Kind, Reason
 from merpati.reputation.reason_words import in_words
+from merpati.reputation.share_decision import in_words as share_words
 from merpati.reputation.words import Language, in_digits
 
 Gettext = Callable[[str], str]
@@ -189,6 +190,7 @@ def _why(day: PlayedDay, language: Language) -> str:
         if turn.kind != day.kind:
             at = f"{turn.at // 3_600_000 % 24:02}:{turn.at // 60_000 % 60:02}"
             told[f"{at} {in_words(Reason(Kind(turn.kind), turn.facts), language)}"] = None
+    words.append(share_words(day.share_kind, day.share_facts, language))
     return " ".join([*words, *list(told)[:_MOST_TURNS]])
 
 

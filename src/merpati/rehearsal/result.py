@@ -22,14 +22,16 @@ class PlayedDay(msgspec.Struct, frozen=True, kw_only=True):
     """One pool at one provider on one day; all its sending IPs together.
 
     wanted: mail of that day, whichever way; moved: of it, whose recipients have moved here; the
-    others go by the old provider. share: of 10,000. planned: that should go from here. waiting: not
-    sent when the day ended. tolerance: what the provider would have borne. kind, facts: why the
-    allowance of the first IP is what it is.
+    others go by the old provider. share: of 10,000, with its reason. planned: that should go from
+    here. waiting: not sent when the day ended. tolerance: what the provider would have borne. kind,
+    facts: why the allowance of the first IP is what it is.
     """
 
     day: str
     wanted: int
     share: int
+    share_kind: str
+    share_facts: dict[str, int | str]
     planned: int
     moved: int
     allowance: int

@@ -1,14 +1,14 @@
 """Who decides during a rehearsal: the daily step and the pace within the day, as in production.
 
-The decisions are `plans/warmup/deciding.py` and `reputation/split.py`; here they become a sending
-policy, as `sending/policy.py` makes one of what `plans/` wrote.
+The decisions are `plans/warmup/deciding.py` and `reputation/share_decision.py`; here they become a
+sending policy, as `sending/policy.py` makes one of what `plans/` wrote.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from merpati.contracts.sending_policy import (
     Account,
@@ -26,7 +26,7 @@ from merpati.rehearsal.scenario import Stream
 from merpati.reputation.allowance import Allowance
 from merpati.reputation.reason import Kind, Reason
 from merpati.reputation.reason_words import in_words
-from merpati.reputation.split import share_after, without_leap
+from merpati.reputation.share_decision import ShareDecision, ShareKind, decide
 from merpati.reputation.warmup import next_allowance
 
 ACCOUNT_ID = 1
@@ -63,7 +63,8 @@ class Steering:
         shard: int,
         dkim_key: DkimKey,
     ) -> None:
-        self.shares = dict.fromkeys((stream.pool_id for stream in streams), 0)
+        nobody = ShareDecision(0, ShareKind.NO_IPS, {})
+        self.shares = dict.fromkeys((stream.pool_id for stream in streams), nobody)
         self.ways: dict[str, Way] = {}
         self.turns: list[Turn] = []  # of today
         self._streams = streams
@@ -72,7 +73,6 @@ class Steering:
         self._account = Account(ACCOUNT_ID, shard, streams[0].pool_id)
         self._dkim_key = dkim_key
         self._version = 0
-        self._most = dict.fromkeys(self.shares, 0)  # sent on a day so far
 
     def begin_day(self, today: date, number: int) -> SendingPolicy:
         """Decide a day's allowances and shares. number: of the plan's day, from 1."""
@@ -85,16 +85,20 @@ class Steering:
                 level = level_for(self._books.history(ip, today), target)
                 self.ways[ip] = Way(level, reason=level.reason)
                 self._books.levels.setdefault(ip, {})[today] = level.messages_per_day
-            self._decide_share(stream, number)
+            self._decide_share(stream, number, today)
         return self._policy(today)
 
-    def _decide_share(self, stream: Stream, number: int) -> None:
-        allowance = sum(self.ways[ip].level.messages_per_day for ip in stream.ips)
-        demand, pool_id = stream.demand, stream.pool_id
-        bound = without_leap(allowance, self._most[pool_id], demand.most_growth)
-        self._most[pool_id] = max(self._most[pool_id], int(min(bound, demand.messages_per_day)))
-        self.shares[pool_id] = share_after(
-            self.shares[pool_id], bound, demand.messages_per_day, demand.engaged, number
+    def _decide_share(self, stream: Stream, number: int, today: date) -> None:
+        days = self._books.days(stream.ips)
+        yesterday = days.get(today - timedelta(days=1))
+        pool_id = stream.pool_id
+        self.shares[pool_id] = decide(
+            stream.demand,
+            number,
+            self.shares[pool_id].share,
+            allowance=sum(self.ways[ip].level.messages_per_day for ip in stream.ips),
+            most_before=max((day.attempted for day in days.values()), default=0),
+            yesterday=yesterday if yesterday is not None and yesterday.attempted else None,
         )
 
     def within_day(self, today: date, now: int, *, is_due: bool) -> SendingPolicy | None:
