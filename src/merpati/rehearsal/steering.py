@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from merpati.contracts.sending_policy import (
     Account,
@@ -122,7 +122,8 @@ class Steering:
         elif pace.messages_per_hour:
             wanted, reason = (pace.messages_per_hour, 0), pace.reason
         else:
-            wanted, reason = (None, _milliseconds(pace.until)), pace.reason
+            until = pace.until or datetime.combine(today + timedelta(days=1), time(), UTC)
+            wanted, reason = (None, int(until.timestamp() * 1000)), pace.reason
         if wanted == (way.messages_per_hour, way.paused_until):
             return False
         way.messages_per_hour, way.paused_until = wanted
@@ -160,7 +161,3 @@ class Steering:
             allowances=[allowance],
             first_allowance=first_allowance(),
         )
-
-
-def _milliseconds(moment: datetime | None) -> int:
-    return int((moment or datetime.now(UTC)).timestamp() * 1000)
