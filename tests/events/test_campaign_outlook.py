@@ -80,6 +80,11 @@ def test_it_says_when_the_last_leaves_and_what_waits_for_tomorrow(spool: Path) -
     assert shown["parts"][0]["for_tomorrow"] == 30
 
 
+def test_a_sentence_speaks_of_some_parts_alone(spool: Path) -> None:
+    parts = of(spool).parts[:1] * 7
+    assert Outlook("spring", NOON, parts, {}).sentence().endswith("192.0.2.1; and 2 more")
+
+
 def test_what_nothing_holds_and_what_is_not_there(spool: Path) -> None:
     assert of(spool, campaign="autumn").sentence() == "1 message leaves now"
     assert of(spool, campaign="winter").sentence() == "nothing of this campaign waits"
@@ -114,7 +119,7 @@ def test_orders_routes_suspension_and_missing_ips_are_told(spool: Path) -> None:
     said = {name: of(spool, using).sentence() for name, using in told.items()}
     assert "70 messages at Gmail and Google Workspace wait by order" in said["order"]
     assert "wait for the pace at route gmail.com on" in said["pace"]
-    assert said["suspended"] == "71 messages wait: not paid"
+    assert said["suspended"] == "71 messages wait: the account is suspended: not paid"
     assert "is not to be foreseen" in said["none"]
     assert "wait for a sending IP" in said["none"]
 

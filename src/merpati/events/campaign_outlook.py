@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, assert_never
 
+from merpati.adapters import codec
 from merpati.contracts.sending_policy import (
     OnSpent,
     Order,
@@ -27,6 +28,8 @@ from merpati.events.outlook import DAY_MS, Held, Part, Waiting, Way, estimate
 from merpati.providers.directory import directory
 from merpati.spool.errors import SpoolUnavailable
 from merpati.spool.reading import snapshot
+
+MOST_SAID = 5  # parts that the sentence speaks of, those that leave last
 
 Used = Mapping[tuple[str, str], int]  # today's attempts, by sending IP and provider
 
@@ -60,7 +63,7 @@ class Outlook:
             return "nothing of this campaign waits"
         count = _messages(self.messages)
         if self.stopped:
-            return f"{count} {_verb(self.messages)}: {self.stopped}"
+            return f"{count} {_verb(self.messages)}: the account is suspended: {self.stopped}"
         if self.last_at is None:
             told = f"when the last of {count} leaves is not to be foreseen"
         elif self.last_at <= self.now:
@@ -68,7 +71,8 @@ class Outlook:
         else:
             told = f"the last of {count} leaves {_moment(self.last_at)}"
         held = [reason(part) for part in self.parts if part.held is not Held.NOTHING]
-        return "; ".join([told, *dict.fromkeys(held)])
+        more = [f"and {len(held) - MOST_SAID} more"] if len(held) > MOST_SAID else []
+        return "; ".join([told, *held[:MOST_SAID], *more])
 
 
 class Outlooks:
@@ -80,14 +84,14 @@ class Outlooks:
 
     def of(self, account_id: int, shard: int, campaign_id: str, now: int) -> Outlook:
         """Return a campaign's outlook; shard: that of the account. Raises SpoolUnavailable."""
-        policy = self._policy() or SendingPolicy(0, "")
         try:
+            policy = self._policy() or SendingPolicy(0, "")
             with snapshot(self._spool, shard) as spool:
                 if spool is None:
                     return Outlook(campaign_id, now, [], {})
                 rows = spool.waiting_of(account_id, campaign_id)
                 used = spool.granted(now // DAY_MS)
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, codec.DecodeError) as error:
             raise SpoolUnavailable(f"what waits cannot be read: {error}") from error
         plan = _Ways(policy, account_id, used, now)
         counted: dict[tuple[int, str, int], list[int]] = {}
