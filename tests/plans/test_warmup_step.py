@@ -153,6 +153,22 @@ def test_a_block_at_noon_stops_that_provider_alone_and_raises_one_alert(
     assert in_policy["google"].paused_until > 0 == in_policy["yahoo"].paused_until
 
 
+def test_one_block_is_told_when_little_else_was_tried(
+    ip: SendingIp, send: Send, events_file: Path
+) -> None:
+    """The lane rests after the first, so that more may not come for hours."""
+    warm_up = WarmUp(events_file)
+    send(TUESDAY, 40, "google")
+    warm_up.step(NOON, NOON)
+    send(TUESDAY, 3, "google", blocked=1)
+    warm_up.step(NOON + timedelta(seconds=10), NOON)
+    assert not Alert.objects.exists()
+    send(TUESDAY, 1, "google", blocked=1)
+    warm_up.step(NOON + timedelta(seconds=20), NOON)
+    alert = Alert.objects.get()
+    assert (alert.facts["blocked"], alert.facts["attempted"]) == (2, 44)
+
+
 def test_the_day_after_a_block_is_small_and_a_day_taken_ends_the_alert(
     ip: SendingIp, send: Send, events_file: Path
 ) -> None:

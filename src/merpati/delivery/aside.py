@@ -31,9 +31,14 @@ class Aside:
         """Return whether anything is kept in memory."""
         return bool(self._rows)
 
+    @property
+    def is_full(self) -> bool:
+        """Return whether what is added goes to disk."""
+        return len(self._rows) >= MOST_ASIDE
+
     def add(self, feed: Feed, row: SpooledMessage) -> None:
         """Keep a row in memory, or else on disk, so that it is in nobody's way."""
-        if len(self._rows) < MOST_ASIDE:
+        if not self.is_full:
             if not self._rows:
                 self._host.wake(self._queue)
             self._rows.append((feed, row))

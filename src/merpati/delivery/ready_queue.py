@@ -439,7 +439,7 @@ class ReadyQueue:
     def _draw(self, count: int, *, for_old: bool) -> list[Pick]:
         """Return due messages, feed by feed in turn, so that no domain waits for another."""
         mine, theirs = (self._for_old, self._aside) if for_old else (self._aside, self._for_old)
-        rows = mine.take(count) if mine is not None else []
+        rows = self._take_aside(mine, count, for_old=for_old) if mine is not None else []
         version = self._host.policy_version
         # While warming IPs are all that could send, they have the best; else everybody has a turn.
         best_first = not for_old and all(line.is_warming for line in self.lines)
@@ -458,10 +458,9 @@ class ReadyQueue:
                     break
                 row = buffer.popleft()
                 if theirs is not None and self._goes_old(row) is not for_old:
-                    theirs.add(feed, row)
-                elif for_old:
-                    rows.append((feed, row))
-                elif row.is_bound and (ip := self._only_ip(row)) and self._line_of(ip) is None:
+                    if not self._keep_aside(theirs, feed, row, for_old=not for_old):
+                        count = len(rows)  # the other side has to move first
+                elif not for_old and (ip := self._closed_ip_of(row)) is not None:
                     self._host.put_off(feed, row, *self._closed(ip))
                 else:
                     rows.append((feed, row))
@@ -471,6 +470,35 @@ class ReadyQueue:
             elif not buffer:
                 feed.home.discard_if_empty(feed)
         return rows
+
+    def _closed_ip_of(self, row: SpooledMessage) -> LocalIp | None:
+        """Return the IP that a message waits for and that takes nothing now."""
+        ip = self._only_ip(row) if row.is_bound else None
+        return ip if ip is not None and self._line_of(ip) is None else None
+
+    def _take_aside(self, mine: Aside, count: int, *, for_old: bool) -> list[Pick]:
+        """Return what the other side kept for one; it may have waited for room there."""
+        other = self if for_old else self.old
+        if mine.is_full and other is not None:
+            self._host.wake(other)
+        return mine.take(count)
+
+    def _keep_aside(self, theirs: Aside, feed: Feed, row: SpooledMessage, *, for_old: bool) -> bool:
+        """Keep a row for the other side; False: it stays in the feed until there is room."""
+        if theirs.is_full and self._is_moving(old=for_old):
+            feed.buffer.appendleft(row)
+            return False
+        theirs.add(feed, row)
+        return True
+
+    def _is_moving(self, *, old: bool) -> bool:
+        """Return whether a side sends as fast as it can: being slower is no reason to go to disk.
+
+        Ours does not while allowances alone hold it back, which may last the day.
+        """
+        if old:
+            return self.old is not None and self.old.reason is None and not self.old.has_failed
+        return self.reason is None and not all(line.is_warming for line in self.lines)
 
     def _follow(self, feed: Feed) -> bool:
         """Follow a renewed lookup; return whether the feed still belongs here."""

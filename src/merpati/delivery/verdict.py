@@ -38,6 +38,7 @@ from merpati.delivery.retry import (
     has_expired,
 )
 from merpati.delivery.settling import Settler
+from merpati.providers.replies import Reading
 from merpati.spool.message_name import name_of
 from merpati.spool.shapes import Postponed, SpooledMessage
 
@@ -90,6 +91,12 @@ class Verdicts:
             case Delivered():
                 settler = self._settlers[feed.home.shard.number]
                 settler.settle(row.message_id, events.delivered(attempt, ending))
+            case Bounced(reading=Reading() as reading, reply=reply) if (
+                reading.scope.binds and message.queue.split is not None
+            ):
+                # While mail moves no word on our reputation ends it: it waits for better days, or
+                # goes by the old provider, as the migration says.
+                self.defer(feed, attempt, Deferred(str(reply), reply, reading))
             case Bounced():
                 self.give_up(feed, attempt, ending, Settlement.BOUNCED)
             case Returned() | Deferred(reply=None) if self._is_stopping():

@@ -24,7 +24,7 @@ from merpati.events.provider_days import ProviderDay, provider_days
 from merpati.events.store import reading
 from merpati.plans.warmup.day import FEW_ATTEMPTS, Decided, levels_of
 from merpati.plans.warmup.stages import follow_stages
-from merpati.plans.warmup.within_day import Look, is_due, paces_of
+from merpati.plans.warmup.within_day import Look, is_due, paces_of, turns_away
 from merpati.providers.directory import directory
 from merpati.reputation.reason import Kind
 from merpati.sending.allowances import PaceNow, forget_before, write_allowances
@@ -92,14 +92,21 @@ class WarmUp:
         by_address = {ip.address: ip for ip in ips}
         due: dict[int, list[ProviderDay]] = defaultdict(list)
         looks: dict[tuple[int, str], Look] = {}
+        blocks: list[ProviderDay] = []
         for row in provider_days(db, by_address, today):
             cell = (by_address[row.sending_ip].pk, row.provider)
-            if row.day == today and is_due(row, self._looks.get(cell), now):
+            before = self._looks.get(cell)
+            if row.day == today and is_due(row, before, now):
                 due[cell[0]].append(row)
-                looks[cell] = Look(now, row.refused, row.complaints)
+                looks[cell] = Look(now, row.attempted, row.refused, row.blocked, row.complaints)
+                if turns_away(row, before):
+                    blocks.append(row)
         paces = [pace for ip in ips if ip.pk in due for pace in paces_of(db, ip, due[ip.pk], today)]
         if paces:
             _write_paces(paces, {ip.pk: ip for ip in ips}, now)
+        for row in blocks:
+            facts = {"blocked": row.blocked, "attempted": row.attempted}
+            _alert(by_address[row.sending_ip], row.provider, facts, now)
         self._looks |= looks  # only now: what failed is looked at again
 
 

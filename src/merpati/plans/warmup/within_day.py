@@ -23,8 +23,21 @@ class Look:
     """What was seen of one provider, and when."""
 
     at: datetime
+    attempted: int
     refused: int
+    blocked: int
     complaints: int
+
+
+def turns_away(row: ProviderDay, before: Look | None) -> bool:
+    """Return whether most that was tried since the last look was blocked.
+
+    One is enough: the lane rests after it, so that no more may come for hours.
+    """
+    is_of_today = before is not None and before.at.date() == row.day
+    blocked = row.blocked - (before.blocked if before and is_of_today else 0)
+    attempted = row.attempted - (before.attempted if before and is_of_today else 0)
+    return blocked > 0 and 2 * blocked >= attempted
 
 
 def is_due(row: ProviderDay, before: Look | None, now: datetime) -> bool:
