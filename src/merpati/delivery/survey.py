@@ -267,7 +267,7 @@ def _pace(lines: list[Line]) -> str:
     each = f" of {own} messages" if own else ""
     rate = f", {lane.messages_per_minute}/min" if lane.messages_per_minute else ""
     spread = [allowance.per_hour for allowance in lane.allowances if allowance.per_hour]
-    warming = f", {min(spread):.3g} an hour while it warms up" if spread else ""
+    warming = f", {_rate(min(spread))} an hour while it warms up" if spread else ""
     return f"up to {connections}{each}{rate}{warming} per sending IP"
 
 
@@ -286,3 +286,7 @@ def _joined(one: QueueStatus | None, other: QueueStatus) -> QueueStatus:
         why="" if moving else one.why,
         split=tuple(dict.fromkeys(one.split + other.split)),
     )
+
+
+def _rate(messages: float) -> str:
+    return f"{messages:,.0f}" if messages >= 10 else f"{messages:.2g}"
