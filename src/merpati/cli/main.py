@@ -39,12 +39,14 @@ COMMANDS = {
     "key": Entry("key", "key", "Create, list and revoke API keys."),
     "ip": Entry("ip", "ip", "Add, list, move and remove dedicated sending IPs."),
     "warmup": Entry(
-        "warmup", "warmup", "Warm sending IPs up by mailbox provider: start, watch, decide, stop."
+        "warmup",
+        "warmup",
+        "Warm sending IPs up by mailbox provider: start, watch, decide by hand, stop.",
     ),
     "engagement": Entry(
         "engagement",
         "engagement",
-        "Import when recipients last engaged; a warm-up mails those first.",
+        "Import when recipients last opened or clicked; a warm-up mails those first.",
     ),
     "domain": Entry(
         "domain", "domain", "Add, verify, list and remove sending domains; rotate their DKIM keys."
@@ -83,7 +85,9 @@ COMMANDS = {
     "doctor": Entry("doctor", "doctor", "Find what keeps mail from flowing, and the remedy."),
     "sandbox": Entry("sandbox", "sandbox", "Play mailbox providers here, to rehearse against."),
     "rehearse": Entry(
-        "rehearse", "rehearse", "Play a migration in minutes, against played providers."
+        "rehearse",
+        "rehearse",
+        "Play a migration in minutes, against mailbox providers that you describe.",
     ),
     "probe": Entry("probe", "probe", "Walk the way that mail to a domain takes, and send nothing."),
     "config": Entry(
