@@ -70,6 +70,7 @@ def test_sending_ips_are_assigned_moved_and_removed(shell: Shell) -> None:
         "ip_pool": "big_news",
         "auto_warmup_enabled": True,
         "auto_warmup_stage": 1,
+        "warms_by_provider": False,
     }
     published = published_policy(shell.data)
     assert published is not None

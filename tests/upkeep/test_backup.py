@@ -107,7 +107,12 @@ async def test_a_copy_made_under_load_balances_each_time(
                 assert manifest.accepted > accepted
                 accepted = manifest.accepted
                 read_checked(target, silent)
-                await it.until(lambda before=before: trimmer.trimmed > before)  # it goes on after
+                # Both go on after it.
+                await it.until(
+                    lambda before=before, accepted=accepted: (
+                        trimmer.trimmed > before and len(sink.received) > accepted
+                    )
+                )
         finally:
             sending.cancel()
         await it.until(lambda: it.waiting() == 0, 30)
