@@ -51,10 +51,16 @@ def related_cases(case: Case) -> list[Case]:
 
     One query.
     """
-    pairs = RelatedCase.objects.filter(Q(first=case) | Q(second=case))
-    related = Q(pk__in=pairs.values("first")) | Q(pk__in=pairs.values("second"))
-    found = Case.objects.filter(related | Q(merged_into=case)).exclude(pk=case.pk)
-    return list(found.order_by("number"))
+    # Numbers first: of conditions joined by OR PostgreSQL looks at each case there is.
+    numbers = (
+        RelatedCase.objects.filter(first=case)
+        .values("second")
+        .union(
+            RelatedCase.objects.filter(second=case).values("first"),
+            Case.objects.filter(merged_into=case).values("pk"),
+        )
+    )
+    return list(Case.objects.filter(pk__in=numbers).order_by("number"))
 
 
 @dataclass(frozen=True, slots=True)
