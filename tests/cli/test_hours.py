@@ -20,6 +20,7 @@ import pytest
 
 from merpati.cli.hours_holidays import _say_doubts
 from merpati.desk.proposals import compare
+from tests.support.prepared import prepared
 
 FRIDAY = date(2026, 12, 25)
 
@@ -56,7 +57,7 @@ def give(data: Path, *lines: str) -> list[Answer]:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         input=json.dumps(commands),
-        env=environment | {"MERPATI_DATA": str(data)},
+        env=environment | {"MERPATI_DATA": str(prepared(data))},
         capture_output=True,
         text=True,
         check=True,

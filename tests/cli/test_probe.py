@@ -12,6 +12,7 @@ import pytest
 
 from harness.sandbox import Sandbox
 from harness.service import MERPATI
+from tests.support.prepared import prepared
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 def probe(sandbox: Sandbox, data: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [MERPATI, "probe", *words, "--data", str(data)],
+        [MERPATI, "probe", *words, "--data", str(prepared(data))],
         capture_output=True,
         text=True,
         check=False,

@@ -20,6 +20,7 @@ from merpati.runtime.paths import DataFolder
 from merpati.spool.errors import SpoolUnavailable
 from merpati.spool.shard import Shard
 from tests.support.journal import NINE_O_CLOCK, injection
+from tests.support.prepared import made
 
 
 class NoWorkers:
@@ -29,8 +30,7 @@ class NoWorkers:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> DataFolder:
-    merpati(tmp_path, "events")
-    return DataFolder(tmp_path)
+    return made(tmp_path)
 
 
 def merpati(data: Path, *words: str) -> subprocess.CompletedProcess[str]:

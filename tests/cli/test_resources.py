@@ -281,7 +281,7 @@ def test_the_audit_trail_names_who_gave_the_command(shell: Shell) -> None:
 
 @pytest.mark.parametrize("what", ["account", "key", "ip", "domain", "route"])
 def test_an_empty_list_says_how_to_make_one(tmp_path: Path, what: str) -> None:
-    shell = Shell(tmp_path / "data")
+    shell = Shell(prepared(tmp_path / "data"))
     done = shell(what, "list")
     assert done.returncode == 0
     assert f"merpati {what} {'create' if what in ('account', 'key') else 'add'}" in done.stdout

@@ -21,6 +21,7 @@ from merpati.settings import (
     parse_host_port,
     settings_reference,
 )
+from tests.support.prepared import prepared
 
 
 def write(folder: Path, text: str) -> Path:
@@ -174,6 +175,8 @@ def test_what_is_wrong_is_refused_by_name_and_place(
 
 
 def test_a_desk_whose_account_cannot_send_is_named(tmp_path: Path) -> None:
+    prepared(tmp_path)
+
     def check() -> tuple[int, list[str]]:
         done = subprocess.run(
             [MERPATI, "config", "check", "--data", str(tmp_path), "--json"],

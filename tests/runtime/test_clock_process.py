@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from harness.service import MERPATI, wait_until
+from harness.service import wait_until
 from merpati.adapters.clock import SystemClock
 from merpati.adapters.codec import pack, unpack_any
 from merpati.adapters.rpc import RpcClient, RpcUnavailable
@@ -27,6 +27,7 @@ from merpati.runtime.paths import DataFolder
 from merpati.spool.shard import Shard
 from tests.support.control import run_script
 from tests.support.journal import NINE_O_CLOCK, event, injection
+from tests.support.prepared import made
 
 
 class ClockProcess:
@@ -56,8 +57,7 @@ class ClockProcess:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> DataFolder:
-    subprocess.run([MERPATI, "events", "--data", str(tmp_path)], check=True, capture_output=True)
-    return DataFolder(tmp_path)
+    return made(tmp_path)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from pathlib import Path
 from harness.customer import DOMAIN, Customer, sign_up
 from harness.service import Merpati
 from merpati.adapters.secret_key import ensure_secret_key
+from merpati.runtime.paths import DataFolder
 
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / ".pytest_cache" / "merpati"
@@ -42,6 +43,14 @@ def prepared(data: Path) -> Path:
         shutil.copyfile(_template(), control)
         control.chmod(0o600)
     return data
+
+
+def made(data: Path) -> DataFolder:
+    """Return a data folder as any command leaves it that has nothing to do."""
+    folder = DataFolder(prepared(data))
+    for path in (folder.spool, folder.run, folder.tls):
+        path.mkdir(mode=0o700, exist_ok=True)
+    return folder
 
 
 def signed_up(data: Path, *also: tuple[str, ...], domain: str = DOMAIN) -> Customer:
