@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from merpati.cli.actor import actor, now
+from merpati.cli.login import login_of
 from merpati.cli.output import Group, common_options, printable, show, table
-from merpati.cli.route import password_of
 from merpati.runtime.setup import setup
 from merpati.settings import HostPort, load
 
@@ -83,17 +83,8 @@ def add(
     folder = setup(data)
     from merpati.accounts.actions import find_account  # noqa: PLC0415 - needs Django set up
     from merpati.sending.egresses import add_egress  # noqa: PLC0415
-    from merpati.sending.errors import InvalidValue  # noqa: PLC0415
-    from merpati.sending.routes import checked_login, parse_rate, parse_target  # noqa: PLC0415
+    from merpati.sending.routes import parse_rate, parse_target  # noqa: PLC0415
 
-    login = None
-    if user is not None:
-        from merpati.adapters.crypto import SecretBox  # noqa: PLC0415 - loads cryptography
-
-        password = password_of(user, password_file)
-        login = checked_login(user, password, SecretBox(folder.secret_key))
-    elif password_file is not None:
-        raise InvalidValue("a password needs a user: --user U", "user")
     host, port = parse_target(target)
     added = add_egress(
         find_account(account).pk,
@@ -101,7 +92,7 @@ def add(
         host,
         port,
         tls=tls,
-        login=login,
+        login=login_of(user, password_file, folder),
         connections=connections,
         messages_per_minute=parse_rate(rate) if rate is not None else None,
         by=actor(),

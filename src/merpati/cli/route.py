@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from merpati.cli.actor import actor, now
+from merpati.cli.login import login_of
 from merpati.cli.output import Group, common_options, show, table
 from merpati.runtime.setup import setup
 from merpati.settings import HostPort
@@ -78,22 +78,11 @@ def add(
 ) -> None:
     """Route mail to DOMAIN, *.DOMAIN (its subdomains) or * (all else) to a host of yours."""
     folder = setup(data)
-    from merpati.sending.errors import InvalidValue  # noqa: PLC0415 - needs Django set up
-    from merpati.sending.routes import (  # noqa: PLC0415
+    from merpati.sending.routes import (  # noqa: PLC0415 - needs Django set up
         add_route,
-        checked_login,
         parse_rate,
         parse_target,
     )
-
-    login = None
-    if user is not None:
-        from merpati.adapters.crypto import SecretBox  # noqa: PLC0415 - loads cryptography
-
-        password = password_of(user, password_file)
-        login = checked_login(user, password, SecretBox(folder.secret_key))
-    elif password_file is not None:
-        raise InvalidValue("a password needs a user: --user U", "user")
 
     host, port = parse_target(target)
     added = add_route(
@@ -103,7 +92,7 @@ def add(
         connections=connections,
         messages_per_minute=parse_rate(rate) if rate is not None else None,
         tls=tls,
-        login=login,
+        login=login_of(user, password_file, folder),
         is_signed=not unsigned,
         replace=replace,
         by=actor(),
@@ -163,12 +152,3 @@ def _document(row: StaticRoute) -> dict[str, Any]:
         "user": row.username or None,
         "password": "set" if row.username else None,
     }
-
-
-def password_of(user: str, file: Path | None) -> str:
-    """Return the password, never from the command line, where other users could read it."""
-    if file is not None:
-        return file.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
-    if not sys.stdin.isatty():
-        raise click.UsageError("--user needs --password-file where nobody can be asked")
-    return str(click.prompt(f"Password of {user}", hide_input=True, err=True))
