@@ -92,15 +92,32 @@ def _start_sampling(folder: Path) -> None:
 
 def _count_calls(folder: Path) -> None:
     profile = cProfile.Profile(time.thread_time)  # waiting costs nothing
-    atexit.register(
-        lambda: profile.dump_stats(folder / f"{Path(sys.orig_argv[-1]).name}-{os.getpid()}.pstats")
-    )
+
+    def write() -> None:
+        name = Path("/proc/self/comm").read_text().strip()
+        profile.dump_stats(folder / f"{name}-{os.getpid()}.pstats")
+
+    atexit.register(write)
     profile.enable()
+
+
+def _count_calls_of_fork(folder: Path) -> None:
+    sys.setprofile(None)  # what was counted so far is the parent's
+    atexit._clear()
+    _count_calls(folder)
+    end = os._exit
+
+    def write_and_end(code: int) -> None:
+        atexit._run_exitfuncs()
+        end(code)
+
+    os._exit = write_and_end
 
 
 _folder = os.environ.get("BENCH_PROFILE_FOLDER")
 if _folder and os.environ.get("BENCH_PROFILE_CALLS"):
     _count_calls(Path(_folder))
+    os.register_at_fork(after_in_child=partial(_count_calls_of_fork, Path(_folder)))
 elif _folder:
     _start_sampling(Path(_folder))
     os.register_at_fork(after_in_child=partial(_start_sampling, Path(_folder)))
