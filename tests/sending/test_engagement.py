@@ -25,9 +25,10 @@ from merpati.sending.engagement import (
 )
 from merpati.sending.engagement_csv import read_engagement
 from merpati.sending.errors import EngagementFileInvalid, EngagementNotFound
-from merpati.sending.injection import TransmissionRequest, prepare_all, validate
+from merpati.sending.injection import prepare_all, validate
 from merpati.sending.models import Engagement
 from merpati.sending.sending_ips import add_sending_ip, choose_warmup
+from merpati.sending.transmission import TransmissionRequest
 from tests.support.control import BY, NOW, make_account, make_domain
 
 TODAY = date(2026, 11, 27)

@@ -15,8 +15,8 @@ from merpati.events.transmissions import Transmissions
 from merpati.sending import campaigns, injection
 from merpati.sending.directory import Directory
 from merpati.sending.domains import TxtLookup
-from merpati.sending.injection import SCHEDULE_AHEAD
 from merpati.sending.transmission_id import TransmissionIds
+from merpati.sending.transmission_rules import SCHEDULE_AHEAD
 
 
 class Spool(injection.Spool, campaigns.Spool, Protocol):

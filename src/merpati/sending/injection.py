@@ -5,154 +5,44 @@ query for all, and one batch goes to the worker that owns the account. `inject` 
 batch is durable, and raises when it is not. What stands in the way of one recipient rejects that
 recipient alone; what stands in the way of all refuses the transmission.
 
-Source: sparkpost-api 3 and 4; test cases D1, D5 (durable before 2xx), H1, H3 (headers), R4 (another
-account's domain).
+Source: sparkpost-api 3 and 4; test cases D1, D5 (durable before 2xx).
 """
 
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, Protocol
-
-import msgspec
+from typing import Protocol
 
 from merpati.adapters import codec
-from merpati.contracts.batch import (
-    Accepted,
-    Attachment,
-    Batch,
-    Content,
-    Mailbox,
-    MessageRow,
-    Recipient,
-    Variant,
-)
+from merpati.contracts.batch import Accepted, Batch, Content, Mailbox, MessageRow
 from merpati.contracts.event import InjectedRecipient, Injection
-from merpati.sending.address import breaks_a_line, envelope_address
+from merpati.sending.addressees import Addressee, addressees_of
 from merpati.sending.buckets import bucket_of
 from merpati.sending.directory import PoolEntry, SendingAccount
 from merpati.sending.engagement import NEVER, tiers_of
-from merpati.sending.injection_errors import (
-    AccountSuspended,
-    FieldInvalid,
-    FieldMissing,
-    HeaderRefused,
-    MetadataTooLarge,
-    NoValidRecipient,
-    PoolUnknown,
-    PoolWithoutIps,
-    RejectedRecipient,
-    SenderUnverified,
-    SubstitutionDataTooLarge,
-)
-from merpati.sending.language_variants import (
-    checked_language,
-    checked_variants,
-    language_trouble,
-)
-from merpati.sending.local_hours import (
-    ZONE_CHARACTERS,
-    LocalPlan,
-    LocalTime,
-    LocalTimeTold,
-    plan,
-)
+from merpati.sending.injection_errors import AccountSuspended, FieldInvalid
+from merpati.sending.language_variants import checked_language, checked_variants
+from merpati.sending.local_hours import LocalPlan, plan
 from merpati.sending.suppression import suppressed_among
+from merpati.sending.transmission import TransmissionAccepted, TransmissionRequest
+from merpati.sending.transmission_rules import (
+    SCHEDULE_AHEAD,
+    check_headers,
+    check_sizes,
+    pool_of,
+    starts_at_of,
+    verified_sender,
+)
 from merpati.spool.errors import SpoolError
 from merpati.spool.message_name import name_of
 
 log = logging.getLogger(__name__)
 
-CAMPAIGN_ID_BYTES = 64
-METADATA_BYTES = 10 * 1024
-SUBSTITUTION_DATA_BYTES = 100 * 1024
-CONTENT_BYTES = 20 * 1024 * 1024
-RAW_BYTES = CONTENT_BYTES + 64 * 1024  # what was submitted, and the header that we add
-FILE_NAME_BYTES = 255
-MESSAGE_KEY_CHARACTERS = 64
-HEADER_NAME_CHARACTERS = 76  # as composing takes: with its colon it must fit a line of 78
-TAGS_PER_RECIPIENT = 10  # more are ignored, as SparkPost does
-SCHEDULE_AHEAD = timedelta(days=3)
-EXPRESSION = "{{"
-
-_MESSAGE_KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
-# JSON is at most this many times as long as the same value in msgpack; only what is above the
-# limit by that measure is encoded as JSON to be measured exactly.
-_JSON_OVER_MSGPACK = 3
-
-_OWN_FIELD = {
-    "subject": "content.subject",
-    "from": "content.from",
-    "to": "recipients[].address.header_to",
-    "reply-to": "content.reply_to",
-    "bcc": "a recipient of its own with address.header_to",
-}
 # We write these ourselves; the caller's are dropped, as SparkPost does (test case H3).
 _OURS = frozenset({"date", "message-id", "received", "return-path", "dkim-signature", "x-msfbl"})
-_TOKEN_CHARACTERS = frozenset(
-    "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class TransmissionRequest:
-    """One transmission as an edge understood it: forms are read, nothing is judged yet.
-
-    recipients: those an edge could not even read stand among the others, so that numbers and
-    reasons come out in the caller's order. fingerprint: hash of the request, compared when the
-    idempotency key comes again. raw: the whole message as its sender wrote it, made ready by
-    `message/submitted.py`; then texts, headers and files are empty, no template language is read,
-    and `sender` and `subject` say what its header says. message_key: left side of Message-ID, of a
-    transmission to one recipient, so that its sender knows it beforehand; "": made here.
-    language: of the texts, BCP 47, "" for none; variants: what is said in others, by tag.
-    local_time: when recipients may be mailed, each by their own clock, from `start_time` on.
-    """
-
-    sender: Mailbox
-    subject: str
-    recipients: Sequence[Recipient | RejectedRecipient]
-    text: str | None = None
-    html: str | None = None
-    amp_html: str | None = None
-    reply_to: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    attachments: Sequence[Attachment] = ()
-    inline_images: Sequence[Attachment] = ()
-    substitution_data: dict[str, Any] = field(default_factory=dict)
-    metadata: dict[str, Any] = field(default_factory=dict)
-    campaign_id: str | None = None
-    ip_pool: str | None = None
-    start_time: datetime | None = None
-    description: str = ""
-    transactional: bool = False
-    skip_suppression: bool = False
-    perform_substitutions: bool = True
-    return_path: str | None = None
-    idempotency_key: str | None = None
-    fingerprint: bytes = b""
-    raw: bytes | None = None
-    recv_method: str = "rest"
-    message_key: str = ""
-    language: str = ""
-    variants: Mapping[str, Variant] = field(default_factory=dict)
-    local_time: LocalTime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TransmissionAccepted:
-    """What became of a transmission; suppressed recipients count as accepted.
-
-    local_time: None when it asked for no local hours.
-    """
-
-    transmission_id: str
-    accepted: int
-    rejected: Sequence[RejectedRecipient]
-    local_time: LocalTimeTold | None = None
 
 
 class Spool(Protocol):
@@ -167,13 +57,6 @@ class LoopSpool(Protocol):
 
     async def append_all(self, shard: int, batches: Sequence[Batch]) -> list[Accepted | SpoolError]:
         """Return what `Spool.append` would have of each. Raises SpoolError for all of them."""
-
-
-class _Addressee(NamedTuple):
-    recipient: Recipient
-    packed: bytes
-    domain: str
-    due_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +75,7 @@ class Validated:
     pool: PoolEntry
     sender: Mailbox
     sending_domain: str
-    addressees: Sequence[_Addressee]
+    addressees: Sequence[Addressee]
     content: bytes
     answer: bytes
 
@@ -282,16 +165,16 @@ def validate(
     """Judge a transmission, as `inject` does. Raises as it."""
     if account.is_suspended:
         raise AccountSuspended
-    _check_headers(request)
-    _check_sizes(request)
-    sender, sending_domain = _sender(request, account)
-    pool = _pool(request, account)
+    check_headers(request)
+    check_sizes(request)
+    sender, sending_domain = verified_sender(request, account)
+    pool = pool_of(request, account)
     injected_at = _milliseconds(now)
-    starts_at = _starts_at(request, now, schedule_ahead)
+    starts_at = starts_at_of(request, now, schedule_ahead)
     hours = _local_plan(request, account, starts_at or injected_at)
     if hours is not None:  # it is scheduled, be it for this very moment
         starts_at = starts_at or injected_at + 1
-    addressees, rejected = _addressees(request, account, hours, starts_at or injected_at)
+    addressees, rejected = addressees_of(request, account, hours, starts_at or injected_at)
     moments = [addressee.due_at for addressee in addressees] if hours is not None else []
     return Validated(
         request=request,
@@ -412,158 +295,6 @@ def _prepared(
     return Prepared(account.shard, batch, one.answer)
 
 
-def _check_headers(request: TransmissionRequest) -> None:
-    """Refuse whatever could become a header of its own, or stands in for a field (H1, H3)."""
-    single = (
-        ("content.from.email", request.sender.email),
-        ("content.from.name", request.sender.name),
-        ("content.subject", request.subject),
-        ("content.reply_to", request.reply_to),
-        ("campaign_id", request.campaign_id),
-        ("return_path", request.return_path),
-    )
-    for name, value in single:
-        if value is not None and breaks_a_line(value):
-            raise HeaderRefused(f"{name} must not contain line breaks or control characters", name)
-    for name, value in request.headers.items():
-        _check_header(name, value)
-    if request.message_key and (
-        len(request.recipients) != 1
-        or len(request.message_key) > MESSAGE_KEY_CHARACTERS
-        or not _MESSAGE_KEY.fullmatch(request.message_key)
-    ):
-        raise HeaderRefused(
-            "message_key is 1 to 64 letters, digits, '.', '-' and '_', for one recipient",
-            "message_key",
-        )
-    for kind in ("attachments", "inline_images"):
-        for part in getattr(request, kind):
-            if breaks_a_line(part.name) or breaks_a_line(part.type):
-                field_name = f"content.{kind}"
-                raise HeaderRefused(
-                    f"{field_name}: name and type must not contain line breaks or control "
-                    "characters",
-                    field_name,
-                )
-
-
-def _check_header(name: str, value: str) -> None:
-    shown = name.encode("unicode_escape").decode("ascii")[:100]
-    field_name = f"content.headers.{shown}"
-    if not name or not _TOKEN_CHARACTERS.issuperset(name):
-        raise HeaderRefused(f"content.headers: '{shown}' is not a valid header name", field_name)
-    if len(name) > HEADER_NAME_CHARACTERS:
-        raise HeaderRefused(
-            f"content.headers: the name {shown}… has more than {HEADER_NAME_CHARACTERS} characters",
-            field_name,
-        )
-    if breaks_a_line(value):
-        raise HeaderRefused(
-            f"{field_name} must not contain line breaks or control characters", field_name
-        )
-    own = _OWN_FIELD.get(name.lower())
-    if own is not None:
-        raise HeaderRefused(f"{field_name} is not allowed here: use {own}", field_name)
-
-
-def _is_ours(name: str) -> bool:
-    lower = name.lower()
-    return lower in _OURS or lower == "mime-version" or lower.startswith("content-")
-
-
-def _check_sizes(request: TransmissionRequest) -> None:
-    if request.campaign_id and len(request.campaign_id.encode()) > CAMPAIGN_ID_BYTES:
-        raise FieldInvalid(
-            f"campaign_id must be at most {CAMPAIGN_ID_BYTES} bytes", field="campaign_id"
-        )
-    if request.metadata and _json_size(request.metadata) > METADATA_BYTES:
-        raise MetadataTooLarge("metadata must be at most 10 KB of JSON", field="metadata")
-    data = request.substitution_data
-    if data and _json_size(data) > SUBSTITUTION_DATA_BYTES:
-        raise SubstitutionDataTooLarge(
-            "substitution_data must be at most 100 KB of JSON", field="substitution_data"
-        )
-    bodies: tuple[str | None, ...] = (request.text, request.html, request.amp_html)
-    for variant in request.variants.values():
-        bodies += (variant.text, variant.html, variant.amp_html)
-    size = sum(len(body.encode()) for body in bodies if body)
-    for part in (*request.attachments, *request.inline_images):
-        if len(part.name.encode()) > FILE_NAME_BYTES:
-            raise FieldInvalid(
-                f"the name of an attachment must be at most {FILE_NAME_BYTES} bytes",
-                field="content",
-            )
-        size += len(part.data)
-    if len(request.raw or b"") > RAW_BYTES:
-        raise FieldInvalid("a message must be at most 20 MB", field="content")
-    if size > CONTENT_BYTES:
-        raise FieldInvalid(
-            "content must be at most 20 MB: text, html, variants, attachments and inline images "
-            "together",
-            field="content",
-        )
-
-
-def _json_size(value: Any) -> int:
-    return len(codec.json_bytes(value))
-
-
-def _sender(request: TransmissionRequest, account: SendingAccount) -> tuple[Mailbox, str]:
-    """Return the From mailbox, its domain in ASCII, and that domain, which the account verified.
-
-    The domain is "" when an expression decides it: then generation must check.
-    """
-    if request.return_path is not None:
-        _check_return_path(request.return_path, account)
-    sender = request.sender
-    if not sender.email:
-        raise FieldMissing("content.from is a required field", field="content.from")
-    # Headers are rendered even without `perform_substitutions`, but never those of a raw message.
-    if request.raw is None and EXPRESSION in sender.email:
-        return sender, ""
-    found = envelope_address(sender.email)
-    if found is None:
-        raise FieldInvalid(
-            f"content.from: '{sender.email[:200]}' is not an email address", field="content.from"
-        )
-    email, domain = found
-    if domain not in account.verified_domains:
-        raise SenderUnverified(domain, "content.from")
-    return (sender if email == sender.email else Mailbox(email, sender.name)), domain
-
-
-def _check_return_path(address: str, account: SendingAccount) -> None:
-    found = envelope_address(address)
-    if found is None or not address.isascii():
-        raise FieldInvalid(
-            f"return_path: '{address[:200]}' is not an ASCII email address", field="return_path"
-        )
-    if not account.owns(found[1]):
-        raise SenderUnverified(found[1], "return_path")
-
-
-def _pool(request: TransmissionRequest, account: SendingAccount) -> PoolEntry:
-    pool = account.pool(request.ip_pool)
-    if pool is None:
-        raise PoolUnknown("default" if request.ip_pool is None else request.ip_pool)
-    if not pool.has_ips:
-        raise PoolWithoutIps(pool.slug)
-    return pool
-
-
-def _starts_at(request: TransmissionRequest, now: datetime, schedule_ahead: timedelta) -> int:
-    """Return when it is to leave, 0 for at once."""
-    start = request.start_time
-    if start is None or start <= now:
-        return 0
-    if start > now + schedule_ahead:
-        raise FieldInvalid(
-            f"options.start_time must be at most {schedule_ahead.days} days ahead",
-            field="options.start_time",
-        )
-    return _milliseconds(start)
-
-
 def _local_plan(
     request: TransmissionRequest, account: SendingAccount, not_before: int
 ) -> LocalPlan | None:
@@ -577,82 +308,9 @@ def _milliseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def _addressees(
-    request: TransmissionRequest, account: SendingAccount, hours: LocalPlan | None, due_at: int
-) -> tuple[list[_Addressee], list[RejectedRecipient]]:
-    """Return who can be sent to, and who cannot. Raises NoValidRecipient when nobody can."""
-    addressees: list[_Addressee] = []
-    rejected: list[RejectedRecipient] = []
-    for recipient in request.recipients:
-        judged = (
-            recipient
-            if isinstance(recipient, RejectedRecipient)
-            else _addressee(recipient, account, hours, due_at)
-        )
-        if isinstance(judged, _Addressee):
-            addressees.append(judged)
-        else:
-            rejected.append(judged)
-    if not addressees:
-        raise NoValidRecipient(rejected)
-    return addressees, rejected
-
-
-def _addressee(
-    recipient: Recipient, account: SendingAccount, hours: LocalPlan | None, due_at: int
-) -> _Addressee | RejectedRecipient:
-    found = envelope_address(recipient.rcpt_to)
-    if found is None:
-        return RejectedRecipient(f"invalid recipient address.email: {recipient.rcpt_to[:320]}")
-    wrong = _wrong_with(recipient, account)
-    if wrong is not None:
-        return RejectedRecipient(wrong)
-    rcpt_to, domain = found
-    if rcpt_to is not recipient.rcpt_to:
-        recipient = msgspec.structs.replace(recipient, rcpt_to=rcpt_to)
-    if hours is not None:
-        recipient, due_at = hours.placed(recipient)
-    try:
-        packed = codec.pack(recipient)
-    except OverflowError:
-        return RejectedRecipient("metadata and substitution_data: integers must fit 64 bits")
-    wrong = _too_large(recipient, len(packed))
-    return (
-        _Addressee(recipient, packed, domain, due_at) if wrong is None else RejectedRecipient(wrong)
-    )
-
-
-def _wrong_with(recipient: Recipient, account: SendingAccount) -> str | None:
-    """Return what makes a recipient's own fields unusable, or None."""
-    if recipient.name is not None and breaks_a_line(recipient.name):
-        return "address.name must not contain line breaks or control characters"
-    if recipient.header_to is not None and breaks_a_line(recipient.header_to):
-        return "address.header_to must not contain line breaks or control characters"
-    if (wrong := language_trouble(recipient.language)) is not None:
-        return wrong
-    if len(recipient.time_zone) > ZONE_CHARACTERS:
-        return f"time_zone has more than {ZONE_CHARACTERS} characters; write it as Asia/Jakarta"
-    if recipient.return_path is not None:
-        found = envelope_address(recipient.return_path)
-        ascii_only = recipient.return_path.isascii()
-        if found is None or not ascii_only or not account.owns(found[1]):
-            return f"return_path is not in a verified sending domain: {recipient.return_path[:320]}"
-    return None
-
-
-def _too_large(recipient: Recipient, packed_bytes: int) -> str | None:
-    if packed_bytes * _JSON_OVER_MSGPACK <= METADATA_BYTES:
-        return None
-    if _json_size(recipient.metadata) > METADATA_BYTES:
-        return "metadata of a recipient must be at most 10 KB of JSON"
-    if _json_size(recipient.substitution_data) > SUBSTITUTION_DATA_BYTES:
-        return "substitution_data of a recipient must be at most 100 KB of JSON"
-    return None
-
-
 def _rows(
     account_id: int,
-    addressees: Sequence[_Addressee],
+    addressees: Sequence[Addressee],
     suppressed: Sequence[str | None],
     tiers: Mapping[str, int] | None,
 ) -> list[MessageRow]:
@@ -671,7 +329,7 @@ def _rows(
 
 
 def _injected(
-    addressees: Sequence[_Addressee], suppressed: Sequence[str | None]
+    addressees: Sequence[Addressee], suppressed: Sequence[str | None]
 ) -> list[InjectedRecipient]:
     return [
         InjectedRecipient(recipient.rcpt_to, recipient.metadata, recipient.tags, source)
@@ -725,3 +383,8 @@ def _content(
         raise FieldInvalid(
             "metadata and substitution_data: integers must fit 64 bits", field="substitution_data"
         ) from None
+
+
+def _is_ours(name: str) -> bool:
+    lower = name.lower()
+    return lower in _OURS or lower == "mime-version" or lower.startswith("content-")

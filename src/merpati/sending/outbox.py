@@ -24,7 +24,7 @@ from merpati.adapters.clock import Clock
 from merpati.contracts.batch import Attachment, Mailbox, Recipient
 from merpati.sending.directory import Directory, SendingAccount
 from merpati.sending.errors import SendingError
-from merpati.sending.injection import Spool, TransmissionAccepted, TransmissionRequest, inject
+from merpati.sending.injection import Spool, inject
 from merpati.sending.injection_errors import (
     AccountSuspended,
     InjectionRefused,
@@ -33,6 +33,7 @@ from merpati.sending.injection_errors import (
     SenderUnverified,
 )
 from merpati.sending.models import OutboxMail
+from merpati.sending.transmission import TransmissionAccepted, TransmissionRequest
 from merpati.settings import DeskSettings
 from merpati.spool.errors import SpoolError
 

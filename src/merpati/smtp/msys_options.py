@@ -15,7 +15,7 @@ from typing import Any
 from merpati.adapters import codec
 from merpati.message.header import NamedAddress
 from merpati.sending.address import breaks_a_line, envelope_address, split_mailbox
-from merpati.sending.injection import CAMPAIGN_ID_BYTES, TAGS_PER_RECIPIENT
+from merpati.sending.transmission_rules import CAMPAIGN_ID_BYTES, TAGS_PER_RECIPIENT
 
 MOST_COPIES = 1_000  # cc, bcc and archive together
 

@@ -30,8 +30,6 @@ from merpati.sending.directory import Directory
 from merpati.sending.injection import (
     LoopSpool,
     Prepared,
-    TransmissionAccepted,
-    TransmissionRequest,
     Validated,
     inject_all,
     prepare_all,
@@ -43,6 +41,7 @@ from merpati.sending.injection_errors import (
     NoValidRecipient,
     SenderUnverified,
 )
+from merpati.sending.transmission import TransmissionAccepted, TransmissionRequest
 from merpati.sending.transmission_id import TransmissionIds
 from merpati.smtp.msys_options import MsysOptions, OptionsRefused, read_options
 from merpati.smtp.session import Envelope

@@ -22,9 +22,10 @@ from merpati.api.errors import ApiError, ErrorItem, refusal
 from merpati.api.wire import wrong_field
 from merpati.contracts.batch import Attachment, Mailbox, Recipient, Variant
 from merpati.sending.address import split_mailbox
-from merpati.sending.injection import EXPRESSION, TAGS_PER_RECIPIENT, TransmissionRequest
 from merpati.sending.injection_errors import RejectedRecipient
 from merpati.sending.local_hours import LocalTime
+from merpati.sending.transmission import TransmissionRequest
+from merpati.sending.transmission_rules import EXPRESSION, TAGS_PER_RECIPIENT
 
 DESCRIPTION_BYTES = 1024
 

@@ -18,7 +18,8 @@ from merpati.api.services import services
 from merpati.api.sparkpost.transmission_body import read_transmission, rejection
 from merpati.events.transmissions import DELETABLE_MS, State, Transmission
 from merpati.sending.campaigns import cancel_campaign, cancel_transmission
-from merpati.sending.injection import TransmissionAccepted, inject
+from merpati.sending.injection import inject
+from merpati.sending.transmission import TransmissionAccepted
 
 INLINE = "inline"  # what stands for the template of inline content
 
