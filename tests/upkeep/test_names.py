@@ -9,10 +9,11 @@ import pytest
 
 from merpati.runtime.paths import DataFolder
 from merpati.sandbox.dns_server import DnsServer
+from merpati.sending.ip_names import Looked
 from merpati.settings import load
 from merpati.upkeep.doctor import names
 from merpati.upkeep.doctor.finding import Finding
-from merpati.upkeep.doctor.names import Looked, judge
+from merpati.upkeep.doctor.names import judge
 from merpati.upkeep.doctor.scene import Ip, Scene
 from tests.upkeep.scenes import MOMENT
 

@@ -182,7 +182,7 @@ class EgressExists(SendingError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"There is an egress {name} already; remove it first, or choose another name", "name"
+            f"There is an egress {name} already; change it, or choose another name", "name"
         )
         self.name = name
 
@@ -204,6 +204,13 @@ class EgressInUse(SendingError):
             "name",
         )
         self.name = name
+
+
+class CheckBusy(SendingError):
+    """As many old providers are being checked as can be at once."""
+
+    def __init__(self) -> None:
+        super().__init__("Other old providers are being checked just now. Try again in a minute.")
 
 
 class ShareWouldFall(SendingError):

@@ -8,32 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
-from merpati.adapters.dns import DnsError, LookupFailed, Resolver
+from merpati.sending.ip_names import Looked, look
 from merpati.upkeep.doctor.finding import Finding, fail, ok, warn
 from merpati.upkeep.doctor.scene import Ip, Scene
 
 REVERSE, CONFIRMED, HELO = "names.reverse", "names.confirmed", "names.helo"
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """What DNS says. pointers: names in the PTR records; back: addresses of each name asked.
-
-    failure: why the PTR could not be asked, which is no answer.
-    """
-
-    pointers: tuple[str, ...] = ()
-    failure: str = ""
-    back: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    back_failures: dict[str, str] = field(default_factory=dict)
-
-
 async def check(scene: Scene) -> list[Finding]:
     """Ask for the names of each sending IP, and where they lead."""
     resolver = scene.resolver()
-    looks = await asyncio.gather(*(_look(resolver, ip) for ip in scene.ips))
+    looks = await asyncio.gather(*(look(resolver, ip.address, ip.hostname) for ip in scene.ips))
     return [f for ip, looked in zip(scene.ips, looks, strict=True) for f in judge(ip, looked)]
 
 
@@ -63,14 +49,14 @@ def _judged(ip: Ip, looked: Looked) -> Iterator[Finding]:
     if helo in looked.back_failures:
         text = f"the HELO name {helo} could not be asked: {looked.back_failures[helo]}"
         yield warn(HELO, address, text, "see that dns.servers answer, then look again")
-    elif address not in looked.back.get(helo, ()):
+    elif not looked.leads_back(address, helo):
         kind = "AAAA" if ":" in address else "A"
         text = f"the HELO name {helo} does not lead to it"
         yield bad(HELO, address, text, f"publish: {helo}. IN {kind} {address}")
 
 
 def _confirmed(ip: Ip, looked: Looked, named: str) -> Iterator[Finding]:
-    if any(ip.address in looked.back.get(name, ()) for name in looked.pointers):
+    if looked.leads_back(ip.address, *looked.pointers):
         yield ok(CONFIRMED, ip.address, "its PTR record leads back to it")
         return
     failures = [looked.back_failures[n] for n in looked.pointers if n in looked.back_failures]
@@ -84,25 +70,3 @@ def _confirmed(ip: Ip, looked: Looked, named: str) -> Iterator[Finding]:
     yield level(
         CONFIRMED, ip.address, text, f"publish: {looked.pointers[0]}. IN {kind} {ip.address}"
     )
-
-
-async def _look(resolver: Resolver, ip: Ip) -> Looked:
-    pointers: tuple[str, ...] = ()
-    failure = ""
-    try:
-        pointers = (await resolver.pointers(ip.address)).records
-    except LookupFailed as error:
-        failure = str(error)
-    except DnsError:
-        pass  # it has none
-    back: dict[str, tuple[str, ...]] = {}
-    failures: dict[str, str] = {}
-    kind = "AAAA" if ":" in ip.address else "A"
-    for name in dict.fromkeys([*pointers, ip.hostname.lower()]):
-        try:
-            back[name] = (await resolver.addresses(name, kind)).records
-        except LookupFailed as error:
-            failures[name] = str(error)
-        except DnsError:
-            back[name] = ()
-    return Looked(pointers, failure, back, failures)

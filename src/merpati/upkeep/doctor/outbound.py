@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 
 from merpati.adapters.dns import DnsError, Resolver
+from merpati.sending.smtp_dialogue import DialogueFailed, dialogue
 from merpati.settings import HostPort
-from merpati.upkeep.dialogue import DialogueFailed, dialogue
 from merpati.upkeep.doctor.finding import Finding, fail, ok, warn
 from merpati.upkeep.doctor.scene import ANSWER_SECONDS, Ip, Scene
 

@@ -10,8 +10,8 @@ import ipaddress
 import ssl
 
 from merpati.runtime.addresses import accepts
+from merpati.sending.smtp_dialogue import Dialogue, DialogueFailed, dialogue
 from merpati.settings import HostPort
-from merpati.upkeep.dialogue import Dialogue, DialogueFailed, dialogue
 from merpati.upkeep.doctor.finding import Finding, fail, ok, warn
 from merpati.upkeep.doctor.scene import ANSWER_SECONDS, Scene
 from merpati.upkeep.running import Running

@@ -9,7 +9,7 @@ from merpati.delivery.protocol import reply_of
 from merpati.providers.bounce_class import Scope
 from merpati.providers.directory import directory
 from merpati.providers.replies import Reading
-from merpati.upkeep.dialogue import Answer
+from merpati.sending.smtp_dialogue import Answer
 from merpati.upkeep.doctor.finding import Level
 
 _BLAMES = {

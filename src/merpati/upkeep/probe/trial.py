@@ -17,8 +17,7 @@ from merpati.delivery.destinations import Destination, Destinations
 from merpati.delivery.outcome import Stage
 from merpati.delivery.protocol import Capabilities, mail_command, rcpt_command
 from merpati.providers.directory import directory
-from merpati.settings import HostPort
-from merpati.upkeep.dialogue import (
+from merpati.sending.smtp_dialogue import (
     Answer,
     Dialogue,
     DialogueFailed,
@@ -26,6 +25,7 @@ from merpati.upkeep.dialogue import (
     connect,
     dialogue,
 )
+from merpati.settings import HostPort
 from merpati.upkeep.doctor.addresses import present
 from merpati.upkeep.doctor.finding import Level
 from merpati.upkeep.doctor.scene import Ip

@@ -72,16 +72,19 @@ class Dialogue:
 
 
 async def connect(
-    at: HostPort, local: str | None = None, tls: ssl.SSLContext | None = None
+    at: HostPort, local: str | None = None, tls: ssl.SSLContext | None = None, name: str = ""
 ) -> Dialogue:
-    """Return a connection, from the local address if one is given. Ask inside `bounded`."""
+    """Return a connection, from the local address if one is given. Ask inside `bounded`.
+
+    name: the host's, for its certificate; "": as in `at`.
+    """
     reader, writer = await asyncio.open_connection(
         at.host,
         at.port,
         limit=MOST_BYTES,
         local_addr=(local, 0) if local else None,
         ssl=tls,
-        server_hostname=at.host if tls else None,
+        server_hostname=(name or at.host) if tls else None,
     )
     return Dialogue(reader, writer)
 

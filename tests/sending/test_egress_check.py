@@ -6,8 +6,8 @@ from ipaddress import ip_network
 import pytest
 
 from merpati.contracts.sending_policy import TlsMode
+from merpati.sending.egress_check import Found, Relay, check
 from merpati.settings import HostPort
-from merpati.upkeep.egress_check import Found, Relay, check
 from tests.support.certificates import server_tls
 from tests.support.smtp_sink import CLOSE, Connection, SmtpSink
 
