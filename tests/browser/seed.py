@@ -46,7 +46,7 @@ def fill(folder: Path) -> dict[str, Any]:
     people.assign_tam(account.pk, "tina@desk.example", "tuti@desk.example", by=BY, now=before)
     people.complete_onboarding(account.pk, by=BY, now=before)
     names = {"account": account.pk, **_cases(folder, account, before)}
-    names |= {"migration": _migration(folder, account, now)}
+    names |= _migration(folder, account, now)
     names |= _invitations(account, now) | _warm_up(folder, account, now)
     return {"cookies": cookies, "names": names | _tools(account, names["busy"], now)}
 
@@ -194,8 +194,8 @@ def _cases(folder: Path, account: Any, now: datetime) -> dict[str, Any]:
     }
 
 
-def _migration(folder: Path, account: Any, now: datetime) -> int:
-    """Begin a migration nine days ago, with a provider that refuses much; return its number."""
+def _migration(folder: Path, account: Any, now: datetime) -> dict[str, int]:
+    """Begin a migration nine days ago, with a provider that refuses much."""
     from merpati.events.digest import Digest  # noqa: PLC0415
     from merpati.events.provider_days import COLUMNS, number_of, old_way  # noqa: PLC0415
     from merpati.events.store import EventStore, reading  # noqa: PLC0415
@@ -209,7 +209,7 @@ def _migration(folder: Path, account: Any, now: datetime) -> int:
     began = now - timedelta(days=9)
     create_pool(account.pk, "news", by=BY, now=began)
     add_sending_ip(*(account.pk, "192.0.2.10", "mta1.kirim.example"), pool="news", by=BY, now=began)
-    add_egress(account.pk, "old", "smtp.old.example", 587, by=BY, now=began)
+    old = add_egress(account.pk, "old", "smtp.old.example", 587, by=BY, now=began)
     volumes = {"google": 9_000, "outlook-consumer": 4_000, "t-online": 300, "other": 1_000}
     flows = [
         Flow(stream="news", provider=name, messages_per_day=volume, target_per_day=volume)
@@ -236,7 +236,7 @@ def _migration(folder: Path, account: Any, now: datetime) -> int:
             digest.provider_days[way, number_of(day), name] = list(old.values())
         with EventStore(folder / "events.sqlite3") as store:
             store.add([(digest, "nonce")])
-    return int(made.pk)
+    return {"migration": made.pk, "old_provider": old.pk}
 
 
 def _tools(account: Any, case: int, now: datetime) -> dict[str, int]:

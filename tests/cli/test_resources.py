@@ -181,6 +181,12 @@ def test_an_old_provider_is_added_checked_and_removed(shell: Shell) -> None:
     assert "already" in shell.refused("egress", "add", "1", "old", "127.0.0.1:9")
     assert "no egress new" in shell.refused("egress", "check", "1", "new")
     assert "rahasia" not in shell("egress", "list", "1").stdout
+    change = ("egress", "change", "1", "old")
+    changed = shell.json(*change, "--rate", "600/min")
+    assert changed == added | {"messages_per_minute": 600}
+    assert "give the password again" in shell.refused(*change, "--target", "127.0.0.2:9")
+    free = shell.json(*change, "--target", "127.0.0.2:9", "--no-login")
+    assert (free["target"], free["user"], free["tls"]) == ("127.0.0.2:9", None, "opportunistic")
     shell.json("egress", "remove", "1", "old")
     assert shell.json("egress", "list", "1") == {"egresses": []}
 

@@ -109,6 +109,9 @@ _KINDS: dict[type[Exception], _Kind] = {
     migration.NoEgress: _Kind(409, "1602", "", "conflict"),
     migration.NotAllMoved: _Kind(409, "1602", "", "conflict"),
     sending.EgressNotFound: _Kind(422, "1300"),
+    sending.EgressExists: _Kind(409, "1602", "", "conflict"),
+    sending.EgressInUse: _Kind(409, "1602", "", "conflict"),
+    sending.ShareWouldFall: _Kind(409, "1602", "", "conflict"),
     IdempotencyConflict: _Kind(409, "1602", "resource conflict", "conflict"),
 }
 

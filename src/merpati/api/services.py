@@ -15,6 +15,7 @@ from merpati.events.transmissions import Transmissions
 from merpati.sending import campaigns, injection
 from merpati.sending.directory import Directory
 from merpati.sending.domains import TxtLookup
+from merpati.sending.outside import NOWHERE_PRIVATE, Outside
 from merpati.sending.transmission_id import TransmissionIds
 from merpati.sending.transmission_rules import SCHEDULE_AHEAD
 
@@ -36,6 +37,7 @@ class Services:
     transmissions: Transmissions
     evidence: Sources
     outlooks: Outlooks
+    outside: Outside = NOWHERE_PRIVATE
     schedule_ahead: timedelta = SCHEDULE_AHEAD
     watch: Watch | None = None  # None: nobody to ask, in a test
     metrics_token: str = ""

@@ -13,6 +13,7 @@ from merpati.api.own import (
     case_acts,
     case_files,
     cases,
+    egresses,
     engagement,
     migrations,
     problems,
@@ -156,6 +157,21 @@ urlpatterns = [
         rf"{_OWN}/call-backs/(?P<call_back_id>[0-9]{{1,18}})",
         put=Operation(call_backs.move, "support_cases/manage"),
         delete=Operation(call_backs.cancel, "support_cases/manage"),
+    ),
+    resource(
+        f"{_OWN}/egresses",
+        get=Operation(egresses.list_all, "ip_pools/view"),
+        post=Operation(egresses.add, "ip_pools/manage"),
+    ),
+    resource(
+        rf"{_OWN}/egresses/(?P<name>[^/]+)",
+        get=Operation(egresses.show, "ip_pools/view"),
+        put=Operation(egresses.change, "ip_pools/manage"),
+        delete=Operation(egresses.remove, "ip_pools/manage"),
+    ),
+    resource(
+        rf"{_OWN}/egresses/(?P<name>[^/]+)/check",
+        post=Operation(egresses.check, "ip_pools/manage"),
     ),
     resource(
         f"{_OWN}/migrations",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import ipaddress
-import socket
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -14,10 +13,29 @@ from merpati.cli.actor import actor, now
 from merpati.cli.login import login_of
 from merpati.cli.output import Group, common_options, printable, show, table
 from merpati.runtime.setup import setup
-from merpati.settings import HostPort, load
+from merpati.settings import load
 
-if TYPE_CHECKING:
-    from merpati.sending.models import Egress
+_PATIENCE = 20.0  # seconds of a stage: nobody else waits for this process
+_LOGIN = (
+    click.option("--user", metavar="U", help="Log in there as U; the password is asked for."),
+    click.option(
+        "--password-file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="F",
+        help="Read the password from a file's first line.",
+    ),
+    click.option(
+        "--tls",
+        type=click.Choice(["none", "opportunistic", "required", "verify", "implicit"]),
+        help="As for merpati route add; verify is the default with --user.",
+    ),
+)
+
+
+def _with_login(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(_LOGIN):
+        command = option(command)
+    return command
 
 
 @click.group(
@@ -26,6 +44,7 @@ if TYPE_CHECKING:
         "merpati egress add 1 old smtp.old.example:587 --user kirim --password-file old.password",
         "merpati egress check 1 old",
         "merpati egress list 1",
+        "merpati egress change 1 old --user kirim --password-file new.password",
         "merpati egress remove 1 old",
     ),
 )
@@ -44,18 +63,7 @@ def egress() -> None:
 @click.argument("account")
 @click.argument("name")
 @click.argument("target", metavar="HOST:PORT")
-@click.option("--user", metavar="U", help="Log in there as U; the password is asked for.")
-@click.option(
-    "--password-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="F",
-    help="Read the password from a file's first line.",
-)
-@click.option(
-    "--tls",
-    type=click.Choice(["none", "opportunistic", "required", "verify", "implicit"]),
-    help="As for merpati route add; verify is the default with --user.",
-)
+@_with_login
 @click.option(
     "--connections",
     type=int,
@@ -82,6 +90,7 @@ def add(
     """Add an old provider's SMTP relay to an account. No mail goes there before a migration."""
     folder = setup(data)
     from merpati.accounts.actions import find_account  # noqa: PLC0415 - needs Django set up
+    from merpati.sending.egress_document import egress_document  # noqa: PLC0415
     from merpati.sending.egresses import add_egress  # noqa: PLC0415
     from merpati.sending.routes import parse_rate, parse_target  # noqa: PLC0415
 
@@ -99,7 +108,68 @@ def add(
         now=now(),
     )
     text = f"{added.name} is {added.host}:{added.port}. Now: merpati egress check {account} {name}"
-    show(_document(added), text, as_json)
+    show(egress_document(added), text, as_json)
+
+
+@egress.command(
+    "change",
+    examples=(
+        "merpati egress change 1 old --user kirim --password-file new.password",
+        "merpati egress change 1 old --target smtp.old.example:465 --tls implicit --user kirim",
+        "merpati egress change 1 old --rate 600/min",
+    ),
+)
+@click.argument("account")
+@click.argument("name")
+@click.option("--target", metavar="HOST:PORT", help="Where it is now.")
+@_with_login
+@click.option("--no-login", is_flag=True, help="Log in no longer.")
+@click.option("--connections", type=int, metavar="N", help="At most so many at once, of a worker.")
+@click.option("--rate", metavar="N/min", help="At most so many messages a minute.")
+@common_options
+def change(
+    account: str,
+    name: str,
+    *,
+    target: str | None,
+    user: str | None,
+    password_file: Path | None,
+    tls: str | None,
+    no_login: bool,
+    connections: int | None,
+    rate: str | None,
+    data: Path,
+    as_json: bool,
+) -> None:
+    """Change an old provider, also while mail goes by it; what is left out stays as it is."""
+    folder = setup(data)
+    from merpati.accounts.actions import find_account  # noqa: PLC0415 - needs Django set up
+    from merpati.sending.egress_document import egress_document  # noqa: PLC0415
+    from merpati.sending.egresses import change_egress, find_egress  # noqa: PLC0415
+    from merpati.sending.routes import parse_rate, parse_target  # noqa: PLC0415
+
+    if no_login and user is not None:
+        raise click.UsageError("give one of --user and --no-login")
+    owner = find_account(account).pk
+    row = find_egress(owner, name)
+    host, port = parse_target(target) if target else (row.host, row.port)
+    login = login_of(user, password_file, folder)
+    had_login = row.username != ""
+    has_login = login is not None or (had_login and not no_login)
+    changed = change_egress(
+        owner,
+        name,
+        host,
+        port,
+        tls=tls or (row.tls if has_login == had_login else None),
+        login=login or (None if no_login else "kept"),
+        connections=row.connections if connections is None else connections,
+        messages_per_minute=row.messages_per_minute if rate is None else parse_rate(rate),
+        by=actor(),
+        now=now(),
+    )
+    text = f"{changed.name} is changed. Now: merpati egress check {account} {changed.name}"
+    show(egress_document(changed), text, as_json)
 
 
 @egress.command("list", examples=("merpati egress list 1", "merpati egress list 1 --json"))
@@ -109,9 +179,10 @@ def list_egresses(account: str, data: Path, as_json: bool) -> None:
     """List an account's old providers."""
     setup(data)
     from merpati.accounts.actions import find_account  # noqa: PLC0415 - needs Django set up
+    from merpati.sending.egress_document import egress_document  # noqa: PLC0415
     from merpati.sending.egresses import egresses_of  # noqa: PLC0415
 
-    rows = [_document(row) for row in egresses_of(find_account(account).pk)]
+    rows = [egress_document(row) for row in egresses_of(find_account(account).pk)]
     head = ("name", "target", "tls", "user", "password", "connections", "messages_per_minute")
     empty = "no egress; add one: merpati egress add ACCOUNT NAME HOST:PORT"
     show(
@@ -130,30 +201,16 @@ def check(account: str, name: str, data: Path, as_json: bool) -> int:
     folder = setup(data)
     from merpati.accounts.actions import find_account  # noqa: PLC0415 - needs Django set up
     from merpati.adapters.crypto import SecretBox  # noqa: PLC0415
-    from merpati.contracts.sending_policy import TlsMode  # noqa: PLC0415
-    from merpati.sending.egresses import find_egress  # noqa: PLC0415
-    from merpati.upkeep import egress_check  # noqa: PLC0415
+    from merpati.sending.egress_document import found_document  # noqa: PLC0415
+    from merpati.sending.egresses import find_egress, note_check  # noqa: PLC0415
+    from merpati.sending.outside import Outside  # noqa: PLC0415
 
     row = find_egress(find_account(account).pk, name)
-    sealed = bytes(row.password)
-    relay = egress_check.Relay(
-        HostPort(row.host, row.port),
-        TlsMode(row.tls),
-        row.username,
-        SecretBox(folder.secret_key).decrypt(sealed).decode() if sealed else "",
-    )
-    allowed = [ipaddress.ip_network(text) for text in load(data).safety.allow_private]
-    found = asyncio.run(egress_check.check(relay, socket.getfqdn(), allowed))
+    outside = replace(Outside.of(load(data)), seconds=_PATIENCE)
+    found = outside.check(row, SecretBox(folder.secret_key))
+    note_check(row, found, now=now())
     seconds = round(found.slowest.total_seconds(), 1)
-    document = {
-        "name": row.name,
-        "target": str(relay.at),
-        "ok": found.is_well,
-        "stage": found.stage,
-        "trouble": found.trouble or None,
-        "remedy": found.remedy or None,
-        "slowest_answer_s": seconds,
-    }
+    document = found_document(row, found)
     if found.trouble:
         text = f"FAIL at {found.stage}: {printable(found.trouble)}\nWhat to do: {found.remedy}"
     elif found.is_slow:
@@ -176,15 +233,3 @@ def remove(account: str, name: str, data: Path, as_json: bool) -> None:
 
     remove_egress(find_account(account).pk, name, by=actor(), now=now())
     show({"name": name}, f"The egress {name} is removed.", as_json)
-
-
-def _document(row: Egress) -> dict[str, Any]:
-    return {
-        "name": row.name,
-        "target": str(HostPort(row.host, row.port)),
-        "tls": row.tls,
-        "user": row.username or None,
-        "password": "set" if row.username else None,
-        "connections": row.connections,
-        "messages_per_minute": row.messages_per_minute,
-    }

@@ -9,16 +9,18 @@ from pathlib import Path
 from merpati.adapters.clock import Clock
 from merpati.adapters.crypto import SecretBox
 from merpati.desk.evidence import Sources
+from merpati.sending.outside import NOWHERE_PRIVATE, Outside
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The process's clock, its secrets, where evidence is read, and the folder of all data."""
+    """The process's clock, its secrets, where evidence is read, all data's folder, the world."""
 
     clock: Clock
     secret_box: SecretBox
     evidence: Sources
     data_dir: Path
+    outside: Outside = NOWHERE_PRIVATE
 
     @property
     def now(self) -> datetime:

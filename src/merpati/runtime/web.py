@@ -70,6 +70,7 @@ def build_application(data_dir: Path, workers: int) -> Application:
             secret_box=of_the_api.secret_box,
             evidence=of_the_api.evidence,
             data_dir=data_dir,
+            outside=of_the_api.outside,
         )
     )
     return _dispatch(ApiHandler(), WSGIHandler())
@@ -85,6 +86,7 @@ def _services(folder: DataFolder, settings: Settings, workers: int) -> Services:
     from merpati.events.transmissions import Transmissions  # noqa: PLC0415
     from merpati.sending.directory import Directory  # noqa: PLC0415
     from merpati.sending.live_dns import txt_lookup  # noqa: PLC0415
+    from merpati.sending.outside import Outside  # noqa: PLC0415
     from merpati.sending.policy import published_policy  # noqa: PLC0415
     from merpati.sending.transmission_id import TransmissionIds  # noqa: PLC0415
     from merpati.spool.client import SpoolClient  # noqa: PLC0415
@@ -100,6 +102,7 @@ def _services(folder: DataFolder, settings: Settings, workers: int) -> Services:
         evidence=Sources(folder.events, folder.spool),
         transmissions=Transmissions(folder.events, folder.spool),
         outlooks=Outlooks(folder.spool, lambda: published_policy(folder.root)),
+        outside=Outside.of(settings),
         schedule_ahead=timedelta(days=settings.delivery.schedule_days),
         watch=Watch(folder.run, workers, folder.spool, settings.spool.reserve_mb << 20),
         metrics_token=settings.metrics.token,

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from typing import Literal
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from merpati.accounts import audit
 from merpati.sending import policy
+from merpati.sending.egress_check import Found
 from merpati.sending.errors import EgressExists, EgressInUse, EgressNotFound, InvalidValue
 from merpati.sending.models import Egress
 from merpati.sending.routes import Login, check_limit, checked_tls, parse_target
 from merpati.settings import HostPort
 
 CONNECTIONS = 5  # at once, of each worker, unless said otherwise
+MOST = 20  # of an account: each is part of everybody's policy
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 
 
@@ -59,6 +62,8 @@ def add_egress(
     check_limit(messages_per_minute, "rate")
     mode = checked_tls(tls, target.host, login)
     with transaction.atomic():
+        if egresses_of(account_id).count() >= MOST:
+            raise InvalidValue(f"an account has at most {MOST} old providers; remove one", "name")
         try:
             with transaction.atomic():
                 egress = Egress.objects.create(
@@ -89,6 +94,73 @@ def add_egress(
         )
         policy.bump()
     return egress
+
+
+def change_egress(
+    account_id: int,
+    name: str,
+    host: str,
+    port: int,
+    *,
+    by: str,
+    now: datetime,
+    tls: str | None = None,
+    login: Login | Literal["kept"] | None = "kept",
+    connections: int = CONNECTIONS,
+    messages_per_minute: int | None = None,
+) -> Egress:
+    """Change where an egress is and how mail goes there, also while it does; as `add_egress`.
+
+    login: "kept" for the one it has, which holds only for the host it was given for: whoever may
+    change the host need not know the password. Raises EgressNotFound, InvalidValue.
+    """
+    target = parse_target(str(HostPort(host, port)))
+    check_limit(connections, "connections")
+    check_limit(messages_per_minute, "rate")
+    with transaction.atomic():
+        egress = find_egress(account_id, name)
+        if login == "kept":
+            login = Login(egress.username, bytes(egress.password)) if egress.username else None
+            if login and (egress.host, egress.port) != (target.host, target.port):
+                raise InvalidValue(
+                    f"give the password again: the one that is kept is for {egress.host}",
+                    "password",
+                )
+        egress.host, egress.port = target.host, target.port
+        egress.tls = checked_tls(tls, target.host, login).value
+        egress.username = login.username if login else ""
+        egress.password = login.sealed_password if login else b""
+        egress.connections, egress.messages_per_minute = connections, messages_per_minute
+        egress.checked_at, egress.trouble, egress.trouble_detail = None, "", ""
+        egress.save()
+        audit.record(
+            "change_egress",
+            egress.name,
+            by=by,
+            now=now,
+            account_id=account_id,
+            target=str(target),
+            tls=egress.tls,
+            username=egress.username,
+            connections=connections,
+            messages_per_minute=messages_per_minute,
+        )
+        policy.bump()
+    return egress
+
+
+def note_check(egress: Egress, found: Found, *, now: datetime) -> None:
+    """Keep what a check found, unless the egress was changed meanwhile."""
+    same = {"host": egress.host, "port": egress.port, "password": bytes(egress.password)}
+    egress.checked_at, egress.is_slow = now, found.is_slow
+    egress.trouble = found.kind.value if found.kind else ""
+    egress.trouble_detail = found.detail
+    Egress.objects.filter(pk=egress.pk, **same).update(
+        checked_at=now,
+        trouble=egress.trouble,
+        trouble_detail=egress.trouble_detail,
+        is_slow=egress.is_slow,
+    )
 
 
 def remove_egress(account_id: int, name: str, *, by: str, now: datetime) -> None:

@@ -255,7 +255,11 @@ class StaticRoute(models.Model):
 
 
 class Egress(models.Model):
-    """An account's old provider: an SMTP relay that takes the mail which has not moved here yet."""
+    """An account's old provider: an SMTP relay that takes the mail which has not moved here yet.
+
+    checked_at: when it was looked at last as it is now, None: never; trouble, trouble_detail,
+    is_slow: what was found then, as `egress_check.Found` says it, "" when mail can go.
+    """
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="egresses")
     name = models.CharField(max_length=100)  # how people call it
@@ -266,6 +270,10 @@ class Egress(models.Model):
     password = models.BinaryField(default=b"")  # sealed by adapters/crypto.py
     connections = models.PositiveIntegerField()
     messages_per_minute = models.PositiveIntegerField(null=True, blank=True)
+    checked_at = models.DateTimeField(null=True, blank=True)
+    trouble = models.CharField(max_length=20, blank=True, default="")
+    trouble_detail = models.CharField(max_length=200, blank=True, default="")
+    is_slow = models.BooleanField(default=False)
     created_at = models.DateTimeField()
 
     class Meta:

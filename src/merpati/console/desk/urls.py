@@ -11,6 +11,7 @@ from merpati.console.views.desk import (
     call_backs,
     case,
     cases,
+    egresses,
     mail,
     migrations,
     people,
@@ -24,6 +25,7 @@ _ACCOUNT = "desk/accounts/<int:account_id>"
 _ZONE = "desk/calendars/<slug:zone_id>"
 _ANSWER = "desk/answers/<int:answer_id>"
 _MAIL = "desk/mail/<int:mail_id>"
+_OLD = f"{_ACCOUNT}/old-providers"
 _CALL_BACK = "desk/call-backs/<int:call_back_id>"
 
 urlpatterns = [
@@ -57,6 +59,11 @@ urlpatterns = [
     path(f"{_MAIL}/attach", mail.attach),
     path(f"{_MAIL}/open", mail.open_case),
     path(f"{_MAIL}/reject", mail.reject),
+    path(_OLD, egresses.list_all, name="desk-old-providers"),
+    path(f"{_OLD}/new", egresses.new),
+    path(f"{_OLD}/<int:number>", egresses.one, name="desk-old-provider"),
+    path(f"{_OLD}/<int:number>/check", egresses.check),
+    path(f"{_OLD}/<int:number>/remove", egresses.remove),
     path("desk/migrations", migrations.list_all, name="desk-migrations"),
     path("desk/migrations/<int:number>", migrations.show, name="desk-migration"),
     path("desk/migrations/<int:number>/<slug:name>", migrations.act),

@@ -22,6 +22,7 @@ def list_all(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     """Show the account's migrations, the newest first."""
     context = {
         "base": BASE,
+        "old_providers": "/old-providers",
         "rows": list(migrations_of(viewer.account.pk)),
         "may_change": _may_change(viewer),
     }

@@ -23,6 +23,8 @@ def list_all(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     wanted = request.GET.get("account", "")
     account_id = int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 10 else None
     context = {"base": BASE, "rows": list(migrations_of(account_id)), "for_desk": True}
+    if account_id is not None:
+        context["old_providers"] = f"/desk/accounts/{account_id}/old-providers"
     return render(request, "console/migrations/list.html", context)
 
 
