@@ -31,6 +31,8 @@ PAGES = [
     Page("case-new", "/cases/new", "owner", has_picture=True),
     Page("contact", "/contact", "owner", has_picture=True),
     Page("call-back", "/contact/call-back", "owner"),
+    Page("campaigns", "/campaigns", "owner"),
+    Page("desk-campaigns", "/desk/accounts/{account}/campaigns", "tam"),
     Page("warm-up", "/warm-up", "owner"),
     Page("warm-up-ip", "/warm-up/{sending_ip}", "owner", has_picture=True),
     Page("alerts", "/alerts", "owner"),

@@ -7,6 +7,7 @@ session of each person by name ("owner-en", "owner-id"); `names`, numbers by nam
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from datetime import UTC, datetime, timedelta
@@ -48,6 +49,7 @@ def fill(folder: Path) -> dict[str, Any]:
     names = {"account": account.pk, **_cases(folder, account, before)}
     names |= _migration(folder, account, now)
     names |= _invitations(account, now) | _warm_up(folder, account, now)
+    _campaigns(folder, account, now)
     return {"cookies": cookies, "names": names | _tools(account, names["busy"], now)}
 
 
@@ -60,6 +62,27 @@ def _invitations(account: Any, now: datetime) -> dict[str, Any]:
     )
     used = users.invite("rina@desk.example", "Rina", staff_role="administrator", by=BY, now=now)
     return {"invitation": looked_at.token, "staff_invitation": used.token}
+
+
+def _campaigns(folder: Path, account: Any, now: datetime) -> None:
+    """Have mail wait: for an allowance, for local hours, and for nothing."""
+    from merpati.adapters.clock import SystemClock  # noqa: PLC0415
+    from merpati.contracts.batch import LocalHours  # noqa: PLC0415
+    from merpati.spool.shard import Shard  # noqa: PLC0415
+    from tests.support.worker import batch  # noqa: PLC0415
+
+    async def put() -> None:
+        shard = Shard(folder / "spool", account.shard, SystemClock())
+        at = int(now.timestamp() * 1000)
+        who: dict[str, Any] = {"now": at, "account_id": account.pk, "pool_id": 0}
+        google = [f"u{number}@gmail.com" for number in range(400)]
+        await shard.append(batch(*google, campaign_id="harga-akhir-tahun", **who))
+        nine = {"hours": LocalHours(at=540), "due_at": at + 9 * 3_600_000}
+        some = [f"u{number}@penerima.example" for number in range(30)]
+        await shard.append(batch(*some, campaign_id="selamat-pagi", **nine, **who))
+        await shard.close()
+
+    asyncio.run(put())
 
 
 def _warm_up(folder: Path, account: Any, now: datetime) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from merpati.adapters.crypto import SecretBox
 from merpati.console import services
 from merpati.desk import people
 from merpati.desk.evidence import Sources
+from merpati.events.campaign_outlook import Outlooks
+from merpati.sending.policy import build
 from tests.desk.cases import BY, MONDAY, Desk, add_person
 from tests.support.control import make_account
 from tests.support.gates import pass_gates
@@ -90,6 +92,7 @@ def desk(db: None, tmp_path: Path, clock: Clock, settings: Any) -> Iterator[Desk
             clock=clock,
             secret_box=SecretBox(tmp_path / "secret.key"),
             evidence=Sources(tmp_path / "events.sqlite3", tmp_path / "spool"),
+            outlooks=Outlooks(tmp_path / "spool", lambda: build("bounces.example")),
             data_dir=tmp_path,
         )
     )

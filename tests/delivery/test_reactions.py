@@ -175,6 +175,9 @@ async def test_a_pause_outlives_the_worker(tmp_path: Path) -> None:
             await w.inject("b@yahoo.com")
             (lane,) = w.engine.paces()
             assert (lane.connections_limit, lane.configured_connections) == (1, 10)
+            assert lane.paused_until == lane.until
+            known = w.engine.known_ways(["yahoo.com", "unknown.example"])
+            assert (known.providers, known.lanes) == ({"yahoo.com": "yahoo"}, [lane])
             assert not sink.received
 
 

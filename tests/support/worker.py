@@ -14,7 +14,7 @@ from typing import Any
 from merpati.adapters.clock import SystemClock
 from merpati.adapters.codec import pack, unpacker
 from merpati.adapters.crypto import make_rsa_key
-from merpati.contracts.batch import Batch, Content, Mailbox, MessageRow, Recipient
+from merpati.contracts.batch import Batch, Content, LocalHours, Mailbox, MessageRow, Recipient
 from merpati.contracts.event import Event, InjectedRecipient, Injection, JournalKind
 from merpati.contracts.sending_policy import (
     Account,
@@ -86,6 +86,7 @@ def batch(
     transmission_id: str = "102293692714480130",
     tier: int = 0,
     buckets: Sequence[int] = (),
+    hours: LocalHours | None = None,
     **content_fields: Any,
 ) -> bytes:
     """One transmission to these recipients; buckets: theirs, 0 of those left out."""
@@ -105,7 +106,7 @@ def batch(
             index,
             recipient.rpartition("@")[2],
             now if due_at is None else due_at,
-            pack(Recipient(recipient, substitution_data={"name": recipient})),
+            pack(Recipient(recipient, substitution_data={"name": recipient}, hours=hours)),
             tier,
             buckets[index] if index < len(buckets) else 0,
         )

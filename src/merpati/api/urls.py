@@ -120,6 +120,7 @@ urlpatterns = [
     ),
     resource(f"{_OWN}/alerts", get=Operation(alerts.list_all, "alerts/manage")),
     resource(rf"{_OWN}/alerts/{_NUMBER}/seen", post=Operation(alerts.seen, "alerts/manage")),
+    resource(f"{_OWN}/campaigns", get=Operation(campaigns.list_all, "transmissions/view")),
     resource(
         rf"{_OWN}/campaigns/(?P<campaign_id>.+)/outlook",
         get=Operation(campaigns.outlook, "transmissions/view"),

@@ -58,6 +58,7 @@ ENTRIES = (
     Entry("/", gettext_lazy("Home"), "home", _customers),
     Entry("/cases", gettext_lazy("Cases"), "inbox", _customers),
     Entry("/contact", gettext_lazy("Contact"), "phone", _customers),
+    Entry("/campaigns", gettext_lazy("Campaigns"), "calendar", _customers, is_rare=True),
     Entry("/warm-up", gettext_lazy("Warm-up"), "progress", _customers, is_rare=True),
     Entry("/alerts", gettext_lazy("Alerts"), "alert-triangle", _customers, is_rare=True),
     Entry("/desk", gettext_lazy("Queue"), "inbox", _staff),

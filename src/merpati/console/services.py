@@ -9,16 +9,18 @@ from pathlib import Path
 from merpati.adapters.clock import Clock
 from merpati.adapters.crypto import SecretBox
 from merpati.desk.evidence import Sources
+from merpati.events.campaign_outlook import Outlooks
 from merpati.sending.outside import NOWHERE_PRIVATE, Outside
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The process's clock, its secrets, where evidence is read, all data's folder, the world."""
+    """The process's clock and secrets, where it reads evidence and outlooks, all data, the world."""
 
     clock: Clock
     secret_box: SecretBox
     evidence: Sources
+    outlooks: Outlooks
     data_dir: Path
     outside: Outside = NOWHERE_PRIVATE
 

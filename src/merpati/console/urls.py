@@ -11,6 +11,7 @@ from merpati.console.desk import urls as desk_urls
 from merpati.console.views import (
     calendar,
     call_back,
+    campaigns,
     case_list,
     case_new,
     case_pages,
@@ -68,6 +69,7 @@ urlpatterns = [
     path("migrations/<int:number>", migrations.show, name="migration"),
     path("migrations/<int:number>/<slug:name>", migrations.act),
     path("calendar/<slug:zone>", calendar.show, name="calendar"),
+    path("campaigns", campaigns.show_all, name="campaigns"),
     path("warm-up", warmup.show_all, name="warm-up"),
     path("warm-up/<str:address>", warmup.show, name="warm-up-ip"),
     path("alerts", warmup.show_alerts, name="alerts"),

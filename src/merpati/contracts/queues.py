@@ -42,7 +42,7 @@ class LaneStatus(msgspec.Struct, frozen=True):
     """The pace of one sending IP at one provider; limits None while no mail went there yet.
 
     reason: why it is below the configured one, "" while it is not; until: when it rises next;
-    since: when it was lowered last.
+    since: when it was lowered last; paused_until: nothing is begun before, None while some is.
     """
 
     sending_ip: str
@@ -56,6 +56,17 @@ class LaneStatus(msgspec.Struct, frozen=True):
     reason: str = ""
     since: int | None = None
     until: int | None = None
+    paused_until: int | None = None
+
+
+class KnownWays(msgspec.Struct, frozen=True):
+    """What a worker knows of where the mail of some domains goes; asked with their list.
+
+    providers: by domain, of those it has looked up, as `QueueStatus.provider`; lanes: all paces.
+    """
+
+    providers: dict[str, str] = {}
+    lanes: list[LaneStatus] = []
 
 
 class Retry(msgspec.Struct, frozen=True):

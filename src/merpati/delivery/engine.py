@@ -17,7 +17,7 @@ from typing import Any
 from merpati.adapters.clock import Clock
 from merpati.adapters.dns import Resolver
 from merpati.adapters.fetch import Fetcher
-from merpati.contracts.queues import LaneStatus, QueueStatus, Retry
+from merpati.contracts.queues import KnownWays, LaneStatus, QueueStatus, Retry
 from merpati.contracts.sending_policy import Egress, SendingPolicy
 from merpati.contracts.suppressions import Suppressions
 from merpati.delivery.allowance import Allowance
@@ -229,6 +229,12 @@ class Engine:
     def paces(self) -> list[LaneStatus]:
         """Return at what pace mail goes, by sending IP and provider: lanes in use, and slowed."""
         return lanes_of(list(self._lanes), dict(self._lessons), self.clock)
+
+    def known_ways(self, domains: Sequence[str]) -> KnownWays:
+        """Return who takes some domains' mail, of those that were looked up, and all paces."""
+        found = {domain: self._destinations.last_known(domain) for domain in domains}
+        providers = {d: to.provider for d, to in found.items() if isinstance(to, Destination)}
+        return KnownWays(providers, self.paces())
 
     async def retry(self, wanted: Retry) -> int:
         """Have deferred mail tried again now; return how much. Raises SpoolUnavailable."""

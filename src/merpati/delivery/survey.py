@@ -134,6 +134,7 @@ def _lane_status(
         sentence(reason, clock.now()) if reason is not None else "",
         learned.since if learned is not None else None,
         reason.until if reason is not None else None,
+        reason.until if isinstance(reason, Paused) and not isinstance(reason, Slowed) else None,
     )
 
 

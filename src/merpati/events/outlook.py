@@ -1,238 +1,213 @@
-"""When the last message of a campaign leaves, and what holds it: an estimate, pure.
+"""When the last messages of campaigns leave, and what holds them: an estimate, pure.
 
-Time is gone through in quarters of an hour. In each, every pool's mail to a provider leaves in the
-order in which it falls due, other campaigns' beside it, as far as schedules, allowances, pace and
-orders let it. What is not foreseen: retries, what replies will teach, and mail that is yet to come.
-Times are milliseconds since the epoch.
+Time is gone through in quarters of an hour. In each, every queue's mail leaves in the order in
+which it falls due, all campaigns side by side, as far as schedules, allowances, pace and orders let
+it. Not foreseen are what replies will teach, and mail that is yet to come. Times are milliseconds
+since the epoch.
+
+Where the future is open there are two answers: with `hopeful` allowances that nobody has decided
+yet and paces that replies lowered rise as fast as they ever do, else they stay as they are.
 """
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 
-from merpati.contracts.sending_policy import ProviderAllowance
+from merpati.events.outlook_lane import DAY_MS, LITTLE, SLOT_MS, Held, Lane, Way
 
-SLOT_MS = 900_000
-DAY_MS = 86_400_000
 HORIZON_MS = 60 * DAY_MS
-_HOUR_MS, _MINUTE_MS = 3_600_000, 60_000
-_NOTHING = 1e-6  # messages: what rounding leaves
+
+__all__ = ["Held", "Part", "Queue", "Waiting", "Way", "estimate"]
 
 
-class Held(StrEnum):
-    """What holds the mail that leaves last."""
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Mail of one pool to one provider.
 
-    NOTHING = "nothing"
-    SCHEDULE = "schedule"
-    ALLOWANCE = "allowance"
-    PACE = "pace"
-    ORDER = "order"
-    NO_WAY = "no_sending_ip"
+    barred: sending IPs that its recipients may not use. by_old: it is the share of a migration's
+    old provider.
+    """
+
+    pool_id: int
+    provider: str
+    barred: tuple[str, ...] = ()
+    by_old: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Messages of one pool to one provider that fall due at once: the campaign's, and others'."""
+    """Messages of a queue that fall due at once, by campaign; held: by what, until they do."""
 
-    pool_id: int
-    provider: str
+    queue: Queue
     due_at: int
-    own: int
-    others: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """A sending IP to one provider.
-
-    levels: its allowances there, any days; none: it is not limited. per_day: of the IP in all.
-    used, used_in_all: of today's. per_minute: pace, None for no limit. closed_until: by order.
-    """
-
-    address: str
-    levels: Sequence[ProviderAllowance] = ()
-    per_day: int | None = None
-    used: int = 0
-    used_in_all: int = 0
-    per_minute: int | None = None
-    closed_until: int = 0
+    campaigns: Mapping[str, int]
+    held: Held = Held.SCHEDULE
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A campaign's mail from one pool to one provider.
+    """A campaign's mail in one queue.
 
-    last_at: None when it is beyond what is foreseen. for_tomorrow: messages due today that wait
-    for a later day's allowance.
+    last_at: None when it is beyond what is foreseen; due_at: of the last. for_tomorrow: messages
+    due today that wait for a later day's allowance. earliest_at: if all goes well, None as above.
     """
 
-    pool_id: int
-    provider: str
+    campaign_id: str
+    queue: Queue
     messages: int
     last_at: int | None
     held: Held
     sending_ips: tuple[str, ...]
     for_tomorrow: int = 0
+    due_at: int = 0
+    earliest_at: int | None = None
 
 
 def estimate(
-    waiting: Iterable[Waiting], ways: Mapping[tuple[int, str], Sequence[Way]], now: int
+    waiting: Iterable[Waiting],
+    ways: Mapping[Queue, Sequence[Way]],
+    now: int,
+    *,
+    hopeful: bool = False,
 ) -> list[Part]:
-    """Return the parts of a campaign, the last to leave first.
+    """Return the parts of all campaigns, the last to leave first.
 
-    ways: by pool and provider, those of the pool before those of its overflow pool.
+    ways: of each queue, in the order of use; two queues that share one, by address and provider,
+    share what it lets through.
     """
-    by_queue: dict[tuple[int, str], list[Waiting]] = defaultdict(list)
+    by_queue: dict[Queue, list[Waiting]] = defaultdict(list)
     for one in waiting:
-        by_queue[one.pool_id, one.provider].append(one)
-    in_all: dict[str, float] = {}  # left of today, by IP
+        by_queue[one.queue].append(one)
+    in_all: dict[str, float] = {}
+    lanes: dict[tuple[str, str], Lane] = {}
+    for way in (way for queue in by_queue for way in ways.get(queue, ())):
+        if (way.address, way.provider) not in lanes:
+            lanes[way.address, way.provider] = Lane(way, in_all, now, hopeful=hopeful)
     queues = [
-        _Queue(key, some, [_Open(way, in_all, now) for way in ways.get(key, ())], now)
-        for key, some in by_queue.items()
-        if any(one.own for one in some)
+        _Moving(queue, some, [(way, lanes[way.address, way.provider]) for way in of_it], now)
+        for queue, some in by_queue.items()
+        for of_it in [ways.get(queue, ())]
     ]
-    at, open_queues = now, [queue for queue in queues if not queue.is_done]
-    while open_queues and at < now + HORIZON_MS:
-        end = min(at + SLOT_MS, (at // DAY_MS + 1) * DAY_MS)
-        if at % DAY_MS == 0:
+    at, moving = now, [queue for queue in queues if queue.next_due is not None]
+    while moving and at < now + HORIZON_MS:
+        first = min(queue.next_due for queue in moving if queue.next_due is not None)
+        after, at = at, max(at, first // SLOT_MS * SLOT_MS)
+        if at // DAY_MS != (after - 1) // DAY_MS:
             in_all.clear()
-        for queue in open_queues:
+        end = (at // SLOT_MS + 1) * SLOT_MS
+        for lane in lanes.values():
+            lane.begin(at, end)
+        for queue in moving:
             queue.move(at, end)
-        open_queues = [queue for queue in open_queues if not queue.is_done]
+        moving = [queue for queue in moving if queue.next_due is not None]
         at = end
-    parts = [queue.part() for queue in queues]
-    return sorted(parts, key=lambda part: -(math.inf if part.last_at is None else part.last_at))
+    parts = [part for queue in queues for part in queue.parts()]
+    return sorted(parts, key=lambda part: -_or_never(part.last_at))
 
 
-class _Open:
-    """A way with what is left of its day."""
-
-    def __init__(self, way: Way, in_all: dict[str, float], now: int) -> None:
-        self.way = way
-        self._in_all = in_all
-        self._today = self._day = now // DAY_MS
-        level = self._level(self._day)
-        self._left = max(0, level.messages - way.used) if level is not None else math.inf
-
-    def room(self, at: int, end: int) -> tuple[float, Held]:
-        """Return how many messages may leave in a quarter, and what sets that number."""
-        way, day = self.way, at // DAY_MS
-        level = self._level(day)
-        if day != self._day:
-            self._day = day
-            self._left = level.messages if level is not None else math.inf
-        if at < way.closed_until:
-            return 0.0, Held.ORDER
-        found, held = math.inf, Held.NOTHING
-        if way.per_minute is not None:
-            found, held = way.per_minute * (end - at) / _MINUTE_MS, Held.PACE
-        limits = [self._of_level(level, at, end)] if level is not None else []
-        if way.per_day is not None:
-            used = way.used_in_all if day == self._today else 0
-            limits.append(self._in_all.setdefault(way.address, max(0, way.per_day - used)))
-        if limits and min(limits) < found:
-            found, held = min(limits), Held.ALLOWANCE
-        return found, held
-
-    def take(self, messages: float) -> None:
-        """Use some of the day's."""
-        self._left -= messages
-        if self.way.address in self._in_all:
-            self._in_all[self.way.address] -= messages
-
-    def _of_level(self, level: ProviderAllowance, at: int, end: int) -> float:
-        if at < level.paused_until:
-            return 0.0
-        if level.messages_per_hour is not None:
-            return min(self._left, level.messages_per_hour * (end - at) / _HOUR_MS)
-        return self._left * (end - at) / ((at // DAY_MS + 1) * DAY_MS - at)  # spread over the day
-
-    def _level(self, day: int) -> ProviderAllowance | None:
-        """Return the latest level up to a day, which goes on; else the earliest."""
-        levels = self.way.levels
-        so_far = [level for level in levels if level.day <= day]
-        if so_far:
-            return max(so_far, key=lambda level: level.day)
-        return min(levels, key=lambda level: level.day, default=None)
+def _or_never(at: int | None) -> float:
+    return math.inf if at is None else at
 
 
-@dataclass(slots=True)
-class _Queue:
-    """One pool's mail to one provider, on its way through time."""
+class _Due:
+    """Messages of one moment that are still there."""
 
-    key: tuple[int, str]
-    given: list[Waiting]
-    ways: list[_Open]
-    now: int
-    is_done: bool = False
-    _due: list[tuple[int, float, float]] = field(default_factory=list)  # latest first
-    _own: float = 0.0
-    _held: Held = Held.NOTHING
-    _by: tuple[str, ...] = ()
-    _last_at: int | None = None
-    _for_tomorrow: int = 0
+    def __init__(self, waiting: Waiting, now: int) -> None:
+        self.due_at = max(waiting.due_at, now)
+        self.held = waiting.held if self.due_at > now else Held.NOTHING
+        self.campaigns = waiting.campaigns
+        self.total = self.left = float(sum(waiting.campaigns.values()))
 
-    def __post_init__(self) -> None:
-        ordered = sorted(self.given, key=lambda one: -one.due_at)
-        self._due = [(one.due_at, float(one.own), float(one.others)) for one in ordered]
-        self._own = float(sum(one.own for one in self.given))
-        if not self.ways:
-            self.is_done, self._held = True, Held.NO_WAY
+
+class _Moving:
+    """A queue on its way through time."""
+
+    def __init__(
+        self, queue: Queue, given: Iterable[Waiting], lanes: Sequence[tuple[Way, Lane]], now: int
+    ) -> None:
+        self._queue = queue
+        self._lanes = lanes
+        self._now = now
+        self._due = sorted((_Due(one, now) for one in given), key=lambda due: -due.due_at)
+        self._messages: Counter[str] = Counter()
+        self._moments: Counter[str] = Counter()  # of each campaign, that are still to come
+        self._last_due: dict[str, int] = {}
+        for due in reversed(self._due):
+            self._messages.update(due.campaigns)
+            self._moments.update(due.campaigns.keys())
+            self._last_due |= dict.fromkeys(due.campaigns, due.due_at)
+        self._held, self._by = Held.NOTHING, tuple[str, ...]()
+        self._done: dict[str, tuple[int, Held, tuple[str, ...]]] = {}
+        self._for_tomorrow: dict[str, float] = defaultdict(float)
+        if not lanes:
+            self._held = Held.ENGAGEMENT if queue.barred else Held.NO_WAY
+
+    @property
+    def next_due(self) -> int | None:
+        """When the next of it is due, None when nothing can leave any more."""
+        return self._due[-1].due_at if self._due and self._lanes else None
 
     def move(self, at: int, end: int) -> None:
         """Let leave what may in one quarter of an hour."""
-        if not self._due or self._due[-1][0] >= end:
-            return
-        last_due = max(self.now, self._due[-1][0])
-        blocked, by = Held.NOTHING, []
-        for way in self.ways:
-            room, held = way.room(at, end)
-            taken, last_due = self._leave(room, end, last_due)
-            if taken:
-                way.take(taken)
-            if self._own <= _NOTHING:
-                break
-            if taken >= room - _NOTHING:  # all that this way had
+        blocked, by, is_spent = Held.NOTHING, list[str](), True
+        for way, lane in self._lanes:
+            if not self._waits(end):
+                return
+            if way.relieves and not is_spent:
+                continue
+            room, held = lane.room()
+            lane.take(self._leave(room, at, end), at)
+            is_spent = is_spent and lane.is_spent
+            if self._waits(end):
                 blocked = held
-                by.append(way.way.address)
-        waits = bool(self._due) and self._due[-1][0] < end
-        if self._own <= _NOTHING:
-            self._end(at, last_due)
-        elif waits:
-            self._held, self._by = blocked, tuple(by)
-            if end % DAY_MS == 0 and end - self.now <= DAY_MS and blocked is Held.ALLOWANCE:
-                self._for_tomorrow = round(sum(own for due, own, _ in self._due if due < end))
+                by += [] if way.is_old else [way.address]
+        if not self._waits(end):
+            return
+        self._held, self._by = blocked, tuple(by)
+        if end % DAY_MS == 0 and end - self._now <= DAY_MS and blocked is Held.ALLOWANCE:
+            for due in (due for due in self._due if due.due_at < end):
+                for campaign, messages in due.campaigns.items():
+                    self._for_tomorrow[campaign] += messages * due.left / due.total
 
-    def _end(self, at: int, last_due: int) -> None:
-        self.is_done = True
-        self._last_at = max(at, last_due)
-        if last_due >= at or self._held is Held.NOTHING:
-            # It did not wait once it was due.
-            self._held = Held.SCHEDULE if last_due > self.now else Held.NOTHING
-            self._by = ()
+    def _waits(self, end: int) -> bool:
+        return bool(self._due) and self._due[-1].due_at < end
 
-    def _leave(self, room: float, end: int, last_due: int) -> tuple[float, int]:
-        """Take mail that is due; return how much, and when the last of ours was due."""
+    def _leave(self, room: float, at: int, end: int) -> float:
+        """Take mail that is due; return how much."""
         taken = 0.0
-        while self._due and self._due[-1][0] < end and room - taken > _NOTHING:
-            due_at, own, others = self._due[-1]
-            some = min(room - taken, own + others)
+        while self._waits(end) and room - taken > LITTLE:
+            due = self._due[-1]
+            some = min(room - taken, due.left)
             taken += some
-            ours = own * some / (own + others)
-            self._own -= ours
-            if ours:
-                last_due = max(last_due, due_at)
-            if own + others - some <= _NOTHING:
-                self._due.pop()
-            else:
-                self._due[-1] = (due_at, own - ours, others - (some - ours))
-        return taken, last_due
+            due.left -= some
+            if due.left <= LITTLE:
+                self._end(self._due.pop(), at)
+        return taken
 
-    def part(self) -> Part:
-        """Return what came of it."""
-        messages = sum(one.own for one in self.given)
-        return Part(*(*self.key, messages, self._last_at, self._held, self._by, self._for_tomorrow))
+    def _end(self, due: _Due, at: int) -> None:
+        self._moments.subtract(due.campaigns.keys())
+        for campaign in due.campaigns:
+            if not self._moments[campaign]:
+                waited = due.due_at < at and self._held is not Held.NOTHING
+                held, by = (self._held, self._by) if waited else (due.held, ())
+                self._done[campaign] = (max(at, due.due_at), held, by)
+
+    def parts(self) -> list[Part]:
+        """Return what came of it, campaign by campaign."""
+        return [self._part(*one) for one in self._messages.items()]
+
+    def _part(self, campaign: str, messages: int) -> Part:
+        last_at, held, by = self._done.get(campaign, (None, self._held, self._by))
+        return Part(
+            campaign,
+            self._queue,
+            messages,
+            last_at,
+            held,
+            by,
+            for_tomorrow=round(self._for_tomorrow.get(campaign, 0)),
+            due_at=self._last_due[campaign],
+        )

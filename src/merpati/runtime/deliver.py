@@ -45,6 +45,7 @@ POLICY_POLL_SECONDS = 0.2
 GRACE_SECONDS = 12.0  # for messages on connections; the supervisor kills after 25 s
 SHARDS_CACHE_BYTES = 64 << 20  # of SQLite pages, all shards of the worker together
 
+_read_domains = codec.unpacker(list[str])
 _read_retry = codec.unpacker(Retry)
 _read_policy = codec.unpacker(SendingPolicy)
 
@@ -115,6 +116,7 @@ async def deliver(folder: DataFolder, settings: Settings, worker: int, workers: 
     own = {
         "queues": _queues(engine),
         "paces": _paces(engine),
+        "known_ways": _known_ways(engine),
         "retry": _retry(engine),
         "metrics": _metrics(engine, shards, clock),
     }
@@ -157,6 +159,13 @@ def _paces(engine: Engine) -> Handler:
         return codec.pack(engine.paces())
 
     return paces
+
+
+def _known_ways(engine: Engine) -> Handler:
+    async def known_ways(payload: bytes) -> bytes:
+        return codec.pack(engine.known_ways(_read_domains.decode(payload)))
+
+    return known_ways
 
 
 def _retry(engine: Engine) -> Handler:

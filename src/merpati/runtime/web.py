@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from merpati.runtime.hold import read_hold
 from merpati.runtime.paths import DataFolder
 from merpati.runtime.process import die_with_parent, set_up_log, spare_collections
 from merpati.runtime.tls import Certificate, certificate_in_use
@@ -69,6 +70,7 @@ def build_application(data_dir: Path, workers: int) -> Application:
             clock=of_the_api.clock,
             secret_box=of_the_api.secret_box,
             evidence=of_the_api.evidence,
+            outlooks=of_the_api.outlooks,
             data_dir=data_dir,
             outside=of_the_api.outside,
         )
@@ -84,6 +86,7 @@ def _services(folder: DataFolder, settings: Settings, workers: int) -> Services:
     from merpati.desk.evidence import Sources  # noqa: PLC0415
     from merpati.events.campaign_outlook import Outlooks  # noqa: PLC0415
     from merpati.events.transmissions import Transmissions  # noqa: PLC0415
+    from merpati.events.worker_view import known_ways  # noqa: PLC0415
     from merpati.sending.directory import Directory  # noqa: PLC0415
     from merpati.sending.live_dns import txt_lookup  # noqa: PLC0415
     from merpati.sending.outside import Outside  # noqa: PLC0415
@@ -101,7 +104,12 @@ def _services(folder: DataFolder, settings: Settings, workers: int) -> Services:
         txt_lookup=txt_lookup(settings.dns.servers),
         evidence=Sources(folder.events, folder.spool),
         transmissions=Transmissions(folder.events, folder.spool),
-        outlooks=Outlooks(folder.spool, lambda: published_policy(folder.root)),
+        outlooks=Outlooks(
+            folder.spool,
+            lambda: published_policy(folder.root),
+            known_ways(folder.run, workers),
+            lambda: hold.reason if (hold := read_hold(folder.hold)) else "",
+        ),
         outside=Outside.of(settings),
         schedule_ahead=timedelta(days=settings.delivery.schedule_days),
         watch=Watch(folder.run, workers, folder.spool, settings.spool.reserve_mb << 20),

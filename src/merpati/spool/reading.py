@@ -7,15 +7,17 @@ belong together. Snapshots are to be short, since the log behind an open one can
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from merpati.spool.files import shard_path
 from merpati.spool.schema import CANCELLATIONS, check_version
-from merpati.spool.shapes import Cancellation, JournalRow, QueueDepth, QueueKey
+from merpati.spool.shapes import Cancellation, JournalRow, QueueDepth, QueueKey, WaitingGroup
 
 HOUR_MS = 3_600_000
+DUE_MS = 900_000  # what falls due within a quarter of an hour is told together
 PAGE_BYTES = 8 << 20  # of journal payloads read at once: an injection record may hold a megabyte
 
 
@@ -79,25 +81,41 @@ class ShardSnapshot:
         )
         return [transmission_id for (transmission_id,) in found]
 
-    def waiting_of(
-        self, account_id: int, campaign_id: str
-    ) -> list[tuple[int, str, int, bool, int]]:
-        """Return what an account has waiting, and what of it is of a campaign.
+    def waiting_of(self, account_id: int, divisions: Sequence[int]) -> list[WaitingGroup]:
+        """Return what an account has waiting; every message of it is looked at.
 
-        (pool, domain, due_at by quarters of an hour, is of the campaign, messages). Every message
-        of the account is looked at.
+        divisions: of the recipients' buckets, in order; those between two of them are one group.
         """
+        bucket = "+".join(["0", *("(m.bucket >= ?)" for _ in divisions)])
         found = self._db.execute(
-            "SELECT q.pool_id, q.domain, m.due_at / 900000 * 900000 AS due, c.campaign_id = ?2,"
-            " count(*) FROM queue q CROSS JOIN message m ON m.queue_id = q.id"
-            " CROSS JOIN content c ON c.id = m.content_id WHERE q.account_id = ?1"
-            " GROUP BY 1, 2, 3, 4",
-            (account_id, campaign_id),
+            f"SELECT q.pool_id, q.domain, q.tier, {bucket} AS division, m.is_bound,"  # noqa: S608
+            f" m.attempts > 0 AS tried, m.due_at / {DUE_MS} AS due, c.campaign_id, count(*),"
+            " max(m.id) FROM queue q CROSS JOIN message m ON m.queue_id = q.id"
+            " CROSS JOIN content c ON c.id = m.content_id WHERE q.account_id = ?"
+            " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8",
+            (*divisions, account_id),
         )
         return [
-            (pool_id, domain, due_at, bool(is_own), count)
-            for pool_id, domain, due_at, is_own, count in found
+            WaitingGroup(
+                pool_id,
+                domain,
+                tier,
+                divisions[division - 1] if division else 0,
+                bool(is_bound),
+                bool(is_tried),
+                due * DUE_MS,
+                *what,
+            )
+            for pool_id, domain, tier, division, is_bound, is_tried, due, *what in found
         ]
+
+    def recipients(self, message_ids: Sequence[int]) -> dict[int, bytes]:
+        """Return messages' recipients, packed, by id."""
+        found = self._db.execute(
+            "SELECT id, recipient FROM message WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(message_ids)),),
+        )
+        return dict(found)
 
     def granted(self, day: int) -> dict[tuple[str, str], int]:
         """Return the attempts granted on a day, by sending IP and provider ("": in all)."""

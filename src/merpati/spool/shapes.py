@@ -117,6 +117,25 @@ class Grant(msgspec.Struct, frozen=True, array_like=True):
     used: int
 
 
+class WaitingGroup(msgspec.Struct, frozen=True, array_like=True):
+    """Messages of an account that wait for the same.
+
+    bucket: the least of their recipients' buckets' division. is_bound, is_tried: as their last
+    attempt left them. due_at: cut to the quarter of an hour. one_id: of one of them.
+    """
+
+    pool_id: int
+    domain: str
+    tier: int
+    bucket: int
+    is_bound: bool
+    is_tried: bool
+    due_at: int
+    campaign_id: str
+    messages: int
+    one_id: int
+
+
 class LanePace(msgspec.Struct, frozen=True, array_like=True):
     """What is learned about the pace of one sending IP at one provider; state: opaque here."""
 
