@@ -15,7 +15,7 @@ from merpati.sending.outside import NOWHERE_PRIVATE, Outside
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The process's clock and secrets, where it reads evidence and outlooks, all data, the world."""
+    """The process's clock, its secrets, what it reads evidence and outlooks from, the world."""
 
     clock: Clock
     secret_box: SecretBox
