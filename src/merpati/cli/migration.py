@@ -154,6 +154,7 @@ def create(
     from merpati.accounts.actions import find_account  # noqa: PLC0415 - needs Django set up
     from merpati.contracts.sending_policy import OnBlock, OnOldFailure, OnSpent  # noqa: PLC0415
     from merpati.plans.migration import actions  # noqa: PLC0415
+    from merpati.plans.migration.deciding import Ways  # noqa: PLC0415
     from merpati.plans.migration.documents import migration_document  # noqa: PLC0415
     from merpati.reputation.provider_family import SEED  # noqa: PLC0415
     from merpati.reputation.traffic_csv import InvalidTraffic  # noqa: PLC0415
@@ -166,7 +167,7 @@ def create(
             _observed(folder, found.pk) if csv is None else _traffic(csv),
             starts_on or _today() + _TIME_TO_PREPARE,
             egress,
-            ways=actions.Ways(OnSpent(on_spent), OnBlock(on_block), OnOldFailure(when_old_fails)),
+            ways=Ways(OnSpent(on_spent), OnBlock(on_block), OnOldFailure(when_old_fails)),
             seed=SEED if seed is None else seed,
             by=actor(),
             now=now(),

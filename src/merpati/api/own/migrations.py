@@ -21,6 +21,7 @@ from merpati.api.services import services
 from merpati.contracts.sending_policy import OnBlock, OnOldFailure, OnSpent
 from merpati.events.store import reading
 from merpati.plans.migration import actions
+from merpati.plans.migration.deciding import Ways
 from merpati.plans.migration.documents import (
     migration_document,
     progress_document,
@@ -106,7 +107,7 @@ def create(call: Call) -> HttpResponse:
             _traffic(call, wanted),
             wanted.starts_on or call.now.date() + TIME_TO_PREPARE,
             wanted.egress,
-            ways=actions.Ways(wanted.on_spent, wanted.on_block, wanted.when_old_fails),
+            ways=Ways(wanted.on_spent, wanted.on_block, wanted.when_old_fails),
             by=call.actor,
             now=call.now,
         )

@@ -8,13 +8,13 @@ alone.
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.db import IntegrityError, transaction
 
 from merpati.accounts import audit
 from merpati.contracts.sending_policy import OnBlock, OnOldFailure, OnSpent
+from merpati.plans.migration.deciding import AS_USUAL, Ways, share_name
 from merpati.plans.migration.errors import (
     InvalidMigration,
     NameTaken,
@@ -28,7 +28,7 @@ from merpati.plans.migration.stored_plan import plan_of, write_cells
 from merpati.plans.migration.stored_traffic import as_data
 from merpati.plans.migration.warming import begin_warming
 from merpati.plans.models import Migration, MigrationCell, MigrationDay, MigrationState
-from merpati.reputation.migration_plan import OTHER, WHOLE, Traffic
+from merpati.reputation.migration_plan import WHOLE, Traffic
 from merpati.reputation.provider_family import SEED
 from merpati.reputation.share_decision import ShareKind, per_cent
 from merpati.sending import splits
@@ -41,15 +41,6 @@ _MOST_DAYS_AHEAD = 366
 _ON_WAY = (MigrationState.RUNNING, MigrationState.PAUSED)
 
 
-@dataclass(frozen=True, slots=True)
-class Ways:
-    """Where mail goes when something is in its way; see `contracts.sending_policy.Migration`."""
-
-    on_spent: OnSpent = OnSpent.OLD
-    on_block: OnBlock = OnBlock.WAIT
-    when_old_fails: OnOldFailure = OnOldFailure.WAIT
-
-
 def create(
     account_id: int,
     name: str,
@@ -59,7 +50,7 @@ def create(
     *,
     by: str,
     now: datetime,
-    ways: Ways = Ways(),
+    ways: Ways = AS_USUAL,
     seed: int = SEED,
 ) -> Migration:
     """Keep a plan as a draft. egress: the old provider's name.
@@ -259,11 +250,6 @@ def splits_of(migration: Migration) -> list[Split]:
         .select_related("pool")
         .order_by("pool_id")
     )
-
-
-def share_name(provider: str) -> str:
-    """Return how the policy names a plan's provider: "" for all that are not named."""
-    return "" if provider == OTHER else provider
 
 
 def _toggle(

@@ -13,48 +13,10 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from merpati.events.provider_days import ProviderDay, old_way, provider_days
+from merpati.plans.migration.deciding import Sent, sent_of
 from merpati.plans.models import Migration, MigrationCell, MigrationDay
-from merpati.reputation.history import Day
 from merpati.reputation.migration_plan import OTHER
 from merpati.sending.models import SendingIp
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What went on a day: attempts here, what of them was refused, and messages the old way."""
-
-    attempted: int = 0
-    delivered: int = 0
-    deferred: int = 0
-    blocked: int = 0
-    hard_bounced: int = 0
-    complaints: int = 0
-    old: int = 0
-
-    @property
-    def refused(self) -> int:
-        """Return the attempts that were turned away for our sake."""
-        return self.deferred + self.blocked
-
-    @property
-    def ours(self) -> int:
-        """Return the messages that providers took from here."""
-        return self.delivered + self.hard_bounced
-
-    def as_day(self, day: date, allowance: int) -> Day:
-        """Return the day as the controller reads it."""
-        return Day(
-            day=day,
-            allowance=max(allowance, self.attempted),
-            offered=self.attempted,
-            attempted=self.attempted,
-            delivered=self.delivered,
-            deferred=self.deferred,
-            blocked=self.blocked,
-            hard_bounced=self.hard_bounced,
-            complaints=self.complaints,
-            human_opens=0,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +58,11 @@ def _by_provider(
     ours: Iterable[ProviderDay], old: Iterable[ProviderDay], named: set[str]
 ) -> dict[str, dict[date, Sent]]:
     """Add rows up by provider and day; those of providers without a cell count as the others."""
-    sums: dict[str, dict[date, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0] * 7))
-    for row in ours:
-        counts = sums[row.provider if row.provider in named else OTHER][row.day]
-        for place, value in enumerate(row[4:10]):
-            counts[place] += value
-    for row in old:
-        name = row.provider if row.provider in named else OTHER
-        sums[name][row.day][6] += row.delivered + row.hard_bounced
-    return {
-        provider: {day: Sent(*counts) for day, counts in days.items()}
-        for provider, days in sums.items()
-    }
+    found: dict[str, tuple[list[ProviderDay], list[ProviderDay]]] = defaultdict(lambda: ([], []))
+    for way, rows in enumerate((ours, old)):
+        for row in rows:
+            found[row.provider if row.provider in named else OTHER][way].append(row)
+    return {provider: sent_of(*both) for provider, both in found.items()}
 
 
 def _addresses(migration: Migration, pool: str) -> list[str]:

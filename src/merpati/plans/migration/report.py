@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import Enum
 
-from merpati.plans.migration.progress import CellProgress, Sent
+from merpati.plans.migration.deciding import Sent
+from merpati.plans.migration.progress import CellProgress
 from merpati.reputation.migration_plan import WHOLE
 
 DAYS = 7

@@ -10,21 +10,20 @@ import logging
 import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 from django.db import transaction
 
 from merpati.events.store import reading
-from merpati.plans.migration.actions import share_name, splits_of
+from merpati.plans.migration.actions import splits_of
+from merpati.plans.migration.deciding import share_for, share_name
 from merpati.plans.migration.progress import CellProgress, progress_of
 from merpati.plans.migration.stored_plan import demands_now
 from merpati.plans.migration.warming import widen
 from merpati.plans.models import Migration, MigrationDay, MigrationState
-from merpati.reputation.demand import Demand
 from merpati.reputation.migration_plan import OTHER
-from merpati.reputation.share_decision import ShareDecision, ShareKind, decide
+from merpati.reputation.share_decision import ShareDecision
 from merpati.sending import splits
 from merpati.sending.allowances_in_force import first_allowance, latest
 from merpati.sending.models import SendingIp
@@ -33,7 +32,6 @@ log = logging.getLogger(__name__)
 
 BY = "clock"
 _AFTER_MIDNIGHT = timedelta(minutes=2)  # by then warm-up has decided, and the day before is stored
-_DAY = timedelta(days=1)
 
 
 class Migrations:
@@ -80,40 +78,21 @@ def decide_day(migration: Migration, db: sqlite3.Connection, today: date, now: d
             allowance = allowances.get((one.cell.pool, one.cell.provider), 0)
             if one.cell.provider == OTHER:  # many small ones, each with an allowance of its own
                 allowance = max((d.planned for d in one.days if d.day <= today), default=0)
-            decision = _decision(one, demand, allowance, today)
+            decision = share_for(
+                demand,
+                one.cell.starts_on,
+                one.cell.share,
+                one.sent,
+                today,
+                allowance=allowance,
+                held_because=one.cell.held_because,
+            )
             _keep(one, decision, allowance, today, now)
             risen[one.cell.pool][share_name(one.cell.provider)] = decision.share
         for split in splits_of(migration):
             splits.raise_shares(split, risen[split.pool.slug])
     for pool, starts_on in {one.cell.pool: one.cell.starts_on for one in cells}.items():
         widen(migration, pool, starts_on, by=BY, now=now)
-
-
-def _decision(
-    one: CellProgress, demand: Demand | None, allowance: int, today: date
-) -> ShareDecision:
-    cell = one.cell
-    if demand is None or not demand.pool.ips:
-        return ShareDecision(cell.share, ShareKind.NO_IPS, {})
-    if today < cell.starts_on:
-        facts = {"starts_on": cell.starts_on.isoformat()}
-        return ShareDecision(cell.share, ShareKind.NOT_YET, facts)
-    yesterday = one.on(today - _DAY)
-    return decide(
-        replace(demand, messages_per_day=_busiest(one, today)),
-        (today - cell.starts_on).days + 1,
-        cell.share,
-        allowance=allowance,
-        most_before=max((sent.ours for day, sent in one.sent.items() if day < today), default=0),
-        yesterday=yesterday.as_day(today - _DAY, allowance) if yesterday.attempted else None,
-        held_because=cell.held_because,
-    )
-
-
-def _busiest(one: CellProgress, today: date) -> int:
-    """Return the messages of a busy day: as planned, or of the last week when those were more."""
-    week = [one.on(today - number * _DAY) for number in range(1, 8)]
-    return max(one.cell.messages_per_day, *(sent.ours + sent.old for sent in week))
 
 
 def _keep(
