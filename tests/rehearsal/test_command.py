@@ -44,7 +44,9 @@ def test_the_example_is_rehearsed_into_json_and_reports(
     assert [stream.provider for stream in result.streams] == ["Gmail", "Outlook.com", "Yahoo"]
     assert {len(stream.days) for stream in result.streams} == {2}
     assert result.messages == sum(
-        day.delivered + day.hard_bounced for stream in result.streams for day in stream.days
+        day.delivered + day.hard_bounced + day.old
+        for stream in result.streams
+        for day in stream.days
     )
     assert list(work.iterdir()) == []
     assert str(page) in said.err

@@ -10,14 +10,19 @@ from typing import Any
 
 import pytest
 
+from merpati.contracts.sending_policy import OnBlock, OnSpent
+from merpati.plans.migration.deciding import AS_USUAL, Ways
 from merpati.providers.directory import directory
 from merpati.rehearsal.playing import play
 from merpati.rehearsal.result import PlayedPart
 from merpati.rehearsal.scenario import RehearsalError, Scenario, make_scenario
 from merpati.reputation.migration_plan import (
+    OTHER,
+    Cell,
     Engaged,
     Flow,
     MigrationPlan,
+    PlannedDay,
     Pool,
     Range,
     Traffic,
@@ -36,6 +41,8 @@ def scenario(
     seed: int = 1,
     engaged: Engaged | None = None,
     ips: int = 1,
+    starts_on: date = FIRST,
+    ways: Ways = AS_USUAL,
     **keys: Any,
 ) -> Scenario:
     flow = Flow(
@@ -45,11 +52,17 @@ def scenario(
         target_per_day=messages,
         engaged=engaged,
     )
-    pools = (Pool("news", ("news",), ips, FIRST),)
+    pools = (Pool("news", ("news",), ips, starts_on),)
     plan = MigrationPlan(FIRST, pools, (), NEVER, NEVER, NEVER, (), ())
     provider = PlayedProvider(name="Y", like="yahoo", domains=["y.test"], **keys)
     return make_scenario(
-        Traffic((flow,)), plan, ProvidersFile([provider]), directory(), days=days, seed=seed
+        Traffic((flow,)),
+        plan,
+        ProvidersFile([provider]),
+        directory(),
+        days=days,
+        seed=seed,
+        ways=ways,
     )
 
 
@@ -73,8 +86,8 @@ def test_a_migration_keeps_to_its_allowances_and_loses_nothing(tmp_path: Path) -
     shares = [day.share for day in days]
     assert shares == sorted(shares)  # who has moved stays moved
     assert shares[0] < shares[-1]
-    ended = sum(day.delivered + day.hard_bounced + day.blocked for day in days)
-    assert sum(day.moved for day in days) == ended + days[-1].waiting
+    ended = sum(day.delivered + day.hard_bounced + day.old for day in days)
+    assert sum(day.wanted for day in days) == ended + days[-1].waiting
     assert (days[0].kind, days[1].kind) == (Kind.FIRST_DAY.value, Kind.GROWING.value)
 
 
@@ -99,6 +112,28 @@ def test_a_block_stops_the_day_and_lowers_the_next(tmp_path: Path) -> None:
     assert second.allowance < first.allowance
 
 
+def test_the_engine_sends_the_others_by_the_old_provider(tmp_path: Path) -> None:
+    scene = scenario(days=1, unknown_user_share=0.0, ways=Ways(on_spent=OnSpent.WAIT))
+    (day,) = played(scene, tmp_path).streams[0].days
+    assert 0 < day.moved < day.wanted
+    assert day.old == day.wanted - day.moved
+    assert day.delivered + day.waiting == day.moved
+
+
+def test_blocked_mail_goes_by_the_old_provider_if_the_plan_says_so(tmp_path: Path) -> None:
+    keys: dict[str, Any] = {
+        "start_per_day": 50, "block_at": 1.0, "block_days": 3.0, "softness": 0.0, "noise": 0.0,
+        "days": 1, "unknown_user_share": 0.0,
+    }  # fmt: skip
+    waits, relieved = (
+        played(scenario(ways=Ways(OnSpent.WAIT, on_block), **keys), tmp_path / on_block)
+        for on_block in (OnBlock.WAIT, OnBlock.OLD)
+    )
+    (kept,), (moved_on,) = waits.streams[0].days, relieved.streams[0].days
+    assert kept.blocked == moved_on.blocked == 1
+    assert moved_on.old == kept.old + 1
+
+
 def test_many_deferrals_end_the_days_mail_and_the_reason_is_kept(tmp_path: Path) -> None:
     (day,) = played(scenario(days=1, background_deferral=0.4), tmp_path).streams[0].days
     (turn,) = day.turns
@@ -114,6 +149,31 @@ def test_who_engaged_moves_first_and_unknown_users_get_no_more_mail(tmp_path: Pa
     assert first.moved <= 0.35 * 400  # within 30 days, in the first two weeks
     assert first.hard_bounced > 0
     assert second.hard_bounced < first.hard_bounced
+
+
+def test_nothing_moves_before_a_pools_first_day(tmp_path: Path) -> None:
+    scene = scenario(days=2, starts_on=FIRST + timedelta(days=1))
+    first, second = played(scene, tmp_path).streams[0].days
+    assert (first.share, first.attempted, first.share_kind) == (0, 0, "not_yet")
+    assert first.old == first.wanted
+    assert 0 < second.attempted <= second.moved
+
+
+def test_all_hosts_that_nobody_knows_are_one_provider() -> None:
+    flows = tuple(
+        Flow(stream="news", provider=provider, messages_per_day=9, target_per_day=9)
+        for provider in ("mx.one.test", "two.test", OTHER)
+    )
+    cells = tuple(
+        Cell("news", flow.provider, 9, 9, (PlannedDay(FIRST, 100, 2, 1, 3),), NEVER)
+        for flow in flows
+    )
+    pools = (Pool("news", ("news",), 1, FIRST),)
+    plan = MigrationPlan(FIRST, pools, cells, NEVER, NEVER, NEVER, (), ())
+    file = ProvidersFile([PlayedProvider(name="All", domains=["a.test"])])
+    scene = make_scenario(Traffic(flows), plan, file, directory(), days=2, seed=1)
+    (stream,) = scene.parts[0].streams
+    assert (stream.demand.messages_per_day, stream.planned) == (27, (6, 6))
 
 
 def test_a_full_disk_ends_it_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,9 +22,12 @@ from merpati.events.provider_days import (
     count,
     day_of,
     number_of,
+    old_way,
 )
+from merpati.plans.migration.deciding import Sent, sent_of
 from merpati.plans.warmup.history import day_of as today_of
-from merpati.plans.warmup.history import days_of, ending_before, whole_ip
+from merpati.plans.warmup.history import days_of, ending_before
+from merpati.rehearsal.scenario import Stream
 from merpati.reputation.history import Day
 from merpati.spool.reading import ShardReader
 from merpati.spool.shard import Shard
@@ -74,10 +77,11 @@ class Books:
     def _count(self, event: Event) -> None:
         if event.settlement is not None:
             self.ended[event.ip_pool, event.at // DAY_MS] += 1
-        if not (event.sending_ip and event.code):
+        way = old_way(event.account_id, event.ip_pool) if event.egress else event.sending_ip
+        if not (way and event.code):
             return
         column = column_of(event.type, event.settlement, event.code, event.bounce_class)
-        key = event.sending_ip, event.at // DAY_MS, event.provider
+        key = way, event.at // DAY_MS, event.provider
         count(self._counts, key, column, is_first=not event.attempts)
         if column == _HARD and event.settlement is Settlement.BOUNCED:
             self.unknown_users.add(event.rcpt_to)
@@ -95,30 +99,27 @@ class Books:
         return self._counts.setdefault(key, [0] * len(COLUMNS))
 
     def row(self, sending_ip: str, day: date) -> ProviderDay:
-        """Return an IP's counts of a day."""
+        """Return an IP's counts of a day, or those of `old_way`."""
         key = sending_ip, number_of(day), self._provider
         counts = self._counts.get(key, [0] * len(COLUMNS))
         return ProviderDay(sending_ip, day, self._provider, *counts)
 
     def history(self, sending_ip: str, today: date) -> list[Day]:
         """Return the days before today, as the controller reads them."""
-        rows = [
-            ProviderDay(ip, day_of(number), provider, *counts)
-            for (ip, number, provider), counts in self._counts.items()
-            if ip == sending_ip and provider == self._provider
-        ]
-        rows.sort(key=lambda row: row.day)
         levels: Mapping[date, int] = self.levels.get(sending_ip, {})
+        rows = self._rows((sending_ip,))
         return ending_before(today, days_of(rows, levels, self._first_allowance))
 
-    def days(self, sending_ips: Collection[str]) -> dict[date, Day]:
-        """Return what some IPs sent together, by day."""
-        rows = (
-            ProviderDay(ip, day_of(number), provider, *counts)
-            for (ip, number, provider), counts in self._counts.items()
-            if ip in sending_ips and provider == self._provider
-        )
-        return whole_ip(rows)
+    def sent(self, stream: Stream) -> dict[date, Sent]:
+        """Return what a stream sent from here and by the old provider, by day."""
+        return sent_of(self._rows(stream.ips), self._rows((stream.old_way,)))
+
+    def _rows(self, ways: Collection[str]) -> list[ProviderDay]:
+        return [
+            ProviderDay(way, day_of(number), provider, *counts)
+            for (way, number, provider), counts in self._counts.items()
+            if way in ways and provider == self._provider
+        ]
 
     def today(self, sending_ip: str, today: date, allowance: int) -> Day:
         """Return today's counts so far, as the controller reads them."""

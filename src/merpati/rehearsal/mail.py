@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple
 
 from merpati.adapters.codec import pack
 from merpati.contracts.batch import Batch, Content, Mailbox, MessageRow, Recipient
 from merpati.contracts.event import Injection
-from merpati.rehearsal.scenario import Stream
-from merpati.rehearsal.steering import ACCOUNT_ID, SENDING_DOMAIN
+from merpati.rehearsal.scenario import ACCOUNT_ID, Stream
+from merpati.rehearsal.steering import SENDING_DOMAIN
 from merpati.reputation.split import engaged_within
 from merpati.sandbox.opinions import place_of
 from merpati.sending.buckets import bucket_of
@@ -23,31 +24,38 @@ _RAW = (
 _NOBODY_KNOWS, _LONG_AGO = 0, 5
 
 
+class Person(NamedTuple):
+    """A recipient; bucket and tier as in `contracts.batch.MessageRow`."""
+
+    address: str
+    bucket: int
+    tier: int
+
+
 class Recipients:
     """Whoever gets a stream's mail: each one message a day."""
 
     def __init__(self, stream: Stream, domains: list[str]) -> None:
         self._stream = stream
         self._domains = domains
-        people = [self._address(n) for n in range(stream.demand.messages_per_day)]
+        addresses = [self._address(n) for n in range(stream.demand.messages_per_day)]
         self._people = [
-            (address, bucket_of(ACCOUNT_ID, address), self._tier(address)) for address in people
+            Person(address, bucket_of(ACCOUNT_ID, address), self._tier(address))
+            for address in addresses
         ]
 
-    def moved(
-        self, share: int, number: int, unknown: Collection[str]
-    ) -> list[tuple[str, int, int]]:
-        """Return who gets a day's mail from here: address, bucket and tier.
+    def known(self, unknown: Collection[str]) -> list[Person]:
+        """Return who gets a day's mail. unknown: addresses that turned out not to exist."""
+        return [one for one in self._people if one.address not in unknown]
 
-        number: of the plan's day, from 1; unknown: addresses that turned out not to exist.
+    def moved(self, people: Collection[Person], share: int, number: int) -> int:
+        """Return how many of these people's mail is ours to send.
+
+        number: of the pool's day, from 1.
         """
         within = engaged_within(number) if self._stream.demand.engaged is not None else None
         oldest = next((tier for tier, days in _LATEST if days == within), _LONG_AGO)
-        return [
-            one
-            for one in self._people
-            if one[1] < share and one[2] <= oldest and one[0] not in unknown
-        ]
+        return sum(one.bucket < share and one.tier <= oldest for one in people)
 
     def _address(self, number: int) -> str:
         domain = self._domains[number % len(self._domains)]
@@ -64,7 +72,7 @@ class Recipients:
 
 
 def batches(
-    stream: Stream, people: list[tuple[str, int, int]], policy_version: int, now: int
+    stream: Stream, people: Sequence[Person], policy_version: int, now: int
 ) -> Iterator[bytes]:
     """Yield one message to each of these people, in batches as the injection makes them."""
     content = pack(

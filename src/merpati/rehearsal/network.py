@@ -8,29 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from merpati.sandbox.dialogue import Act, Dialogue, Hang, Keep, Say, Secure
 from merpati.sandbox.dns_answers import DnsAnswers
 
-Answer = Callable[[str], Dialogue]
-"""Makes the host's end for an address that connects."""
+Answer = Callable[[str, str], Dialogue | None]
+"""Makes a host's end, by its address and the one that connects; None: nobody listens there."""
 
 
 class Network:
-    """Mail hosts by address, and one DNS server.
+    """Mail hosts, and one DNS server.
 
     taken: called with what a host has taken whole, refusals at the dot included.
     """
 
     def __init__(
         self,
-        hosts: Mapping[str, Answer],
+        answer: Answer,
         dns: DnsAnswers,
         taken: Callable[[Keep], None],
     ) -> None:
-        self._hosts = hosts
+        self._answer = answer
         self._dns = dns
         self._taken = taken
 
@@ -38,11 +38,11 @@ class Network:
         self, protocol_factory: Callable[[], asyncio.Protocol], host: str, source: str
     ) -> tuple[asyncio.Transport, asyncio.Protocol]:
         """Return a connection to a host. Raises OSError where nobody listens."""
-        answer = self._hosts.get(host)
-        if answer is None:
+        dialogue = self._answer(host, source)
+        if dialogue is None:
             raise OSError(errno.ECONNREFUSED, "connection refused")
         protocol = protocol_factory()
-        transport = Wire(protocol, answer(source), self._taken)
+        transport = Wire(protocol, dialogue, self._taken)
         protocol.connection_made(transport)
         transport.greet()
         return transport, protocol

@@ -1,7 +1,7 @@
 """Plays one part from its first day to its last, on virtual time.
 
 What runs is the production engine (`delivery/`), spool (`spool/`), controller (`reputation/`) and
-decisions (`plans/warmup/deciding.py`); what is played stands in `sandbox/`.
+decisions (`plans/*/deciding.py`); what is played stands in `sandbox/`.
 """
 
 from __future__ import annotations
@@ -20,19 +20,18 @@ from random import Random
 import msgspec
 
 from merpati.adapters.crypto import make_ed25519_key
-from merpati.contracts.sending_policy import DkimKey, SendingPolicy
+from merpati.contracts.sending_policy import DkimKey, Egress, SendingPolicy, TlsMode
 from merpati.delivery.engine import Engine
 from merpati.delivery.options import Options
 from merpati.events.provider_days import number_of
 from merpati.providers.directory import directory
 from merpati.rehearsal.at_once import AtOnce
 from merpati.rehearsal.books import Books
-from merpati.rehearsal.mail import HOURS, Recipients, batches
+from merpati.rehearsal.mail import HOURS, Person, Recipients, batches
 from merpati.rehearsal.network import Network
 from merpati.rehearsal.result import COUNTED, PlayedDay, PlayedPart, PlayedStream
-from merpati.rehearsal.scenario import Part, RehearsalError, Scenario, Stream
+from merpati.rehearsal.scenario import ACCOUNT_ID, Part, RehearsalError, Scenario, Stream
 from merpati.rehearsal.steering import (
-    ACCOUNT_ID,
     LOOKS_EVERY_MINUTES,
     SENDING_DOMAIN,
     Steering,
@@ -45,7 +44,8 @@ from merpati.sandbox.opinions import Opinions
 from merpati.sandbox.people import reaction
 from merpati.sandbox.seen import Outcome, Try
 from merpati.sandbox.smtp_server import MailHosts
-from merpati.sandbox.world import World, make_world
+from merpati.sandbox.texts import EVERYBODY, all_texts
+from merpati.sandbox.world import MailHost, World, make_world
 from merpati.spool.errors import SpoolError
 from merpati.spool.shard import Shard
 
@@ -55,6 +55,7 @@ STOP_SECONDS = 60.0
 _DNS = "127.0.0.1:53"  # of the simulated network
 _TTL = 86_400  # seconds: the played providers do not move
 _FIRST_HOST = "127.2.0.1"
+_OLD_HOST = MailHost("smtp.old.test", "127.3.0.1", "", all_texts()[EVERYBODY])
 _BLOCKLIST_MINUTES = 10
 
 Progress = Callable[[int], None]
@@ -100,7 +101,7 @@ class _Player:
         spool = folder / "spool"
         self._shard = Shard(spool, 0, self._clock, reserve_bytes=0, make_writer=AtOnce)
         self.books = Books(spool, self._shard, provider, first_allowance())
-        self._steering = Steering(part.streams, provider, self.books, 0, _dkim_key())
+        self._provider = provider
         self._recipients = {
             stream.pool_id: Recipients(stream, part.provider.domains) for stream in part.streams
         }
@@ -108,7 +109,8 @@ class _Player:
 
     async def run(self, progress: Progress) -> list[PlayedStream]:
         async with contextlib.AsyncExitStack() as stack:
-            port = await stack.enter_async_context(self._hosts())
+            port, old_port = await stack.enter_async_context(self._hosts())
+            self._steering = self._steered(old_port)
             engine = self._engine(port)
             running = asyncio.create_task(engine.run())
             try:
@@ -133,21 +135,43 @@ class _Player:
         ]
 
     @contextlib.asynccontextmanager
-    async def _hosts(self) -> AsyncIterator[int]:
-        """Have the part's mail hosts listen, in memory or on sockets; give their port."""
-        hosts = {
-            host.address: (lambda source, host=host: Dialogue(host, source, self._memory, True))
-            for host in self._world.hosts
-        }
-        self._loop.network = Network(hosts, self._dns, self._kept)
+    async def _hosts(self) -> AsyncIterator[tuple[int, int]]:
+        """Have the part's mail hosts and the old provider listen, in memory or on sockets.
+
+        Gives their ports. The old provider takes whatever it gets.
+        """
+        takes_all = Memory()
+        hosts = {host.address: (host, self._memory) for host in self._world.hosts}
+        hosts[_OLD_HOST.address] = _OLD_HOST, takes_all
+
+        def answer(address: str, source: str) -> Dialogue | None:
+            if address not in hosts:
+                return None
+            host, memory = hosts[address]
+            return Dialogue(host, source, memory, offers_starttls=True)
+
+        self._loop.network = Network(answer, self._dns, self._kept)
         if not self._scenario.real_smtp:
-            yield 25
+            yield 25, 25
             return
         own = [host for host in self._world.hosts if host.provider == self._part.provider.like]
         # Without STARTTLS: a certificate says nothing about warm-up.
-        servers = MailHosts(own, lambda _: None, memory=self._memory, got=self._got)
-        async with servers.listening(0) as port:
-            yield port
+        servers = MailHosts(own, _unheard, memory=self._memory, got=self._got)
+        old = MailHosts([_OLD_HOST], _unheard, memory=takes_all)
+        async with servers.listening(0) as port, old.listening(0) as old_port:
+            yield port, old_port
+
+    def _steered(self, old_port: int) -> Steering:
+        egress = Egress(1, ACCOUNT_ID, "old", _OLD_HOST.address, old_port, TlsMode.NONE)
+        return Steering(
+            self._part.streams,
+            self._provider,
+            self.books,
+            egress=egress,
+            ways=self._scenario.ways,
+            dkim_key=_dkim_key(),
+            knows_engagement=self._scenario.knows_engagement,
+        )
 
     def _engine(self, port: int) -> Engine:
         options = Options(
@@ -174,24 +198,22 @@ class _Player:
     async def _day(self, engine: Engine, number: int, progress: Progress) -> dict[int, PlayedDay]:
         today = self._scenario.starts_on + timedelta(number)
         await self.books.read()
-        self._use(engine, self._steering.begin_day(today, number + 1))
-        moved = {
-            stream.pool_id: self._recipients[stream.pool_id].moved(
-                self._steering.shares[stream.pool_id].share, number + 1, self.books.unknown_users
-            )
+        self._use(engine, self._steering.begin_day(today))
+        mail = {
+            stream.pool_id: self._recipients[stream.pool_id].known(self.books.unknown_users)
             for stream in self._part.streams
         }
         for minute in range(DAY_MINUTES):
             if minute % 60 == 0 and minute // 60 in HOURS:
                 for stream in self._part.streams:
-                    await self._inject(stream, _share_of(moved[stream.pool_id], minute // 60))
+                    await self._inject(stream, _share_of(mail[stream.pool_id], minute // 60))
             if minute % _BLOCKLIST_MINUTES == 0:
                 self._opinions.blocklists.publish(self._dns, self._clock.now())
             await asyncio.sleep(self._until(number, minute + 1))
             await self._look(engine, today, minute + 1)
         progress(number + 1)
         return {
-            stream.pool_id: self._played(stream, number, today, len(moved[stream.pool_id]))
+            stream.pool_id: self._played(stream, number, today, mail[stream.pool_id])
             for stream in self._part.streams
         }
 
@@ -216,18 +238,21 @@ class _Player:
             self._version = policy.version
             engine.use_policy(policy)
 
-    async def _inject(self, stream: Stream, people: list[tuple[str, int, int]]) -> None:
+    async def _inject(self, stream: Stream, people: Sequence[Person]) -> None:
         for batch in batches(stream, people, self._version, self._clock.now()):
             await self._shard.append(batch)
 
-    def _played(self, stream: Stream, number: int, today: date, moved: int) -> PlayedDay:
+    def _played(
+        self, stream: Stream, number: int, today: date, mail: Sequence[Person]
+    ) -> PlayedDay:
         """Return a day as far as only its end knows it; counts come once all is settled."""
         ways = [self._steering.ways[ip] for ip in stream.ips]
         reason = ways[0].level.reason if ways else None
         share = self._steering.shares[stream.pool_id]
+        moved = self._recipients[stream.pool_id].moved(mail, share.share, stream.number_of(today))
         return PlayedDay(
             day=today.isoformat(),
-            wanted=stream.demand.messages_per_day,
+            wanted=len(mail),
             share=share.share,
             share_kind=share.kind.value,
             share_facts=dict(share.facts),
@@ -246,16 +271,17 @@ class _Player:
             day = date.fromisoformat(one.day)
             rows = [self.books.row(ip, day) for ip in stream.ips]
             totals = {name: sum(getattr(row, name) for row in rows) for name in COUNTED}
-            waiting += one.moved
+            waiting += one.wanted
             waiting -= self.books.ended[stream.demand.pool.name, number_of(day)]
-            counted.append(msgspec.structs.replace(one, waiting=waiting, **totals))
+            old = self.books.row(stream.old_way, day).delivered
+            counted.append(msgspec.structs.replace(one, old=old, waiting=waiting, **totals))
         return counted
 
     # What the providers' people do.
 
     def _kept(self, keep: Keep) -> None:
         for seen in keep.tries:
-            if seen.outcome is Outcome.ACCEPTED:
+            if seen.outcome is Outcome.ACCEPTED and seen.host != _OLD_HOST.name:
                 self._got(seen, b"")
 
     def _got(self, seen: Try, _: bytes) -> None:
@@ -296,7 +322,11 @@ _RARELY = (100_000, 20, 20)  # garbage is looked for: there is next to none
 _MOMENT = 0.5  # seconds before midnight, at which a day's counts are taken
 
 
-def _share_of(people: list[tuple[str, int, int]], hour: int) -> list[tuple[str, int, int]]:
+def _unheard(_: Try) -> None:
+    """Hear of a try, for no use."""
+
+
+def _share_of(people: Sequence[Person], hour: int) -> Sequence[Person]:
     """Return those whose mail comes in an hour: every so-many-th."""
     return people[HOURS.index(hour) :: len(HOURS)]
 

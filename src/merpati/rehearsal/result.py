@@ -21,10 +21,11 @@ class Turn(msgspec.Struct, frozen=True):
 class PlayedDay(msgspec.Struct, frozen=True, kw_only=True):
     """One pool at one provider on one day; all its sending IPs together.
 
-    wanted: mail of that day, whichever way; moved: of it, whose recipients have moved here; the
-    others go by the old provider. share: of 10,000, with its reason. planned: that should go from
-    here. waiting: not sent when the day ended. tolerance: what the provider would have borne. kind,
-    facts: why the allowance of the first IP is what it is.
+    wanted: mail of that day, whichever way; moved: of it, whose recipients have moved here; old:
+    what went by the old provider, of these or the others. share: of 10,000, with its reason.
+    planned: that should go from here. waiting: not sent when the day ended. tolerance: what the
+    provider would have borne. kind, facts: why the allowance of the first IP is what it is. The
+    rest counts attempts from here.
     """
 
     day: str
@@ -46,6 +47,7 @@ class PlayedDay(msgspec.Struct, frozen=True, kw_only=True):
     hard_bounced: int = 0
     complaints: int = 0
     human_opens: int = 0
+    old: int = 0
     waiting: int = 0
 
 

@@ -6,15 +6,18 @@ touch each other, may be played side by side, and come out the same however they
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
+from merpati.events.provider_days import old_way
+from merpati.plans.migration.deciding import AS_USUAL, Ways
 from merpati.providers.directory import Directory
 from merpati.reputation.demand import Demand, demands_of
-from merpati.reputation.migration_plan import OTHER, Cell, MigrationPlan, Traffic
+from merpati.reputation.migration_plan import OTHER, MigrationPlan, Traffic
 from merpati.sandbox.providers_file import PlayedProvider, ProvidersFile
 from merpati.sandbox.texts import EVERYBODY
 
+ACCOUNT_ID = 1
 MOST_DAYS = 120
 _FIRST_IP = "127.1.0.{}"  # of loopback, so that each host has it
 
@@ -36,6 +39,15 @@ class Stream:
     ips: tuple[str, ...]
     planned: tuple[int, ...]
 
+    @property
+    def old_way(self) -> str:
+        """Return what stands for the old provider where its mail is counted."""
+        return old_way(ACCOUNT_ID, self.demand.pool.name)
+
+    def number_of(self, day: date) -> int:
+        """Return which day of the pool it is, from 1; 0 and less: before it starts."""
+        return (day - self.demand.pool.starts_on).days + 1
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -53,7 +65,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """All of it. real_smtp: over sockets of this machine instead of memory."""
+    """All of it.
+
+    ways: what the migration does about obstacles; knows_engagement: of some recipients it is known
+    how lately they engaged; real_smtp: over sockets of this machine instead of memory.
+    """
 
     file: ProvidersFile
     starts_on: date
@@ -61,6 +77,8 @@ class Scenario:
     seed: int
     parts: tuple[Part, ...]
     ips: dict[str, str] = field(default_factory=dict)  # address to what reports call it
+    ways: Ways = AS_USUAL
+    knows_engagement: bool = False
     real_smtp: bool = False
 
 
@@ -72,36 +90,57 @@ def make_scenario(
     *,
     days: int,
     seed: int,
+    ways: Ways = AS_USUAL,
     real_smtp: bool = False,
 ) -> Scenario:
     """Return the parts of a plan. Raises RehearsalError for a provider that is not described."""
+    traffic = _of_played(traffic, directory)
     addresses: dict[str, tuple[str, ...]] = {}
     names: dict[str, str] = {}
     for pool in plan.pools:
         own = [_FIRST_IP.format(len(names) + n + 1) for n in range(pool.ips)]
         names |= {ip: f"{pool.name} {n}" for n, ip in enumerate(own, 1)}
         addresses[pool.name] = tuple(own)
-    cells = {(cell.pool, cell.provider): cell for cell in plan.cells}
     pool_ids = {pool.name: number for number, pool in enumerate(plan.pools, 1)}
     by_provider: dict[str, list[Stream]] = {}
     for demand in demands_of(traffic, plan.pools, directory):
-        played = _played(demand.provider, file, directory)
+        played = _played(demand.provider, file)
         stream = Stream(
             pool_ids[demand.pool.name],
             demand,
             addresses[demand.pool.name],
-            _planned(cells.get((demand.pool.name, demand.provider)), days),
+            _planned(plan, demand, directory, days),
         )
         by_provider.setdefault(played.name, []).append(stream)
     parts = tuple(
         Part(number, provider, tuple(by_provider[provider.name]))
         for number, provider in enumerate(one for one in file.provider if one.name in by_provider)
     )
-    return Scenario(file, plan.starts_on, days, seed, parts, names, real_smtp)
+    return Scenario(
+        file,
+        plan.starts_on,
+        days,
+        seed,
+        parts,
+        names,
+        ways,
+        knows_engagement=any(flow.engaged for flow in traffic.flows),
+        real_smtp=real_smtp,
+    )
 
 
-def _played(provider: str, file: ProvidersFile, directory: Directory) -> PlayedProvider:
-    wanted = EVERYBODY if provider == OTHER or directory.get(provider) is None else provider
+def _of_played(traffic: Traffic, directory: Directory) -> Traffic:
+    """Return traffic by who plays it: all hosts that nobody knows are played as one provider."""
+    flows = (replace(one, provider=_known(one.provider, directory)) for one in traffic.flows)
+    return Traffic(tuple(flows))
+
+
+def _known(provider: str, directory: Directory) -> str:
+    return OTHER if directory.get(provider) is None else provider
+
+
+def _played(provider: str, file: ProvidersFile) -> PlayedProvider:
+    wanted = EVERYBODY if provider == OTHER else provider
     for one in file.provider:
         if one.like == wanted:
             return one
@@ -111,8 +150,13 @@ def _played(provider: str, file: ProvidersFile, directory: Directory) -> PlayedP
     )
 
 
-def _planned(cell: Cell | None, days: int) -> tuple[int, ...]:
-    if cell is None:
-        return (0,) * days
-    planned = [day.ours for day in cell.days[:days]]
-    return tuple(planned + [planned[-1]] * (days - len(planned)))
+def _planned(
+    plan: MigrationPlan, demand: Demand, directory: Directory, days: int
+) -> tuple[int, ...]:
+    """Return what is planned to go from here, day by day; the last one goes on."""
+    planned = [0] * days
+    for cell in plan.cells:
+        if cell.pool == demand.pool.name and _known(cell.provider, directory) == demand.provider:
+            for number in range(days):
+                planned[number] += cell.days[min(number, len(cell.days) - 1)].ours
+    return tuple(planned)

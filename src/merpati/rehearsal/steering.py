@@ -1,11 +1,13 @@
 """Who decides during a rehearsal: the daily step and the pace within the day, as in production.
 
-The decisions are `plans/warmup/deciding.py` and `reputation/share_decision.py`; here they become a
-sending policy, as `sending/policy.py` makes one of what `plans/` wrote.
+The decisions are `plans/warmup/deciding.py` and `plans/migration/deciding.py`; here they become a
+sending policy, as `sending/policy.py` makes one of what `plans/` wrote: allowances, the old
+provider as an egress, and the share of the recipients whose mail it sends no more.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -13,23 +15,27 @@ from datetime import UTC, date, datetime, time, timedelta
 from merpati.contracts.sending_policy import (
     Account,
     DkimKey,
+    Egress,
+    Migration,
     Pool,
     ProviderAllowance,
     SendingIp,
     SendingPolicy,
+    Share,
 )
 from merpati.events.provider_days import number_of
+from merpati.plans.migration.deciding import Ways, share_for
 from merpati.plans.warmup.deciding import level_for, pace_for
 from merpati.rehearsal.books import Books
 from merpati.rehearsal.result import Turn
-from merpati.rehearsal.scenario import Stream
+from merpati.rehearsal.scenario import ACCOUNT_ID, Stream
 from merpati.reputation.allowance import Allowance
 from merpati.reputation.reason import Kind, Reason
 from merpati.reputation.reason_words import in_words
-from merpati.reputation.share_decision import ShareDecision, ShareKind, decide
+from merpati.reputation.share_decision import ShareDecision, ShareKind
+from merpati.reputation.split import engaged_within
 from merpati.reputation.warmup import next_allowance
 
-ACCOUNT_ID = 1
 BOUNCE_DOMAIN = "bounce.rehearsal.test"
 SENDING_DOMAIN = "rehearsal.test"
 _NO_TARGET = 2**31 - 1
@@ -53,52 +59,53 @@ class Way:
 
 
 class Steering:
-    """The decisions of one part."""
+    """The decisions of one part. provider: its id as the engine names it."""
 
     def __init__(
         self,
         streams: Sequence[Stream],
         provider: str,
         books: Books,
-        shard: int,
+        *,
+        egress: Egress,
+        ways: Ways,
         dkim_key: DkimKey,
+        knows_engagement: bool,
     ) -> None:
-        nobody = ShareDecision(0, ShareKind.NO_IPS, {})
+        nobody = ShareDecision(0, ShareKind.NOT_YET, {})
         self.shares = dict.fromkeys((stream.pool_id for stream in streams), nobody)
         self.ways: dict[str, Way] = {}
         self.turns: list[Turn] = []  # of today
         self._streams = streams
         self._provider = provider
         self._books = books
-        self._account = Account(ACCOUNT_ID, shard, streams[0].pool_id)
+        self._egress = egress
+        self._on_way = ways
+        self._account = Account(ACCOUNT_ID, 0, streams[0].pool_id)
         self._dkim_key = dkim_key
+        self._knows_engagement = knows_engagement
         self._version = 0
 
-    def begin_day(self, today: date, number: int) -> SendingPolicy:
-        """Decide a day's allowances and shares. number: of the plan's day, from 1."""
+    def begin_day(self, today: date) -> SendingPolicy:
+        """Decide a day's allowances and shares."""
         self.turns = []
         for stream in self._streams:
-            if not stream.ips:
-                continue
-            target = max(1, stream.demand.target_per_day // len(stream.ips))
             for ip in stream.ips:
+                target = math.ceil(stream.demand.target_per_day / len(stream.ips))
                 level = level_for(self._books.history(ip, today), target)
                 self.ways[ip] = Way(level, reason=level.reason)
                 self._books.levels.setdefault(ip, {})[today] = level.messages_per_day
-            self._decide_share(stream, number, today)
+            self._decide_share(stream, today)
         return self._policy(today)
 
-    def _decide_share(self, stream: Stream, number: int, today: date) -> None:
-        days = self._books.days(stream.ips)
-        yesterday = days.get(today - timedelta(days=1))
-        pool_id = stream.pool_id
-        self.shares[pool_id] = decide(
+    def _decide_share(self, stream: Stream, today: date) -> None:
+        self.shares[stream.pool_id] = share_for(
             stream.demand,
-            number,
-            self.shares[pool_id].share,
+            stream.demand.pool.starts_on,
+            self.shares[stream.pool_id].share,
+            self._books.sent(stream),
+            today,
             allowance=sum(self.ways[ip].level.messages_per_day for ip in stream.ips),
-            most_before=max((day.attempted for day in days.values()), default=0),
-            yesterday=yesterday if yesterday is not None and yesterday.attempted else None,
         )
 
     def within_day(self, today: date, now: int, *, is_due: bool) -> SendingPolicy | None:
@@ -134,18 +141,34 @@ class Steering:
 
     def _policy(self, today: date) -> SendingPolicy:
         self._version += 1
-        pools = [
-            Pool(
-                stream.pool_id,
-                ACCOUNT_ID,
-                stream.demand.pool.name,
-                [self._sending_ip(ip, today) for ip in stream.ips],
-            )
-            for stream in self._streams
-        ]
-        return SendingPolicy(self._version, BOUNCE_DOMAIN, [self._account], pools, [self._dkim_key])
+        return SendingPolicy(
+            self._version,
+            BOUNCE_DOMAIN,
+            [self._account],
+            [self._pool(stream, today) for stream in self._streams],
+            [self._dkim_key],
+            egresses=[self._egress],
+            migrations=[self._migration(stream) for stream in self._streams],
+        )
 
-    def _sending_ip(self, ip: str, today: date) -> SendingIp:
+    def _migration(self, stream: Stream) -> Migration:
+        share, ways = self.shares[stream.pool_id].share, self._on_way
+        return Migration(
+            ACCOUNT_ID,
+            stream.pool_id,
+            self._egress.egress_id,
+            [Share(self._provider, share)],
+            ways.on_spent,
+            ways.on_block,
+            ways.when_old_fails,
+        )
+
+    def _pool(self, stream: Stream, today: date) -> Pool:
+        within = engaged_within(stream.number_of(today)) if self._knows_engagement else None
+        ips = [self._sending_ip(ip, today, within) for ip in stream.ips]
+        return Pool(stream.pool_id, ACCOUNT_ID, stream.demand.pool.name, ips)
+
+    def _sending_ip(self, ip: str, today: date, engaged_within_days: int | None) -> SendingIp:
         way = self.ways[ip]
         allowance = ProviderAllowance(
             self._provider,
@@ -160,4 +183,5 @@ class Steering:
             f"mta{ip.replace('.', '-')}.{SENDING_DOMAIN}",
             allowances=[allowance],
             first_allowance=first_allowance(),
+            engaged_within_days=engaged_within_days,
         )

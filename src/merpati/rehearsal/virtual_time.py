@@ -51,12 +51,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self, *, has_sockets: bool = False) -> None:
         self.network: Network | None = None
         self._has_sockets = has_sockets
-        self._jumping = _JumpingSelector(has_sockets=has_sockets)
-        super().__init__(self._jumping)
+        self.jumping = _JumpingSelector(has_sockets=has_sockets)
+        super().__init__(self.jumping)
 
     def time(self) -> float:
         """Return virtual seconds since the loop was made."""
-        return self._jumping.elapsed
+        return self.jumping.elapsed
 
     def run_in_executor(  # type: ignore[override]
         self, executor: Any, func: Callable[..., T], *args: Any
@@ -96,14 +96,14 @@ class VirtualClock:
     starts_at: wall time at the loop's 0, milliseconds since the Unix epoch.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, starts_at: int) -> None:
-        self._loop = loop
+    def __init__(self, loop: VirtualLoop, starts_at: int) -> None:
+        self._jumping = loop.jumping
         self._starts_at = starts_at
 
     def now(self) -> int:
         """Return wall time in milliseconds since the Unix epoch, UTC."""
-        return self._starts_at + round(self._loop.time() * 1000)
+        return self._starts_at + round(self._jumping.elapsed * 1000)
 
     def elapsed(self) -> float:
         """Return monotonic seconds, for intervals only."""
-        return self._loop.time()
+        return self._jumping.elapsed
