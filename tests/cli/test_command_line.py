@@ -40,7 +40,7 @@ def test_every_help_shows_examples_that_name_the_command(path: tuple[str, ...]) 
     assert " ".join(("merpati", *path)) in examples
 
 
-WITHOUT_DATA = {("sandbox",), ("rehearse",), ("migration", "plan")}  # they keep nothing
+WITHOUT_DATA = {("sandbox",), ("migration", "plan")}  # they keep nothing
 
 
 @pytest.mark.parametrize("path", EVERY)

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from merpati.adapters.crypto import SecretBox
 from merpati.cli.migration import migration
 from merpati.sandbox.dns_server import DnsServer
+from merpati.sandbox.providers_file import example
 from merpati.sending.policy import published_policy
 from tests.support.prepared import prepared
 from tests.support.shell import Shell, SteadyShell
@@ -205,6 +206,13 @@ def test_a_migration_is_planned_begun_and_rolled_back(shell: Shell) -> None:
     made = shell.json("migration", "create", "1", "Move", str(traffic), "--egress", "old")
     assert (made["id"], made["state"]) == (1, "draft")
     assert "BEGIN:VEVENT" in shell("migration", "calendar", "1").stdout
+    providers = shell.data.parent / "providers.toml"
+    providers.write_text(example())
+    played = ("--providers", str(providers), "--days", "1")
+    assert "no migration 9" in shell.refused("rehearse", "9", *played)
+    result = shell.json("rehearse", "1", *played)
+    assert (result["plan"], result["starts_on"]) == ("Move", made["starts_on"])
+    assert result["streams"][0]["days"][0]["wanted"] == 900
     assert shell.json("migration", "start", "1")["state"] == "running"
     assert "migration cut-over" in shell.refused("egress", "remove", "1", "old")
     override = ("migration", "override", "1", "--provider", "google", "--reason", "why")

@@ -148,6 +148,17 @@ def test_a_tam_decides_at_a_provider_and_a_representative_looks(
     assert draft.cells.get(provider="google").held_because == "warm before"
 
 
+def test_the_desk_is_told_how_to_rehearse_a_plan(
+    tina: Browser, owner: Browser, tmp_path: Path, draft: Migration
+) -> None:
+    told = f"merpati rehearse {draft.pk} --data {tmp_path} --providers providers.toml"
+    assert told in tina.page(f"/desk/migrations/{draft.pk}")
+    assert "merpati rehearse" not in owner.page(f"/migrations/{draft.pk}")
+    actions.start(draft, by=BY, now=MONDAY)
+    actions.cut_over(draft, even_if_not_all=True, by=BY, now=MONDAY)
+    assert "merpati rehearse" not in tina.page(f"/desk/migrations/{draft.pk}")
+
+
 def test_it_is_there_for_its_own_account_alone(
     owner: Browser, colleague: Browser, stranger: Browser, draft: Migration
 ) -> None:

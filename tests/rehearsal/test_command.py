@@ -93,3 +93,11 @@ def test_what_cannot_be_rehearsed_is_said_in_one_line(
     assert says in said.err
     assert said.out == ""
     assert "Traceback" not in said.err
+
+
+def test_a_plans_number_needs_a_data_folder(
+    providers: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MERPATI_DATA", raising=False)
+    assert run("12", "--providers", providers) == 2
+    assert "name the data folder that keeps it with --data" in capsys.readouterr().err

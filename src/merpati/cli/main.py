@@ -104,7 +104,7 @@ EXAMPLES = (
     "merpati events --follow",
     "merpati accounts balance --json",
     "",
-    "Each command but sandbox, rehearse and migration plan takes --data DIR (or MERPATI_DATA).",
+    "Each command but sandbox and migration plan takes --data DIR (or MERPATI_DATA).",
 )
 
 

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 import click
 
 from merpati.cli.output import Command, json_option, say, show, table
+from merpati.runtime.setup import setup
 
 if TYPE_CHECKING:
     from merpati.rehearsal.result import PlayedStream, Result
+    from merpati.rehearsal.setting import Wanted
     from merpati.reputation.words import Language
 
 DAYS = 45
@@ -28,9 +30,18 @@ MOST_DAYS = 120
         "merpati sandbox --example > providers.toml",
         "merpati rehearse traffic.csv --providers providers.toml --html rehearsal.html",
         "merpati rehearse traffic.csv --providers providers.toml --days 60 --seed 7 --json",
+        "merpati rehearse 12 --data ./data --providers providers.toml --html rehearsal.html",
     ),
 )
-@click.argument("plan", type=click.Path(dir_okay=False, path_type=Path), metavar="PLAN")
+@click.argument("plan", metavar="PLAN")
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="MERPATI_DATA",
+    show_envvar=True,
+    metavar="DIR",
+    help="The data folder that keeps the plan, where PLAN is a number; it is only read.",
+)
 @click.option(
     "--providers",
     "providers_path",
@@ -50,7 +61,7 @@ MOST_DAYS = 120
     "--starts-on",
     type=click.DateTime(["%Y-%m-%d"]),
     metavar="DATE",
-    help="The first day (UTC); tomorrow unless given.",
+    help="The first day (UTC) [default: tomorrow, or a kept plan's own day if that comes later].",
 )
 @click.option(
     "--seed",
@@ -96,7 +107,8 @@ MOST_DAYS = 120
 @json_option
 def rehearse(
     *,
-    plan: Path,
+    plan: str,
+    data: Path | None,
     providers_path: Path,
     days: int,
     starts_on: datetime | None,
@@ -110,27 +122,32 @@ def rehearse(
 ) -> None:
     """Play a migration in minutes, against mailbox providers that you describe.
 
-    PLAN is the traffic of the old provider, a CSV as a migration plan is made of. The production
-    engine, spool, warm-up controller and daily decisions run it day by day on a virtual clock;
-    nothing leaves this machine, and no data folder is touched. Prints a line for each pool and
-    provider; --html writes day by day what was planned, allowed, sent and refused, and why.
+    PLAN is the traffic of the old provider, a CSV as a migration plan is made of, or the number of
+    a plan that is kept in the data folder. The production engine, spool, warm-up controller and
+    daily decisions run it day by day on a virtual clock; nothing leaves this machine, and nothing
+    is changed. Prints a line for each pool and provider; --html writes day by day what was planned,
+    allowed, sent and refused, and why.
     """
     from merpati.rehearsal.report import report  # noqa: PLC0415 - as all below: slow to load
     from merpati.rehearsal.run import rehearse as run  # noqa: PLC0415
     from merpati.rehearsal.run import usual_folder  # noqa: PLC0415
-    from merpati.rehearsal.setting import read_scenario  # noqa: PLC0415
+    from merpati.rehearsal.setting import read_wanted, scenario_of  # noqa: PLC0415
 
-    now = datetime.now(UTC).date()
-    first = starts_on.date() if starts_on else now + timedelta(days=1)
-    scenario = read_scenario(
-        plan, providers_path, first, now, days=days, seed=seed, real_smtp=real_smtp
+    today = datetime.now(UTC).date()
+    first = starts_on.date() if starts_on else today + timedelta(days=1)
+    if plan.isdecimal():
+        wanted, first = _kept(int(plan), data, first, has_day=starts_on is not None)
+    else:
+        wanted = read_wanted(Path(plan), today)
+    scenario = scenario_of(
+        wanted, providers_path, first, today, days=days, seed=seed, real_smtp=real_smtp
     )
     if html_path is not None:
         _try_to_write(html_path, "")  # now, rather than after minutes
     with _progress(quiet=not sys.stderr.isatty()) as progress:
         result = run(
             scenario,
-            plan=plan.name,
+            plan=wanted.name,
             providers=providers_path.name,
             processes=processes,
             folder=work or usual_folder(),
@@ -139,7 +156,34 @@ def rehearse(
     if html_path is not None:
         _try_to_write(html_path, report(result, language))
         say(f"The report is in {html_path}.")
-    show(result, _text(result, first), as_json)
+    show(result, _text(result, scenario.starts_on), as_json)
+
+
+def _kept(number: int, data: Path | None, first: date, *, has_day: bool) -> tuple[Wanted, date]:
+    """Return a plan of the data folder and its first day; has_day: somebody chose that."""
+    if data is None:
+        raise click.UsageError(
+            f"PLAN {number} is a plan's number: name the data folder that keeps it with --data, or "
+            f"write ./{number} for a file"
+        )
+    setup(data)
+    from merpati.plans.migration.finding import find_migration  # noqa: PLC0415 - needs Django
+    from merpati.plans.migration.stored_plan import pools_now, ways_of  # noqa: PLC0415
+    from merpati.plans.migration.stored_traffic import traffic_of  # noqa: PLC0415
+    from merpati.rehearsal.setting import Wanted  # noqa: PLC0415
+
+    migration = find_migration(number)
+    if not has_day:
+        first = max(first, migration.starts_on)
+    traffic = traffic_of(migration.traffic)
+    wanted = Wanted(
+        migration.name,
+        traffic,
+        pools_now(migration.account_id, traffic, first),
+        ways_of(migration),
+        migration.seed,
+    )
+    return wanted, first
 
 
 def _try_to_write(path: Path, text: str) -> None:

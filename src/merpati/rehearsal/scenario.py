@@ -93,7 +93,15 @@ def make_scenario(
     ways: Ways = AS_USUAL,
     real_smtp: bool = False,
 ) -> Scenario:
-    """Return the parts of a plan. Raises RehearsalError for a provider that is not described."""
+    """Return the parts of a plan.
+
+    Raises RehearsalError for a provider that is not described, and a pool without sending IPs.
+    """
+    if lacking := [pool.name for pool in plan.pools if not pool.ips]:
+        raise RehearsalError(
+            f"no sending IP is in the pool {', '.join(lacking)}: add one (merpati ip add), or "
+            "rehearse a CSV, whose plan says how many it takes"
+        )
     traffic = _of_played(traffic, directory)
     addresses: dict[str, tuple[str, ...]] = {}
     names: dict[str, str] = {}

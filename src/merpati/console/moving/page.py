@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -90,8 +91,21 @@ def show(
             f"/calendar/migrations/{migration.calendar_key}.ics"
         ),
         "acts": _acts(migration),
+        "rehearsal": _rehearsal(migration) if context.get("for_desk") else "",
     }
     return render(request, "console/migrations/show.html", context, status=409 if told else 200)
+
+
+def _rehearsal(migration: Migration) -> str:
+    """Return the commands that play a plan, "" for one that is over."""
+    if migration.state in {MigrationState.DONE, MigrationState.ROLLED_BACK}:
+        return ""
+    folder = shlex.quote(str(services().data_dir))
+    return (
+        "merpati sandbox --example > providers.toml\n"
+        f"merpati rehearse {migration.pk} --data {folder} --providers providers.toml "
+        "--html rehearsal.html"
+    )
 
 
 def act(

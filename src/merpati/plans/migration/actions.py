@@ -13,7 +13,6 @@ from datetime import date, datetime
 from django.db import IntegrityError, transaction
 
 from merpati.accounts import audit
-from merpati.contracts.sending_policy import OnBlock, OnOldFailure, OnSpent
 from merpati.plans.migration.deciding import AS_USUAL, Ways, share_name
 from merpati.plans.migration.errors import (
     InvalidMigration,
@@ -24,7 +23,7 @@ from merpati.plans.migration.errors import (
     WrongState,
 )
 from merpati.plans.migration.finding import find_cells
-from merpati.plans.migration.stored_plan import plan_of, write_cells
+from merpati.plans.migration.stored_plan import plan_of, ways_of, write_cells
 from merpati.plans.migration.stored_traffic import as_data
 from merpati.plans.migration.warming import begin_warming
 from merpati.plans.models import Migration, MigrationCell, MigrationDay, MigrationState
@@ -108,13 +107,14 @@ def start(migration: Migration, *, by: str, now: datetime) -> Migration:
         write_cells(migration, plan)
         migration.state, migration.started_at = MigrationState.RUNNING, now
         _save(migration, now)
+        ways = ways_of(migration)
         for pool in plan.pools:
             splits.open_split(
                 IpPool.objects.get(account_id=migration.account_id, slug=pool.name),
                 migration.egress,
-                on_spent=OnSpent(migration.on_spent),
-                on_block=OnBlock(migration.on_block),
-                when_old_fails=OnOldFailure(migration.when_old_fails),
+                on_spent=ways.on_spent,
+                on_block=ways.on_block,
+                when_old_fails=ways.when_old_fails,
                 now=now,
             )
         begin_warming(migration, plan, by=by, now=now)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
+from merpati.contracts.sending_policy import OnBlock, OnOldFailure, OnSpent
+from merpati.plans.migration.deciding import Ways
 from merpati.plans.migration.stored_traffic import traffic_of
 from merpati.plans.models import Migration, MigrationCell, MigrationDay
 from merpati.providers.directory import directory
@@ -21,6 +23,15 @@ def plan_of(migration: Migration, today: date) -> MigrationPlan:
     pools = pools_now(migration.account_id, traffic, migration.starts_on)
     return plan_for(
         traffic, migration.starts_on, today, directory(), pools=pools, seed=migration.seed
+    )
+
+
+def ways_of(migration: Migration) -> Ways:
+    """Return what a migration does about obstacles."""
+    return Ways(
+        OnSpent(migration.on_spent),
+        OnBlock(migration.on_block),
+        OnOldFailure(migration.when_old_fails),
     )
 
 
