@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
@@ -29,6 +31,7 @@ from merpati.plans.migration.progress import progress_of
 from merpati.plans.migration.report import Criterion, report_of
 from merpati.plans.migration.step import Migrations
 from merpati.plans.migration.stored_plan import plan_of
+from merpati.plans.migration.stored_traffic import as_data, traffic_of
 from merpati.plans.models import Migration, MigrationCell, MigrationState, WarmupTarget
 from merpati.reputation.migration_plan import WHOLE, Engaged, Flow, Traffic
 from merpati.reputation.milestones import milestones_of
@@ -349,6 +352,25 @@ def test_traffic_is_taken_from_what_was_sent(account: Account, events: Path) -> 
     with reading(events) as db:
         (flow,) = observed_traffic(db, account.pk, TODAY).flows
     assert (flow.stream, flow.provider, flow.messages_per_day) == ("default", "google", 120)
+    assert flow.weekdays is None  # two days tell nothing of the others
+
+
+def test_the_weekdays_of_what_was_sent_are_seen(account: Account, events: Path) -> None:
+    """Two weeks, of each weekday the busier; a day without mail is one."""
+    for days in range(1, 14):
+        day = TODAY - timedelta(days=days)
+        if day.weekday() != 6:
+            _sent(events, IP, day, "google", offered=100 - days if day.weekday() < 5 else 30)
+    with reading(events) as db:
+        (flow,) = observed_traffic(db, account.pk, TODAY).flows
+    week = [TODAY - timedelta(days=days) for days in range(1, 8)]
+    last = {day.weekday(): 100 - (TODAY - day).days for day in week}
+    assert flow.weekdays == (*(last[number] for number in range(5)), 30, 0)
+    assert flow.messages_per_day == max(flow.weekdays)
+    kept = Traffic((flow,))
+    assert traffic_of(json.loads(json.dumps(as_data(kept)))) == kept
+    old = [{name: value for name, value in as_data(kept)[0].items() if name != "weekdays"}]
+    assert traffic_of(old) == Traffic((replace(flow, weekdays=None),))
 
 
 def test_the_calendar_has_steps_starts_and_expectations(account: Account) -> None:

@@ -13,6 +13,7 @@ import pytest
 from merpati.contracts.sending_policy import OnBlock, OnSpent
 from merpati.plans.migration.deciding import AS_USUAL, Ways
 from merpati.providers.directory import directory
+from merpati.rehearsal.mail import Recipients
 from merpati.rehearsal.playing import play
 from merpati.rehearsal.result import PlayedPart
 from merpati.rehearsal.scenario import RehearsalError, Scenario, make_scenario
@@ -165,7 +166,7 @@ def test_all_hosts_that_nobody_knows_are_one_provider() -> None:
         for provider in ("mx.one.test", "two.test", OTHER)
     )
     cells = tuple(
-        Cell("news", flow.provider, 9, 9, (PlannedDay(FIRST, 100, 2, 1, 3),), NEVER)
+        Cell("news", flow.provider, 9, 9, (PlannedDay(FIRST, 9, 100, 2, 1, 3),), NEVER)
         for flow in flows
     )
     pools = (Pool("news", ("news",), 1, FIRST),)
@@ -193,3 +194,13 @@ def test_a_provider_that_is_not_described_is_named() -> None:
     file = ProvidersFile([PlayedProvider(name="Y", like="yahoo", domains=["y.test"])])
     with pytest.raises(RehearsalError, match=r'mail to google.*like = "google"'):
         make_scenario(Traffic((flow,)), plan, file, directory(), days=1, seed=1)
+
+
+def test_on_quiet_weekdays_some_recipients_get_no_mail() -> None:
+    (stream,) = scenario(messages=400).parts[0].streams
+    half = (1.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.0)
+    people = Recipients(replace(stream, demand=replace(stream.demand, weekdays=half)), ["a.test"])
+    monday = date(2026, 12, 7)
+    of_week = [people.known(monday + timedelta(days=number), ()) for number in range(7)]
+    assert [len(of_week[number]) for number in (0, 4, 6)] == [400, 400, 0]
+    assert 160 < len(of_week[5]) < 240

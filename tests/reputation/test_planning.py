@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -87,6 +88,46 @@ def test_shares_only_rise_and_the_middle_lies_within_the_range() -> None:
             assert day.ours_low <= day.ours <= day.ours_high <= cell.messages_per_day
         assert cell.done.early is not None
         assert cell.days[-1].ours == cell.messages_per_day
+
+
+WEEK = (900, 1_000, 1_000, 1_000, 900, 250, 0)  # START is a Monday
+
+
+def test_a_plans_days_follow_the_weekdays() -> None:
+    every = replace(_flow("news", "yahoo", 1_000), weekdays=WEEK)
+    (cell,) = _plan(every).cells
+    (busy,) = _plan(_flow("news", "yahoo", 1_000)).cells
+    assert [day.volume for day in cell.days[:8]] == [*WEEK, 900]
+    assert {day.volume for day in busy.days} == {1_000}
+    for day in cell.days:
+        assert day.ours_high <= day.volume
+    saturday, sunday, monday = cell.days[-HORIZON + 82 : -HORIZON + 85]
+    assert (saturday.ours, sunday.ours, monday.ours) == (250, 0, 900)
+    shares = [day.share for day in cell.days]
+    assert shares == sorted(shares)
+
+
+def test_a_day_counts_as_moved_by_what_there_is_to_send_on_it() -> None:
+    """A week without any busy day is done all the same; a free day says nothing."""
+    quiet = replace(_flow("news", "yahoo", 1_000), weekdays=(0, 0, 0, 0, 400, 400, 0))
+    (cell,) = _plan(quiet).cells
+    assert cell.done.likely is not None
+    assert cell.done.likely.weekday() in (4, 5)
+
+
+def test_weekends_make_a_warm_up_take_longer() -> None:
+    flow = _flow("news", "yahoo", 400_000)
+    rests = replace(flow, weekdays=(*[400_000] * 5, 0, 0))
+    whole, five = (_plan(one).whole.likely for one in (flow, rests))
+    assert whole is not None
+    assert five is not None
+    assert five > whole
+
+
+def test_flows_of_which_weekdays_are_not_known_count_as_busy() -> None:
+    known = replace(_flow("news", "yahoo", 600), weekdays=(600, 600, 600, 600, 600, 0, 0))
+    (cell,) = _plan(known, _flow("mail", "yahoo", 400)).cells
+    assert [day.volume for day in cell.days[4:7]] == [1_000, 400, 400]
 
 
 def test_whoever_engaged_lately_moves_first() -> None:

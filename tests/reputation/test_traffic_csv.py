@@ -18,6 +18,7 @@ from merpati.reputation.traffic_csv import (
 
 TODAY = date(2026, 11, 27)
 HEADER = "stream,provider,messages_per_day\n"
+WEEK = "stream,provider,messages_per_day,mon,tue,wed,thu,fri,sat,sun\n"
 WIDE = "stream,provider,messages_per_day,target_per_day,starts_on\n"
 ENGAGED = "stream,provider,messages_per_day,engaged_7d,engaged_30d,engaged_60d,engaged_90d\n"
 
@@ -54,6 +55,14 @@ def test_a_file_is_read_with_all_that_it_may_say() -> None:
         ),
         Flow(stream="news", provider="other", messages_per_day=10, target_per_day=10),
     )
+
+
+def test_weekdays_are_read() -> None:
+    flow, unknown = _read(
+        f"{WEEK}news,google,90,90,80,0070,60,90,25,0\nnews,other,5,,,,,,,\n"
+    ).flows
+    assert flow.weekdays == (90, 80, 70, 60, 90, 25, 0)
+    assert unknown.weekdays is None
 
 
 @pytest.mark.parametrize(
@@ -155,6 +164,22 @@ def test_what_spreadsheets_write_is_read(data: bytes) -> None:
         pytest.param(
             ENGAGED + "a,google,1,0,50,,60\n",
             2, "engaged_60d", ProblemKind.ENGAGED_PARTLY, id="partly",
+        ),
+        pytest.param(
+            WEEK + "a,google,9,9,9,9,9,9,,0\n",
+            2, "sat", ProblemKind.WEEKDAYS_PARTLY, id="six weekdays",
+        ),
+        pytest.param(
+            WEEK + "a,google,9,9,9,10,9,9,0,0\n",
+            2, "wed", ProblemKind.WEEKDAY_ABOVE, id="busier than busy",
+        ),
+        pytest.param(
+            WEEK + "a,google,9,0,0,0,0,0,0,0\n",
+            2, "mon", ProblemKind.WEEKDAYS_EMPTY, id="an empty week",
+        ),
+        pytest.param(
+            WEEK + "a,google,9,-1,0,0,0,0,0,0\n",
+            2, "mon", ProblemKind.NEGATIVE, id="below zero on a weekday",
         ),
     ],
 )  # fmt: skip

@@ -495,11 +495,11 @@ def _plan_words(made: MigrationPlan) -> str:
     from merpati.reputation.words import say as words  # noqa: PLC0415
 
     pools = [[p.name, ", ".join(p.streams), p.ips, p.starts_on] for p in made.pools]
-    now = sum(cell.messages_per_day for cell in made.cells)
     days = []
     for number, day in enumerate(made.cells[0].days[:_BEGIN]):
         ours = sum(cell.days[number].ours for cell in made.cells)
-        days.append([day.day, ours, now - ours])
+        volume = sum(cell.days[number].volume for cell in made.cells)
+        days.append([f"{day.day:%a %Y-%m-%d}", ours, volume - ours])
     cells = [
         [c.pool, c.provider, c.messages_per_day, c.done.early or "–", c.done.likely or "–",
          c.done.late or "–"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from datetime import date
 from typing import NamedTuple
 
 from merpati.adapters.codec import pack
@@ -33,7 +34,7 @@ class Person(NamedTuple):
 
 
 class Recipients:
-    """Whoever gets a stream's mail: each one message a day."""
+    """Whoever gets a stream's mail: each one message on a busy day, fewer of them on others."""
 
     def __init__(self, stream: Stream, domains: list[str]) -> None:
         self._stream = stream
@@ -44,9 +45,14 @@ class Recipients:
             for address in addresses
         ]
 
-    def known(self, unknown: Collection[str]) -> list[Person]:
+    def known(self, today: date, unknown: Collection[str]) -> list[Person]:
         """Return who gets a day's mail. unknown: addresses that turned out not to exist."""
-        return [one for one in self._people if one.address not in unknown]
+        busy = self._stream.demand.share_on(today)
+        return [
+            one
+            for one in self._people
+            if one.address not in unknown and (busy >= 1 or place_of("weekday", one.address) < busy)
+        ]
 
     def moved(self, people: Collection[Person], share: int, number: int) -> int:
         """Return how many of these people's mail is ours to send.

@@ -200,7 +200,7 @@ class _Player:
         await self.books.read()
         self._use(engine, self._steering.begin_day(today))
         mail = {
-            stream.pool_id: self._recipients[stream.pool_id].known(self.books.unknown_users)
+            stream.pool_id: self._recipients[stream.pool_id].known(today, self.books.unknown_users)
             for stream in self._part.streams
         }
         for minute in range(DAY_MINUTES):

@@ -19,7 +19,6 @@ from merpati.reputation.provider_model import HOURS, Answers, Provider
 
 FIRST_DAY = date(2026, 1, 5)  # a Monday
 SLICES = 48  # a day's mail leaves in half hours
-SATURDAY = 5
 REACHED = 0.9  # share of the target that must be delivered, and tolerated, in one day
 OPENED = 5  # one message in so many is opened by a person
 MOST_DAYS = 150
@@ -55,8 +54,10 @@ class CourseDay:
     tolerance: float
 
 
-def run(member: Member, policy: Policy, days: int, slices: int = SLICES) -> list[CourseDay]:
-    """Play at most so many days; stop once the target is reached.
+def run(
+    member: Member, policy: Policy, days: int, slices: int = SLICES, first: date = FIRST_DAY
+) -> list[CourseDay]:
+    """Play at most so many days from a first one on; stop once the target is reached.
 
     slices: parts of a day after each of which the policy is asked for its pace.
     """
@@ -68,7 +69,7 @@ def run(member: Member, policy: Policy, days: int, slices: int = SLICES) -> list
     reported = 0  # complaints arrive the day after
     for number in range(days):
         provider.begin_day()
-        day_on = FIRST_DAY + timedelta(number)
+        day_on = first + timedelta(number)
         morning = Day(
             day=day_on,
             allowance=policy.allowance(history, member.mailing.target, provider),
@@ -100,7 +101,7 @@ def is_reached(day: CourseDay, target: int) -> bool:
 
 
 def _offered(mailing: Mailing, day_on: date, demand: Random) -> int:
-    share = mailing.weekend_share if day_on.weekday() >= SATURDAY else 1.0
+    share = mailing.share_on(day_on.weekday())
     return max(1, int(mailing.target * share * math.exp(demand.gauss(0, mailing.demand_noise))))
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from merpati.providers.directory import Directory
 from merpati.reputation.migration_plan import Engaged, Flow, Pool, Traffic
 
+DAYS = 7  # of a week
 _EVERYBODY = Engaged(1, 1, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """Messages a day of one pool at one provider: by the old provider now, and in the end.
+    """Messages of a busy day of one pool at one provider: by the old provider now, and in the end.
 
     engaged: None when nothing is known. most_growth: as in `providers.directory.Arrival`.
+    weekdays: shares of a busy day's messages, Monday first; None: all are busy.
     """
 
     pool: Pool
@@ -24,6 +27,15 @@ class Demand:
     target_per_day: int
     engaged: Engaged | None
     most_growth: float | None
+    weekdays: tuple[float, ...] | None = None
+
+    def share_on(self, day: date) -> float:
+        """Return what a day has of a busy day's messages, by its weekday."""
+        return 1.0 if self.weekdays is None else self.weekdays[day.weekday()]
+
+    def volume_on(self, day: date) -> int:
+        """Return the messages of a day, by its weekday."""
+        return round(self.messages_per_day * self.share_on(day))
 
 
 def demands_of(traffic: Traffic, pools: Sequence[Pool], providers: Directory) -> list[Demand]:
@@ -50,7 +62,16 @@ def _demand(pool: Pool, provider: str, flows: Sequence[Flow], providers: Directo
         sum(flow.target_per_day for flow in flows),
         _engaged(flows),
         known.arrival.most_growth if known and known.arrival else None,
+        _weekdays(flows),
     )
+
+
+def _weekdays(flows: Sequence[Flow]) -> tuple[float, ...] | None:
+    if all(flow.weekdays is None for flow in flows):
+        return None
+    total = sum(flow.messages_per_day for flow in flows)
+    each = [flow.weekdays or (flow.messages_per_day,) * DAYS for flow in flows]
+    return tuple(sum(of_day) / total for of_day in zip(*each, strict=True))
 
 
 def _engaged(flows: Sequence[Flow]) -> Engaged | None:

@@ -33,7 +33,7 @@ class Flow:
 
     messages_per_day: on a busy day now, by the old provider; target_per_day: in the end, never
     less. starts_on: the first day on which some of it comes here; None: the plan's. engaged: None
-    when nothing is known of it.
+    when nothing is known of it. weekdays: messages now on each, Monday first; None: all are busy.
     """
 
     stream: str
@@ -42,6 +42,7 @@ class Flow:
     target_per_day: int
     starts_on: date | None = None
     engaged: Engaged | None = None
+    weekdays: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +100,11 @@ class PlannedDay:
     """One day of one pool at one provider: messages here, in the likely run and in 8 of 10.
 
     share: of WHOLE recipients who have moved, in the likely run; the rest goes the old way.
+    volume: all messages of such a weekday, as of now.
     """
 
     day: date
+    volume: int
     share: int
     ours: int
     ours_low: int
@@ -110,7 +113,7 @@ class PlannedDay:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One pool at one provider, day by day from the plan's first day. Volumes: messages a day."""
+    """One pool at one provider, day by day from the plan's first day. Volumes: of a busy day."""
 
     pool: str
     provider: str

@@ -61,7 +61,7 @@ def _planned_cell(cell: Cell) -> dict[str, Any]:
                 "ours": day.ours,
                 "ours_low": day.ours_low,
                 "ours_high": day.ours_high,
-                "old": cell.messages_per_day - day.ours,
+                "old": day.volume - day.ours,
             }
             for day in cell.days
         ],

@@ -5,7 +5,8 @@ Nobody knows beforehand what a provider tolerates. So the controller that will r
 (`provider_family.py`); the plan is the middle of these runs, its range what eight of ten agree on.
 A seed makes the plan repeatable. Plays are kept, since plans are made again with each change.
 
-Weekdays are taken as equal: volumes are those of a busy day, to which an IP has to be warmed.
+Shares are decided by a busy day, to which an IP has to be warmed; what goes on a day, and how fast
+the warm-up proceeds, follows the weekdays' volumes where they are known.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 
 from merpati.providers.directory import Directory
-from merpati.reputation.course import Controller, run
+from merpati.reputation.course import FIRST_DAY, Controller, run
 from merpati.reputation.demand import Demand, demands_of
 from merpati.reputation.first_steps import first_steps, last_step
 from merpati.reputation.migration_plan import (
@@ -40,7 +41,8 @@ _RUNS = 20
 _SLICES = 12  # of a day; coarser than in the benchmark, for a plan is made while somebody waits
 _VOLUME_STEP = 4  # plays are shared by volumes up to so many times as large
 _LEAST_VOLUME = 100
-_PLAYS_KEPT = 64  # volumes and seeds
+_WEEKDAY_STEPS = 5
+_PLAYS_KEPT = 64  # volumes, seeds and weekdays
 _MOVED = 0.98  # of a day's mail: chance moves the rest
 _EARLY, _LIKELY, _LATE = 0.1, 0.5, 0.9
 
@@ -76,8 +78,8 @@ def plan_for(
         [sum(cell[run][day].ours for cell in runs) for day in range(HORIZON)]
         for run in range(_RUNS)
     ]
-    now = sum(demand.messages_per_day for demand in demands)
-    half, most, whole = (_reached(first, totals, share * now) for share in (0.5, 0.9, _MOVED))
+    volumes = [sum(demand.volume_on(day) for demand in demands) for day in _days(first)]
+    half, most, whole = (_reached(first, totals, volumes, share) for share in (0.5, 0.9, _MOVED))
     steps = list(first_steps(traffic, pools, first, providers))
     if (end := whole.late or whole.likely) is not None:
         steps.append(last_step(end))
@@ -108,7 +110,7 @@ def _notes(traffic: Traffic, pools: Sequence[Pool], cells: Sequence[Cell]) -> tu
 def _runs(demand: Demand, first: date, seed: int) -> list[list[_Moved]]:
     """Return each run's days of one pool at one provider."""
     pool = demand.pool
-    plays = _plays(demand.target_per_day / pool.ips, seed) if pool.ips else ((0,),) * _RUNS
+    plays = _plays(demand, seed) if pool.ips else ((0,),) * _RUNS
     # Each cell takes the members in another order, so that it is not one that is slow everywhere.
     turn = sum(map(ord, f"{pool.name} {demand.provider}")) % _RUNS
     idle = (pool.starts_on - first).days
@@ -125,18 +127,21 @@ def _moved(demand: Demand, allowances: Sequence[int]) -> Iterator[_Moved]:
         allowance = allowances[min(number, len(allowances)) - 1]
         bound = without_leap(allowance, most, demand.most_growth)
         share = share_after(share, bound, now, demand.engaged, number) if demand.pool.ips else 0
-        ours = int(min(bound, now * engaged_share(demand.engaged, number) * share / WHOLE))
+        volume = demand.volume_on(demand.pool.starts_on + timedelta(number - 1))
+        ours = int(min(bound, volume * engaged_share(demand.engaged, number) * share / WHOLE))
         most = max(most, ours)
         yield _Moved(share, ours)
 
 
 def _cell(demand: Demand, first: date, runs: Sequence[Sequence[_Moved]]) -> Cell:
     days = []
+    volumes = [demand.volume_on(day) for day in _days(first)]
     for number, of_runs in enumerate(zip(*runs, strict=True)):
         ours = [day.ours for day in of_runs]
         days.append(
             PlannedDay(
                 day=first + timedelta(number),
+                volume=volumes[number],
                 share=_quantile([day.share for day in of_runs], _LIKELY),
                 ours=_quantile(ours, _LIKELY),
                 ours_low=_quantile(ours, _EARLY),
@@ -149,16 +154,27 @@ def _cell(demand: Demand, first: date, runs: Sequence[Sequence[_Moved]]) -> Cell
         demand.messages_per_day,
         demand.target_per_day,
         tuple(days),
-        _reached(
-            first, [[day.ours for day in run] for run in runs], _MOVED * demand.messages_per_day
-        ),
+        _reached(first, [[day.ours for day in run] for run in runs], volumes, _MOVED),
     )
 
 
-def _reached(first: date, runs: Sequence[Sequence[int]], messages: float) -> Range:
-    """Return from when on so many go from here on a day, over all runs."""
+def _days(first: date) -> list[date]:
+    return [first + timedelta(number) for number in range(HORIZON)]
+
+
+def _reached(
+    first: date, runs: Sequence[Sequence[int]], volumes: Sequence[int], share: float
+) -> Range:
+    """Return when at least so much of a day's volume goes from here, over all runs."""
     numbers = [
-        next((number for number, ours in enumerate(run) if ours >= messages), HORIZON)
+        next(
+            (
+                number
+                for number, (ours, volume) in enumerate(zip(run, volumes, strict=True))
+                if volume and ours >= share * volume
+            ),
+            HORIZON,
+        )
         for run in runs
     ]
     early, likely, late = (_quantile(numbers, share) for share in (_EARLY, _LIKELY, _LATE))
@@ -170,20 +186,41 @@ def _quantile(values: Sequence[int], share: float) -> int:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def _plays(messages_per_day: float, seed: int) -> tuple[tuple[int, ...], ...]:
+def _plays(demand: Demand, seed: int) -> tuple[tuple[int, ...], ...]:
     """Return what one IP may send on each day of each play, for a volume of about this."""
+    messages_per_day = demand.target_per_day / demand.pool.ips
     steps = math.log(max(1.0, messages_per_day / _LEAST_VOLUME), _VOLUME_STEP)
-    return _played(int(_LEAST_VOLUME * _VOLUME_STEP ** math.ceil(steps - 1e-9)), seed)
+    target = int(_LEAST_VOLUME * _VOLUME_STEP ** math.ceil(steps - 1e-9))
+    weekdays = _coarse(demand.weekdays)
+    # Where all days are alike the weekday of the first is all one.
+    return _played(target, seed, weekdays, demand.pool.starts_on.weekday() if weekdays else 0)
+
+
+def _coarse(weekdays: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    """Return weekdays' shares of the busiest, in steps, so that plays can be shared."""
+    most = max(weekdays or (0,))
+    if weekdays is None or not most:
+        return None
+    coarse = tuple(round(share / most * _WEEKDAY_STEPS) / _WEEKDAY_STEPS for share in weekdays)
+    return coarse if min(coarse) < 1 else None
 
 
 @lru_cache(_PLAYS_KEPT)
-def _played(target: int, seed: int) -> tuple[tuple[int, ...], ...]:
-    return tuple(_play(member, target) for member in family("tuning", 2 * _RUNS, seed))
+def _played(
+    target: int, seed: int, weekdays: tuple[float, ...] | None, weekday: int
+) -> tuple[tuple[int, ...], ...]:
+    members = family("tuning", 2 * _RUNS, seed)
+    return tuple(_play(member, target, weekdays, weekday) for member in members)
 
 
-def _play(member: Member, target: int) -> tuple[int, ...]:
+def _play(
+    member: Member, target: int, weekdays: tuple[float, ...] | None, weekday: int
+) -> tuple[int, ...]:
     """Return the mail that went through on each day until the target was reached, and after."""
-    mailing = replace(member.mailing, target=target, weekend_share=1.0, demand_noise=0.0)
-    course = run(replace(member, mailing=mailing), Controller(), HORIZON, _SLICES)
+    mailing = replace(
+        member.mailing, target=target, weekend_share=1.0, weekdays=weekdays, demand_noise=0.0
+    )
+    first = FIRST_DAY + timedelta(weekday)
+    course = run(replace(member, mailing=mailing), Controller(), HORIZON, _SLICES, first)
     went = [day.day.accepted for day in course]
     return (*went, target) if len(went) < HORIZON else tuple(went)

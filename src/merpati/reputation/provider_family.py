@@ -15,6 +15,7 @@ from merpati.reputation.provider_model import Growth, Temper
 Half = Literal["tuning", "final"]
 FAMILY_SIZE = 400
 SEED = 20_261
+SATURDAY = 5  # as date.weekday() counts
 _MOST_TARGET = 2_000_000
 _HIGHEST_STEP = 8.0  # no provider lets mail grow by more at once
 
@@ -23,8 +24,9 @@ _HIGHEST_STEP = 8.0  # no provider lets mail grow by more at once
 class Mailing:
     """What a customer wants to send there. target: messages on a working day.
 
-    weekend_share, demand_noise: of the target; bad_list_on: number of the day on which an old list
-    goes out, None: never; shares are of delivered (complaints) or attempted (hard bounces) mail.
+    weekend_share, demand_noise: of the target; weekdays: shares of it, Monday first, in the place
+    of weekend_share. bad_list_on: number of the day on which an old list goes out, None: never;
+    shares are of delivered (complaints) or attempted (hard bounces) mail.
     """
 
     target: int
@@ -35,6 +37,13 @@ class Mailing:
     bad_list_on: int | None
     bad_list_complaint_share: float
     bad_list_hard_bounce_share: float
+    weekdays: tuple[float, ...] | None = None
+
+    def share_on(self, weekday: int) -> float:
+        """Return what a weekday, 0 for Monday, has of the target."""
+        if self.weekdays is not None:
+            return self.weekdays[weekday]
+        return self.weekend_share if weekday >= SATURDAY else 1.0
 
     def complaint_share_on(self, day: int) -> float:
         """Return the share of a day's delivered mail that is complained of."""

@@ -6,6 +6,7 @@
 The first three columns are needed. A provider is named by its id ("google"), by a recipient domain
 that is known to be there ("gmail.com"), by the domain of MX hosts that nobody knows, or "other".
 engaged_…: per cent of the recipients who opened or clicked within so many days, all four or none.
+mon to sun: messages on such a weekday, all seven or none; `messages_per_day` is a busy day's.
 A byte order mark, semicolons and tabs are what spreadsheets write, and are read as such.
 
 Every mistake is told at once, with its line and field, in `csv_problems.toml`'s words.
@@ -32,7 +33,8 @@ MOST_PER_DAY = 100_000_000  # above it is a slip of the hand
 PROBLEMS_SHOWN = 20
 NEEDED = ("stream", "provider", "messages_per_day")
 ENGAGED = ("engaged_7d", "engaged_30d", "engaged_60d", "engaged_90d")
-COLUMNS = (*NEEDED, "target_per_day", "starts_on", *ENGAGED)
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+COLUMNS = (*NEEDED, "target_per_day", "starts_on", *ENGAGED, *WEEKDAYS)
 _WORDS = "csv_problems.toml"
 _MARK = b"\xef\xbb\xbf"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -71,6 +73,9 @@ class ProblemKind(Enum):
     NOT_A_PERCENTAGE = "not_a_percentage"  # found
     ENGAGED_FALLS = "engaged_falls"
     ENGAGED_PARTLY = "engaged_partly"
+    WEEKDAYS_PARTLY = "weekdays_partly"
+    WEEKDAY_ABOVE = "weekday_above"  # found, most
+    WEEKDAYS_EMPTY = "weekdays_empty"
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +225,7 @@ def _flow(cells: Mapping[str, str], providers: Directory, today: date) -> Flow:
         target_per_day=target,
         starts_on=_start(cells.get("starts_on", ""), today),
         engaged=_engaged(cells),
+        weekdays=_weekdays(cells, now),
     )
 
 
@@ -284,6 +290,25 @@ def _engaged(cells: Mapping[str, str]) -> Engaged | None:
         if longer < shorter:
             raise _Wrong(column, ProblemKind.ENGAGED_FALLS)
     return Engaged(*known)
+
+
+def _weekdays(cells: Mapping[str, str], most: int) -> tuple[int, ...] | None:
+    """Read messages by weekday; most: of a busy day. Raises _Wrong."""
+    given = {column: cells.get(column, "") for column in WEEKDAYS}
+    if not any(given.values()):
+        return None
+    for column, text in given.items():
+        if not text:
+            raise _Wrong(column, ProblemKind.WEEKDAYS_PARTLY)
+    found = tuple(
+        0 if re.fullmatch("0+", text) else _volume(text, column) for column, text in given.items()
+    )
+    for column, messages in zip(WEEKDAYS, found, strict=True):
+        if messages > most:
+            raise _Wrong(column, ProblemKind.WEEKDAY_ABOVE, found=messages, most=most)
+    if not any(found):
+        raise _Wrong(WEEKDAYS[0], ProblemKind.WEEKDAYS_EMPTY)
+    return found
 
 
 def _percentage(text: str, column: str) -> float | None:

@@ -29,11 +29,13 @@ def _flow_data(flow: Flow) -> dict[str, Any]:
         "engaged": [engaged.within_7, engaged.within_30, engaged.within_60, engaged.within_90]
         if engaged
         else None,
+        "weekdays": list(flow.weekdays) if flow.weekdays else None,
     }
 
 
 def _flow(data: dict[str, Any]) -> Flow:
     starts_on, engaged = data["starts_on"], data["engaged"]
+    weekdays = data.get("weekdays")  # plans from before they were known have none
     return Flow(
         stream=data["stream"],
         provider=data["provider"],
@@ -41,4 +43,5 @@ def _flow(data: dict[str, Any]) -> Flow:
         target_per_day=data["target_per_day"],
         starts_on=date.fromisoformat(starts_on) if starts_on else None,
         engaged=Engaged(*engaged) if engaged else None,
+        weekdays=tuple(weekdays) if weekdays else None,
     )
