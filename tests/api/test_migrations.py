@@ -57,10 +57,42 @@ def test_a_migration_is_kept_begun_shown_and_rolled_back(acme: Customer) -> None
     assert acme.call("GET", PATH).body["results"] == [back]
 
 
+def test_what_is_decided_by_hand_needs_a_reason(acme: Customer) -> None:
+    one = f"{PATH}/{create(acme).body['results']['id']}"
+    acme.call("POST", f"{one}/start")
+    by_hand = {"provider": "google", "share_percent": 12.5, "reason": "warm before"}
+    assert problem(acme.call("POST", f"{one}/raise", by_hand | {"reason": ""}))[0] == 422
+    assert acme.call("POST", f"{one}/raise", by_hand).status == 200
+    google, _ = acme.call("GET", one).body["results"]["providers"]
+    assert google["share_percent"] == 12.5
+    assert "warm before" in google["reason"]
+    falls = acme.call("POST", f"{one}/raise", by_hand | {"share_percent": 1})
+    assert problem(falls) == (409, "conflict")
+    stays = acme.call("GET", one).body["results"]["providers"][0]["share_percent"]
+    assert stays == 12.5
+
+
+def test_steps_are_shown_and_ticked_off(acme: Customer) -> None:
+    one = f"{PATH}/{create(acme).body['results']['id']}"
+    steps = {step["key"]: step for step in acme.call("GET", one).body["results"]["steps"]}
+    assert steps["ptr"]["holds_back"]
+    assert steps["ptr"]["done_at"] is None
+    assert not steps["feedback_loop:google"]["holds_back"]
+    answer = acme.call("POST", f"{one}/tick", {"step": "ptr", "note": "set"}).body["results"]
+    assert [step["note"] for step in answer if step["key"] == "ptr"] == ["set"]
+    assert problem(acme.call("POST", f"{one}/tick", {"step": "prt"})) == (422, "invalid-request")
+    answer = acme.call("POST", f"{one}/untick", {"step": "ptr"}).body["results"]
+    assert not any(step["done_at"] for step in answer)
+    looked = acme.call("POST", f"{one}/check-ptr").body["results"]
+    assert [ip["verdict"] for ip in looked["sending_ips"]] == ["not_public"]  # 127.0.0.2
+
+
 def test_a_stranger_and_who_may_only_look(acme: Customer, rival: Customer) -> None:
     one = f"{PATH}/{create(acme).body['results']['id']}"
     assert problem(rival.call("GET", one)) == (404, "not-found")
-    assert problem(rival.call("POST", f"{one}/start")) == (404, "not-found")
+    for act in ("start", "raise", "check-ptr"):
+        assert problem(rival.call("POST", f"{one}/{act}")) == (404, "not-found")
+    assert problem(rival.call("POST", f"{one}/tick", {"step": "ptr"})) == (404, "not-found")
     assert rival.call("GET", PATH).body["results"] == []
     key = {"HTTP_AUTHORIZATION": acme.key_with("ip_pools/view")}
     assert acme.call("GET", one, **key).status == 200

@@ -240,6 +240,7 @@ def _migration(folder: Path, account: Any, now: datetime) -> dict[str, int]:
     ]
     traffic = Traffic(tuple(flows))
     made = actions.create(account.pk, "To Merpati", traffic, began.date(), "old", by=BY, now=began)
+    actions.tick(made, "ptr", "", by="user:sari-en@kirim.example", now=began)
     actions.start(made, by=BY, now=began)
     for number in range(9):
         day = began.date() + timedelta(days=number)

@@ -213,7 +213,17 @@ def test_a_migration_is_planned_begun_and_rolled_back(shell: Shell) -> None:
     result = shell.json("rehearse", "1", *played)
     assert (result["plan"], result["starts_on"]) == ("Move", made["starts_on"])
     assert result["streams"][0]["days"][0]["wanted"] == 900
-    assert shell.json("migration", "start", "1")["state"] == "running"
+    begun = shell("migration", "start", "1", "--json")
+    assert json.loads(begun.stdout)["state"] == "running"
+    assert "Mail waits for steps that are open: ptr." in begun.stderr
+    assert shell.json("migration", "check-ptr", "1", code=1)["sending_ips"][0]["verdict"] == (
+        "not_public"
+    )
+    tick = ("migration", "tick", "1", "ptr")
+    done = {step["key"]: step for step in shell.json(*tick, "--note", "by hand")["steps"]}
+    assert done["ptr"]["note"] == "by hand"
+    assert "OPEN, mail waits for it" in shell(*tick, "--open").stdout
+    assert "is no step of this plan" in shell.refused("migration", "tick", "1", "prt")
     assert "migration cut-over" in shell.refused("egress", "remove", "1", "old")
     override = ("migration", "override", "1", "--provider", "google", "--reason", "why")
     assert "one of" in shell.refused(*override, code=2)

@@ -11,8 +11,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from merpati.events.digest import Digest
 from merpati.events.provider_days import COLUMNS, number_of
-from merpati.events.store import EventStore
+from merpati.events.store import EventStore, reading
 from merpati.plans.migration import actions
+from merpati.plans.migration.step import decide_day
 from merpati.plans.models import Migration
 from merpati.reputation.migration_plan import Flow, Traffic
 from merpati.sending.egresses import add_egress
@@ -159,6 +160,43 @@ def test_the_desk_is_told_how_to_rehearse_a_plan(
     assert "merpati rehearse" not in tina.page(f"/desk/migrations/{draft.pk}")
 
 
+def test_steps_are_ticked_off_with_who_and_when(
+    owner: Browser, tina: Browser, draft: Migration
+) -> None:
+    one = f"/migrations/{draft.pk}"
+    assert "Mail waits for steps that are open" in owner.page(one)
+    wrong = owner.post(f"{one}/check-ptr")
+    assert b"192.0.2.10 is no public address" in wrong.content
+    assert owner.post(f"{one}/tick", {"step": "ptr", "note": "by <us>"})["Location"] == one
+    page = owner.page(one)
+    assert "Mail waits for steps" not in page
+    assert "sari@kirim.example" in page
+    assert "by &lt;us&gt;" in page
+    tina.post(f"/desk{one}/tick", {"step": "spf_dkim"})
+    assert "tina@desk.example" not in owner.page(one)
+    assert "tina@desk.example" in tina.page(f"/desk{one}")
+    owner.post(f"{one}/untick", {"step": "ptr"})
+    assert "Mail waits for steps" in owner.page(one)
+    gone = owner.post(f"{one}/tick", {"step": "register:nobody"})
+    assert (gone.status_code, b"has no such step" in gone.content) == (409, True)
+
+
+def test_a_plan_that_holds_itself_back_says_so_on_its_page_and_under_alerts(
+    owner: Browser, tina: Browser, draft: Migration, tmp_path: Path
+) -> None:
+    begun = actions.start(draft, by=BY, now=MONDAY)
+    EventStore(tmp_path / "events.sqlite3").close()
+    with reading(tmp_path / "events.sqlite3") as db:
+        decide_day(begun, db, TODAY, MONDAY)
+    page = owner.page(f"/migrations/{draft.pk}")
+    assert "Holds itself back at:" in page
+    assert "without a PTR record that leads back" in page
+    for browser, base in ((owner, ""), (tina, "/desk")):
+        alerts = browser.page(f"{base}/alerts")
+        assert "The move from the old provider holds itself back at Gmail" in alerts
+        assert f'href="{base}/migrations/{draft.pk}"' in alerts
+
+
 def test_it_is_there_for_its_own_account_alone(
     owner: Browser, colleague: Browser, stranger: Browser, draft: Migration
 ) -> None:
@@ -167,7 +205,9 @@ def test_it_is_there_for_its_own_account_alone(
     stranger.page(f"/desk/migrations/{draft.pk}", 404)
     assert stranger.post(f"{one}/start").status_code == 404
     assert "Steer" not in colleague.page(one)
-    assert colleague.post(f"{one}/start").status_code == 403
+    for act in ("start", "tick", "check-ptr"):
+        assert colleague.post(f"{one}/{act}").status_code == 403
+        assert stranger.post(f"{one}/{act}").status_code == 404
     colleague.page("/migrations/new", 403)
     assert draft.name not in stranger.page("/migrations")
     assert Migration.objects.get().state == "draft"

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from merpati.accounts.models import Account, AuditEntry
+from merpati.contracts import sending_policy as contract
+from merpati.events import alerts
 from merpati.events.digest import Digest
+from merpati.events.models import Alert
 from merpati.events.provider_days import COLUMNS, number_of, old_way
 from merpati.events.store import EventStore, reading
 from merpati.plans.migration import actions
@@ -22,6 +25,7 @@ from merpati.plans.migration.errors import (
     NoSendingIps,
     NotAllMoved,
     NothingObserved,
+    StepNotFound,
     WrongState,
 )
 from merpati.plans.migration.feed import feed
@@ -30,16 +34,20 @@ from merpati.plans.migration.observed import observed_traffic
 from merpati.plans.migration.progress import progress_of
 from merpati.plans.migration.report import Criterion, report_of
 from merpati.plans.migration.step import Migrations
-from merpati.plans.migration.stored_plan import plan_of
+from merpati.plans.migration.steps import holding_steps, states_of
+from merpati.plans.migration.stored_plan import plan_of, steps_now
 from merpati.plans.migration.stored_traffic import as_data, traffic_of
 from merpati.plans.models import Migration, MigrationCell, MigrationState, WarmupTarget
 from merpati.reputation.migration_plan import WHOLE, Engaged, Flow, Traffic
 from merpati.reputation.milestones import milestones_of
 from merpati.reputation.share_decision import ShareKind
+from merpati.sandbox.dns_server import DnsServer
 from merpati.sending import policy
 from merpati.sending.egresses import add_egress
 from merpati.sending.errors import EgressNotFound, PoolSplit, ShareWouldFall
+from merpati.sending.ip_names import Verdict
 from merpati.sending.models import SendingIp, Split
+from merpati.sending.outside import Outside
 from merpati.sending.sending_ips import add_sending_ip
 from tests.support.control import BY, make_account
 
@@ -77,8 +85,16 @@ def _draft(account: Account, starts_on: date = TODAY, name: str = "Move") -> Mig
     return actions.create(account.pk, name, TRAFFIC, starts_on, "old", by=BY, now=NOW)
 
 
-def _running(account: Account) -> Migration:
+def _begun(account: Account) -> Migration:
     return actions.start(_draft(account), by=BY, now=NOW)
+
+
+def _running(account: Account) -> Migration:
+    """Begin, with the steps done for which mail would wait."""
+    migration = _begun(account)
+    for step in holding_steps(migration):
+        actions.tick(migration, step.key, by=BY, now=NOW)
+    return migration
 
 
 def _cell(migration: Migration, provider: str) -> MigrationCell:
@@ -382,3 +398,115 @@ def test_the_calendar_has_steps_starts_and_expectations(account: Account) -> Non
     assert text.count("BEGIN:VEVENT") == len(milestones)
     assert "Half of the mail is sent from here." in text
     assert feed(migration, milestones_of(plan_of(migration, TODAY), "en")) == text.encode()
+
+
+def test_nobody_moves_before_the_ptr_records_are_seen_to(account: Account, events: Path) -> None:
+    migration = _begun(account)
+    _at(Migrations(events), NOW)
+    kinds = {cell.days.get(day=TODAY).kind for cell in migration.cells.all()}
+    assert kinds == {ShareKind.NO_PTR.value}
+    assert policy.build("b.example").migrations[0].shares == [
+        contract.Share(name, 0) for name in ("", "google", "t-online")
+    ]
+    actions.tick(migration, "ptr", "set by the hosting company", by=BY, now=NOW)
+    _at(Migrations(events), NOW + timedelta(days=1))
+    assert _cell(migration, "google").share > 0
+
+
+def test_nobody_moves_to_a_provider_that_was_not_told_of_our_ips(
+    account: Account, events: Path
+) -> None:
+    migration = _begun(account)
+    actions.tick(migration, "ptr", by=BY, now=NOW)
+    _at(Migrations(events), NOW)
+    assert _cell(migration, "google").share > 0
+    known = _cell(migration, "t-online")
+    assert (known.share, known.days.get(day=TODAY).kind) == (0, ShareKind.NOT_REGISTERED.value)
+    actions.raise_share(migration, "t-online", 100, "they know us", by=BY, now=NOW)
+    _at(Migrations(events), NOW + timedelta(days=1))
+    assert _cell(migration, "t-online").days.get(day=TODAY + timedelta(days=1)).kind != (
+        ShareKind.NOT_REGISTERED.value  # who has moved is no longer asked about
+    )
+
+
+def test_a_step_is_ticked_off_by_somebody_at_some_time_and_opened_again(account: Account) -> None:
+    migration = _draft(account)
+    row = actions.tick(migration, "register:t-online", "confirmed", by=BY, now=NOW)
+    actions.tick(migration, "register:t-online", "again", by="other", now=NOW)
+    assert (row.done_by, row.done_at, row.note) == (BY, NOW, "confirmed")
+    states = {one.step.key: one for one in states_of(migration, steps_now(migration))}
+    assert states["register:t-online"].done == row
+    assert states["ptr"].holds_back
+    assert not states["feedback_loop:google"].holds_back
+    entry = AuditEntry.objects.get(action="tick_migration_step")
+    assert (entry.actor, entry.detail["step"]) == (BY, "register:t-online")
+    actions.untick(migration, "register:t-online", by=BY, now=NOW)
+    assert not migration.steps.exists()
+    for key in ("register:google", ""):
+        with pytest.raises(StepNotFound, match="register:t-online"):
+            actions.tick(migration, key, by=BY, now=NOW)
+    with pytest.raises(InvalidMigration):
+        actions.tick(migration, "ptr", "x" * 501, by=BY, now=NOW)
+
+
+def test_the_ptr_step_is_done_when_dns_says_so(account: Account) -> None:
+    migration = _draft(account)
+    SendingIp.objects.update(address="8.8.4.4", hostname="mta1.kirim.example")
+    with DnsServer() as dns:
+        outside = Outside(dns_servers=(dns.address,))
+
+        def verdicts() -> list[Verdict]:
+            found = actions.check_names(migration, outside, by=BY, now=NOW)
+            return [verdict for _, verdict in found]
+
+        assert verdicts() == [Verdict.NO_PTR]
+        dns.add("4.4.8.8.in-addr.arpa", "PTR", "other.isp.example.")
+        dns.add("other.isp.example", "A", "192.0.2.1")
+        assert verdicts() == [Verdict.ASTRAY]
+        dns.add("other.isp.example", "A", "8.8.4.4")
+        assert verdicts() == [Verdict.HELO_ASTRAY]
+        dns.broken.add("4.4.8.8.in-addr.arpa")
+        assert verdicts() == [Verdict.NOT_ASKED]
+        assert not migration.steps.exists()
+        dns.broken.clear()
+        dns.add("mta1.kirim.example", "A", "8.8.4.4")
+        assert verdicts() == [Verdict.RIGHT]
+    assert migration.steps.get().note == "8.8.4.4 mta1.kirim.example"
+    SendingIp.objects.update(address="10.0.0.5")
+    assert [v for _, v in actions.check_names(migration, outside, by=BY, now=NOW)] == [
+        Verdict.NOT_PUBLIC
+    ]
+
+
+def test_a_plan_that_holds_itself_back_raises_an_alert_until_it_goes_on(
+    account: Account, events: Path
+) -> None:
+    """M3."""
+    migration = _running(account)
+    _at(Migrations(events), NOW)
+    assert not Alert.objects.exists()
+    _sent(events, IP, TODAY, "google", offered=90, attempted=90, delivered=40, blocked=50)
+    _sent(events, IP, TODAY, "t-online", offered=5, attempted=5, delivered=5)
+    _at(Migrations(events), NOW + timedelta(days=1))
+    alert = Alert.objects.get()
+    assert (alert.kind, alert.facts["provider"]) == ("migration_held", "google")
+    words = alerts.in_words(alert)
+    assert words.startswith(f"Migration {migration.pk} holds itself back at google (pool default)")
+    assert "blocked 50 of 90 attempts" in words
+    day = TODAY + timedelta(days=1)
+    _sent(events, IP, day, "google", offered=90, attempted=90, delivered=40, blocked=50)
+    _at(Migrations(events), NOW + timedelta(days=2))
+    assert Alert.objects.get().ended_at is None  # one, while it lasts
+    _at(Migrations(events), NOW + timedelta(days=3))
+    assert Alert.objects.get().ended_at == NOW + timedelta(days=3)
+
+
+@pytest.mark.parametrize("act", ["pause", "roll_back"])
+def test_the_alert_ends_when_a_person_decides_about_all(
+    account: Account, events: Path, act: str
+) -> None:
+    migration = _begun(account)
+    _at(Migrations(events), NOW)
+    assert Alert.objects.filter(ended_at=None).count() == 3
+    getattr(actions, act)(migration, "we think", by=BY, now=NOW)
+    assert not Alert.objects.filter(ended_at=None).exists()

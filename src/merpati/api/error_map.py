@@ -101,6 +101,7 @@ _KINDS: dict[type[Exception], _Kind] = {
     cases.EscalatedBefore: _Kind(409, "1602", "", "escalation-refused"),
     migration.MigrationNotFound: _Kind(404, "1600", "", "not-found"),
     migration.InvalidMigration: _Kind(422, "1300"),
+    migration.StepNotFound: _Kind(422, "1300"),
     migration.CellNotFound: _Kind(422, "1300"),
     migration.NothingObserved: _Kind(422, "1300"),
     migration.NameTaken: _Kind(409, "1602", "", "conflict"),

@@ -16,10 +16,12 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from merpati.events.models import Alert
+from merpati.reputation import share_decision
 
 log = logging.getLogger(__name__)
 
 KEPT = 200  # shown of an account
+SUBJECT_CHARACTERS = 300
 
 
 class Kind(enum.StrEnum):
@@ -27,6 +29,7 @@ class Kind(enum.StrEnum):
 
     PROVIDER_BLOCK = "provider_block"  # sending_ip, provider, blocked, attempted
     WARMUP_STALLED = "warmup_stalled"  # sending_ip, stage
+    MIGRATION_HELD = "migration_held"  # migration, pool, provider, share_kind, that kind's facts
 
 
 class AlertNotFound(Exception):
@@ -46,6 +49,9 @@ _WORDS = {
         "as SparkPost does. Send more from it, or warm it up by provider."
     ),
 }
+
+
+_HELD = "Migration {migration} holds itself back at {provider} (pool {pool}). {why}"
 
 
 def raise_alert(
@@ -90,6 +96,15 @@ def what_lasts(kind: Kind) -> set[str]:
     return set(Alert.objects.filter(kind=kind, ended_at=None).values_list("subject", flat=True))
 
 
+def end_alerts_of_migration(account_id: int, migration: int, *, now: datetime) -> None:
+    """Record that whatever held a migration back is over: a person decided about all of it."""
+    lasting = Alert.objects.filter(
+        account_id=account_id, kind=Kind.MIGRATION_HELD, ended_at=None,
+        subject__startswith=f"{migration} ",
+    )  # fmt: skip
+    lasting.update(ended_at=now)
+
+
 def end_alerts_of_ip(account_id: int, address: str, *, now: datetime) -> None:
     """Record that whatever was the matter with a sending IP is over: it is used in another way."""
     lasting = Alert.objects.filter(account_id=account_id, ended_at=None)
@@ -113,6 +128,9 @@ def alerts_of(account_ids: list[int] | None) -> QuerySet[Alert]:
 
 def in_words(alert: Alert) -> str:
     """Return what happened, and what was done, in English."""
+    if alert.kind == Kind.MIGRATION_HELD:
+        why = share_decision.in_words(alert.facts["share_kind"], alert.facts, "en")
+        return _HELD.format(why=why, **alert.facts)
     return _WORDS[Kind(alert.kind)].format(**alert.facts)
 
 

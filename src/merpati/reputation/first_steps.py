@@ -19,7 +19,7 @@ def first_steps(
     due_on = starts_on - _BEFORE
     yield Step(StepKind.OLD_PROVIDER, due_on, {})
     for pool in pools:
-        yield Step(StepKind.POOL, due_on, {"pool": pool.name, "ips": pool.ips})
+        yield Step(StepKind.POOL, due_on, {"pool": pool.name, "ips": pool.ips}, pool.name)
     yield Step(StepKind.PTR, due_on, {})
     yield Step(StepKind.SPF_DKIM, due_on, {})
     yield Step(StepKind.SUPPRESSIONS, starts_on, {})
@@ -40,4 +40,4 @@ def last_step(whole_on: date) -> Step:
 
 
 def _step(kind: StepKind, due_on: date, provider: Provider, where: str) -> Step:
-    return Step(kind, due_on, {"provider": provider.name, "where": where})
+    return Step(kind, due_on, {"provider": provider.name, "where": where}, provider.id)

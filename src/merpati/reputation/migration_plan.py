@@ -139,11 +139,17 @@ class StepKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing to do by hand, and until when."""
+    """One thing to do by hand, and until when. about: the pool or the provider's id, or ""."""
 
     kind: StepKind
     due_on: date
     facts: Mapping[str, int | str]
+    about: str = ""
+
+    @property
+    def key(self) -> str:
+        """Return what names the step in its plan, however often that is made anew."""
+        return f"{self.kind.value}:{self.about}" if self.about else self.kind.value
 
 
 class Note(Enum):

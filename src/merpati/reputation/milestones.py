@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from merpati.reputation.migration_plan import MigrationPlan, Range, Word
+from merpati.reputation.migration_plan import MigrationPlan, Range, Step, Word
 from merpati.reputation.words import Language, say
 
 _WORDS = "plan_words.toml"
@@ -23,10 +23,7 @@ class Milestone:
 
 def milestones_of(plan: MigrationPlan, language: Language) -> list[Milestone]:
     """Return what is to be done by hand, and when how much is expected to have moved, by day."""
-    found = [
-        Milestone(f"step-{number}", step.due_on, say(_WORDS, step.kind.value, step.facts, language))
-        for number, step in enumerate(plan.steps)
-    ]
+    found = [Milestone(step.key, step.due_on, step_words(step, language)) for step in plan.steps]
     for pool in plan.pools:
         title = say(_WORDS, Word.POOL_STARTS.value, {"pool": pool.name}, language)
         found.append(Milestone(f"start-{pool.name}", pool.starts_on, title))
@@ -39,6 +36,11 @@ def milestones_of(plan: MigrationPlan, language: Language) -> list[Milestone]:
             detail = range_words(expected, language)
             found.append(Milestone(word.value, expected.likely, title, detail))
     return sorted(found, key=lambda one: (one.day, one.key))
+
+
+def step_words(step: Step, language: Language) -> str:
+    """Return what is to be done."""
+    return say(_WORDS, step.kind.value, step.facts, language)
 
 
 def range_words(expected: Range, language: Language) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from merpati.reputation.migration_plan import Cell, MigrationPlan, Pool, Range
+from merpati.reputation.milestones import step_words
 from merpati.reputation.words import Language, say
 
 _WORDS = "plan_words.toml"
@@ -20,9 +21,10 @@ def plan_document(plan: MigrationPlan, language: Language = "en") -> dict[str, A
         "whole": _range(plan.whole),
         "steps": [
             {
+                "key": step.key,
                 "kind": step.kind.value,
                 "due_on": step.due_on,
-                "text": say(_WORDS, step.kind.value, step.facts, language),
+                "text": step_words(step, language),
             }
             for step in plan.steps
         ],

@@ -34,9 +34,21 @@ class ShareKind(Enum):
     RAISED_BY_HAND = "raised_by_hand"  # per_cent, before, reason
     NOT_YET = "not_yet"  # starts_on
     NO_IPS = "no_ips"
+    NO_PTR = "no_ptr"  # the step is open
+    NOT_REGISTERED = "not_registered"  # that step is open
     ROLLED_BACK = "rolled_back"  # per_cent, before, reason
 
 
+SELF_HELD = frozenset(
+    {
+        ShareKind.BY_BLOCK,
+        ShareKind.BY_REFUSALS,
+        ShareKind.BY_COMPLAINTS,
+        ShareKind.NO_IPS,
+        ShareKind.NO_PTR,
+        ShareKind.NOT_REGISTERED,
+    }
+)  # somebody should know of it
 Facts = Mapping[str, int | str]
 
 

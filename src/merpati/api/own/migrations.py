@@ -1,7 +1,7 @@
 """`/api/merpati/v1/migrations`: moving the account's mail from its old provider.
 
-A plan is made of a CSV, or of what was sent lately; a preview keeps nothing. Raising a share by
-hand is the TAM's, so it is not here.
+A plan is made of a CSV, or of what was sent lately; a preview keeps nothing. What is decided by
+hand (hold, release, raise, roll-back) needs a reason, which is kept with who did it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from merpati.plans.migration.finding import find_by_calendar_key, find_migration
 from merpati.plans.migration.observed import observed_traffic
 from merpati.plans.migration.progress import CellProgress, progress_of
 from merpati.plans.migration.report import report_of
-from merpati.plans.migration.stored_plan import plan_of, pools_now
+from merpati.plans.migration.steps import states_of, steps_document
+from merpati.plans.migration.stored_plan import plan_of, pools_now, steps_now
 from merpati.plans.models import Migration
 from merpati.providers.directory import directory
 from merpati.reputation.migration_plan import Traffic
@@ -58,6 +59,11 @@ class _Wanted(_Traffic, kw_only=True, forbid_unknown_fields=True):
     when_old_fails: OnOldFailure = OnOldFailure.WAIT
 
 
+class _Tick(msgspec.Struct, forbid_unknown_fields=True):
+    step: str
+    note: str = ""
+
+
 class _Act(msgspec.Struct, forbid_unknown_fields=True):
     reason: str = ""
     provider: str = ""
@@ -75,7 +81,7 @@ def show(call: Call, number: str) -> HttpResponse:
     """Return a migration with its progress by provider and day."""
     found = find_migration(int(number), call.account_id)
     progress = progress_document(_progress(found), call.now.date())
-    return _answer(migration_document(found) | {"providers": progress})
+    return _answer(migration_document(found) | {"steps": _steps(found), "providers": progress})
 
 
 def report(call: Call, number: str) -> HttpResponse:
@@ -129,6 +135,35 @@ def calendar(request: HttpRequest, key: str) -> HttpResponse:
     return get_conditional_response(request, etag=etag, response=response) or response
 
 
+def tick(call: Call, number: str) -> HttpResponse:
+    """Record that a step is done by hand, or gone without."""
+    found, wanted = find_migration(int(number), call.account_id), call.json(_Tick)
+    actions.tick(found, wanted.step, wanted.note, by=call.actor, now=call.now)
+    return _answer(_steps(found))
+
+
+def untick(call: Call, number: str) -> HttpResponse:
+    """Record that a step is not done after all."""
+    found, wanted = find_migration(int(number), call.account_id), call.json(_Tick)
+    actions.untick(found, wanted.step, by=call.actor, now=call.now)
+    return _answer(_steps(found))
+
+
+def check_ptr(call: Call, number: str) -> HttpResponse:
+    """Ask DNS for the sending IPs' PTR records; all right, that step is done."""
+    found = find_migration(int(number), call.account_id)
+    looked = actions.check_names(found, services().outside, by=call.actor, now=call.now)
+    names = [
+        {"external_ip": ip.address, "hostname": ip.hostname, "verdict": verdict.value}
+        for ip, verdict in looked
+    ]
+    return _answer({"sending_ips": names, "steps": _steps(found)})
+
+
+def _steps(found: Migration) -> list[dict[str, Any]]:
+    return steps_document(states_of(found, steps_now(found)))
+
+
 def _start(found: Migration, _: _Act, by: dict[str, Any]) -> None:
     actions.start(found, **by)
 
@@ -147,6 +182,11 @@ def _hold(found: Migration, act: _Act, by: dict[str, Any]) -> None:
 
 def _release(found: Migration, act: _Act, by: dict[str, Any]) -> None:
     actions.release(found, act.provider, act.reason, pool=act.ip_pool, **by)
+
+
+def _raise(found: Migration, act: _Act, by: dict[str, Any]) -> None:
+    share = round(100 * act.share_percent)
+    actions.raise_share(found, act.provider, share, act.reason, pool=act.ip_pool, **by)
 
 
 def _roll_back(found: Migration, act: _Act, by: dict[str, Any]) -> None:
@@ -171,11 +211,15 @@ def _acting(act: Callable[[Migration, _Act, dict[str, Any]], None]) -> Callable[
 
 
 ACTS = {
+    "tick": tick,
+    "untick": untick,
+    "check-ptr": check_ptr,
     "start": _acting(_start),
     "pause": _acting(_pause),
     "resume": _acting(_resume),
     "hold": _acting(_hold),
     "release": _acting(_release),
+    "raise": _acting(_raise),
     "roll-back": _acting(_roll_back),
     "cut-over": _acting(_cut_over),
 }

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.shortcuts import render
 from django.utils.translation import gettext
 
+from merpati.console.moving.acts import ACTS, DECISIONS
 from merpati.console.moving.chart import (
     HEAT_ROWS,
     chart_of,
@@ -20,6 +21,7 @@ from merpati.console.moving.chart import (
     heat_of,
     planned_days,
 )
+from merpati.console.moving.checklist import checklist
 from merpati.console.moving.refusals import REFUSALS, in_words, language
 from merpati.console.services import services
 from merpati.events.store import reading
@@ -32,13 +34,15 @@ from merpati.plans.migration.stored_plan import plan_of, pools_now
 from merpati.plans.models import Migration, MigrationState
 from merpati.providers.directory import directory
 from merpati.reputation.migration_plan import MigrationPlan, Traffic
-from merpati.reputation.milestones import milestones_of, range_words
+from merpati.reputation.milestones import Milestone, milestones_of, range_words
 from merpati.reputation.planning import plan_for
+from merpati.reputation.share_decision import SELF_HELD
 from merpati.reputation.traffic_csv import MOST_BYTES, InvalidTraffic, Problem, ProblemKind
 from merpati.reputation.traffic_csv import read_traffic as read_csv
 from merpati.reputation.words import say
 from merpati.sending.egresses import egresses_of
 
+_HELD_KINDS = {kind.value for kind in SELF_HELD}
 _TIME_TO_PREPARE = timedelta(days=14)
 _EXAMPLE = (
     "stream,provider,messages_per_day,engaged_7d,engaged_30d,engaged_60d,engaged_90d\n"
@@ -47,8 +51,6 @@ _EXAMPLE = (
     "news,gmail.com,180000,12,31,45,60\n"
     "news,other,60000,12,31,45,60\n"
 )
-SHARE_ACTS = ("hold", "release", "raise")  # the desk's: by hand, at one provider
-ACTS = ("start", "pause", "resume", "roll-back", "cut-over", "remove", *SHARE_ACTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,11 @@ def show(
     plan = plan_of(migration, min(today, migration.starts_on))
     days = days_so_far(cells, today)
     report = report_of(every, today)
+    steps = checklist(migration, plan.steps, today, for_desk=bool(context.get("for_desk")))
     context |= {
+        "steps": steps,
+        "waits": [line for line in steps if line.state.holds_back],
+        "held": [one for one in every if _is_held(one, today)],
         "migration": migration,
         "told": told,
         "chart": chart_of(days),
@@ -81,7 +87,7 @@ def show(
         "cells": [(one, _words(one, today)) for one in every],
         "providers": sorted({one.cell.provider for one in every}),
         "wanted": wanted if len(cells) < len(every) else "",
-        "milestones": milestones_of(plan, language()),
+        "milestones": _expectations(plan),
         "whole": range_words(plan.whole, language()),
         "report": report,
         "criteria": criteria(report),
@@ -118,33 +124,15 @@ def act(
     page: Callable[[Told], HttpResponseBase],
 ) -> HttpResponseBase:
     """Do what a form of the page asks, and lead on; or show why not. name: of ACTS."""
-    given, now = request.POST, services().now
-    reason, provider = given.get("reason", ""), given.get("provider", "")
+    given = request.POST.dict()
     try:
-        match name:
-            case "start":
-                actions.start(migration, by=by, now=now)
-            case "pause":
-                actions.pause(migration, reason, by=by, now=now)
-            case "resume":
-                actions.resume(migration, by=by, now=now)
-            case "hold":
-                actions.hold(migration, provider, reason, by=by, now=now)
-            case "release":
-                actions.release(migration, provider, reason, by=by, now=now)
-            case "raise":
-                share = _share(given.get("share", ""))
-                actions.raise_share(migration, provider, share, reason, by=by, now=now)
-            case "roll-back":
-                actions.roll_back(migration, reason, provider=provider, by=by, now=now)
-            case "remove":
-                actions.remove_draft(migration, by=by, now=now)
-                to = to.rpartition("/")[0]
-            case _:
-                sure = given.get("sure") == "on"
-                actions.cut_over(migration, even_if_not_all=sure, by=by, now=now)
+        wrong = ACTS[name](migration, given, {"by": by, "now": services().now})
     except REFUSALS as error:
-        return page(Told(name, in_words(error), given.dict()))
+        wrong = in_words(error)
+    if wrong:
+        return page(Told(name, wrong, given))
+    if name == "remove":
+        to = to.rpartition("/")[0]
     messages.success(request, gettext("Done, and written down with your name."))
     return HttpResponseRedirect(to)
 
@@ -222,9 +210,19 @@ def criteria(report: Report) -> list[tuple[str, str, str, bool]]:
     ]
 
 
+def _expectations(plan: MigrationPlan) -> list[Milestone]:
+    steps = {step.key for step in plan.steps}
+    return [one for one in milestones_of(plan, language()) if one.key not in steps]
+
+
+def _is_held(one: CellProgress, today: date) -> bool:
+    latest = latest_decision(one, today)
+    return latest is not None and latest.kind in _HELD_KINDS
+
+
 def _acts(migration: Migration) -> frozenset[str]:
     """Return what can be done to a migration in its state."""
-    decisions = {"roll-back", "cut-over", *SHARE_ACTS}
+    decisions = {"roll-back", "cut-over", *DECISIONS}
     return frozenset(
         {
             MigrationState.DRAFT: {"start", "remove"},
@@ -243,13 +241,6 @@ def _moved(cells: Sequence[CellProgress]) -> str:
     volume = sum(one.cell.messages_per_day for one in cells)
     moved = sum(one.cell.messages_per_day * one.cell.share for one in cells)
     return f"{moved / volume / 100:.3g}" if volume else "0"
-
-
-def _share(text: str) -> int:
-    try:
-        return round(100 * float(text.strip().removesuffix("%").replace(",", ".")))
-    except (ValueError, OverflowError):
-        return -1  # which the action refuses
 
 
 def _first_day(text: str) -> date:

@@ -14,6 +14,7 @@ from merpati.plans.migration.errors import (
     NoSendingIps,
     NotAllMoved,
     NothingObserved,
+    StepNotFound,
     WrongState,
 )
 from merpati.plans.models import MigrationState
@@ -29,7 +30,7 @@ def language() -> Language:
     return "id" if (get_language() or "").startswith("id") else "en"
 
 
-def in_words(error: Exception) -> list[str]:  # noqa: PLR0911 - one for each kind
+def in_words(error: Exception) -> list[str]:  # noqa: PLR0911, PLR0912 - one for each kind
     """Return what was refused, why, and what to do: a sentence, or one for each mistake."""
     match error:
         case InvalidTraffic():
@@ -57,6 +58,8 @@ def in_words(error: Exception) -> list[str]:  # noqa: PLR0911 - one for each kin
             ]
         case NothingObserved():
             return [gettext("Nothing was sent lately, so paste or choose a CSV.")]
+        case StepNotFound():
+            return [gettext("The plan has changed meanwhile, and has no such step.")]
         case CellNotFound():
             return [gettext("Choose one of the plan's providers.")]
         case PoolSplit():
@@ -78,6 +81,8 @@ def _field(field: str) -> str:
     match field:
         case "name":
             return gettext("Give a name of 1 to 100 characters.")
+        case "note":
+            return gettext("Write at most 500 characters.")
         case "reason":
             return gettext("Say why, in 1 to 500 characters: it is kept with the decision.")
         case "starts_on":

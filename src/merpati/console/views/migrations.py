@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST
 from merpati.accounts.roles import Act, member_may
 from merpati.console.access import Viewer, customer_page
 from merpati.console.moving import page
+from merpati.console.moving.acts import ACTS, DECISIONS
 from merpati.plans.migration.errors import MigrationNotFound
 from merpati.plans.migration.finding import find_migration, migrations_of
 from merpati.plans.models import Migration
@@ -51,7 +52,7 @@ def act(request: HttpRequest, viewer: Viewer, number: int, name: str) -> HttpRes
     """Start, pause, resume, roll back, cut over or remove."""
     found = _found(viewer, number)
     _check(viewer)
-    if name not in page.ACTS or name in page.SHARE_ACTS:
+    if name not in ACTS or name in DECISIONS:
         raise Http404
     return page.act(
         request,

@@ -6,9 +6,11 @@ from typing import Any
 
 from django.utils.translation import gettext
 
+from merpati.console.moving.refusals import language
 from merpati.events.alerts import Kind
 from merpati.events.models import Alert
 from merpati.providers.directory import directory
+from merpati.reputation.share_decision import in_words as share_words
 
 
 def in_words(alert: Alert) -> str:
@@ -27,6 +29,10 @@ def in_words(alert: Alert) -> str:
                 )
                 % facts
             )
+        case Kind.MIGRATION_HELD:
+            words = gettext("The move from the old provider holds itself back at %(provider)s.")
+            why = share_words(alert.facts["share_kind"], alert.facts, language())
+            return f"{words % facts} {why}"
         case Kind.WARMUP_STALLED:
             return (
                 gettext(

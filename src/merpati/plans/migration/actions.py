@@ -13,6 +13,7 @@ from datetime import date, datetime
 from django.db import IntegrityError, transaction
 
 from merpati.accounts import audit
+from merpati.events.alerts import end_alerts_of_migration
 from merpati.plans.migration.deciding import AS_USUAL, Ways, share_name
 from merpati.plans.migration.errors import (
     InvalidMigration,
@@ -20,19 +21,29 @@ from merpati.plans.migration.errors import (
     NoEgress,
     NoSendingIps,
     NotAllMoved,
+    StepNotFound,
     WrongState,
 )
 from merpati.plans.migration.finding import find_cells
-from merpati.plans.migration.stored_plan import plan_of, ways_of, write_cells
+from merpati.plans.migration.steps import ips_of
+from merpati.plans.migration.stored_plan import plan_of, steps_now, ways_of, write_cells
 from merpati.plans.migration.stored_traffic import as_data
 from merpati.plans.migration.warming import begin_warming
-from merpati.plans.models import Migration, MigrationCell, MigrationDay, MigrationState
-from merpati.reputation.migration_plan import WHOLE, Traffic
+from merpati.plans.models import (
+    Migration,
+    MigrationCell,
+    MigrationDay,
+    MigrationState,
+    MigrationStep,
+)
+from merpati.reputation.migration_plan import WHOLE, StepKind, Traffic
 from merpati.reputation.provider_family import SEED
 from merpati.reputation.share_decision import ShareKind, per_cent
 from merpati.sending import splits
 from merpati.sending.egresses import find_egress
-from merpati.sending.models import IpPool, Split
+from merpati.sending.ip_names import Verdict
+from merpati.sending.models import IpPool, SendingIp, Split
+from merpati.sending.outside import Outside
 
 REASON_CHARACTERS = 500
 _NAME_CHARACTERS = 100
@@ -132,6 +143,54 @@ def resume(migration: Migration, *, by: str, now: datetime) -> Migration:
     return _toggle(migration, MigrationState.RUNNING, "", by=by, now=now)
 
 
+def tick(
+    migration: Migration, key: str, note: str = "", *, by: str, now: datetime
+) -> MigrationStep:
+    """Record that a step is done, or that it is to go without: note says so.
+
+    What waited for it moves from the next day on. Raises StepNotFound, InvalidMigration.
+    """
+    note = note.strip()
+    if len(note) > REASON_CHARACTERS:
+        raise InvalidMigration(f"a note has at most {REASON_CHARACTERS} characters", "note")
+    _check_step(migration, key)
+    with transaction.atomic():
+        row, is_new = MigrationStep.objects.get_or_create(
+            migration=migration,
+            key=key,
+            defaults={"done_by": by[:200], "done_at": now, "note": note},
+        )
+        if is_new:
+            _audit("tick_migration_step", migration, by, now, step=key, note=note)
+    return row
+
+
+def untick(migration: Migration, key: str, *, by: str, now: datetime) -> None:
+    """Record that a step is not done after all. Who has moved stays moved. Raises StepNotFound."""
+    _check_step(migration, key)
+    with transaction.atomic():
+        deleted, _ = MigrationStep.objects.filter(migration=migration, key=key).delete()
+        if deleted:
+            _audit("untick_migration_step", migration, by, now, step=key)
+
+
+def check_names(
+    migration: Migration, outside: Outside, *, by: str, now: datetime
+) -> list[tuple[SendingIp, Verdict]]:
+    """Ask DNS for the PTR records of the sending IPs, and tick that step off when all are right.
+
+    Raises NoSendingIps.
+    """
+    ips = ips_of(migration)
+    if not ips:
+        raise NoSendingIps(sorted(set(migration.cells.values_list("pool", flat=True))))
+    found = list(zip(ips, outside.names(ips), strict=True))
+    if all(verdict is Verdict.RIGHT for _, verdict in found):
+        note = ", ".join(f"{ip.address} {ip.hostname}" for ip in ips)
+        tick(migration, StepKind.PTR.value, note, by=by, now=now)
+    return found
+
+
 def hold(
     migration: Migration, provider: str, reason: str, *, pool: str = "", by: str, now: datetime
 ) -> list[MigrationCell]:
@@ -208,6 +267,7 @@ def roll_back(
             migration.state, migration.reason = MigrationState.ROLLED_BACK, reason
             migration.ended_at = now
             _save(migration, now)
+            end_alerts_of_migration(migration.account_id, migration.pk, now=now)
             for split in splits_of(migration):
                 splits.pause_split(split, reason)
     return migration
@@ -228,6 +288,7 @@ def cut_over(
             raise NotAllMoved(left)
         migration.state, migration.ended_at, migration.reason = MigrationState.DONE, now, ""
         _save(migration, now)
+        end_alerts_of_migration(migration.account_id, migration.pk, now=now)
         for split in splits_of(migration):
             splits.close_split(split)
         _audit("cut_over_migration", migration, by, now, left=left)
@@ -252,6 +313,12 @@ def splits_of(migration: Migration) -> list[Split]:
     )
 
 
+def _check_step(migration: Migration, key: str) -> None:
+    known = [*(step.key for step in steps_now(migration)), StepKind.KEEP_OLD.value]
+    if key not in known:
+        raise StepNotFound(key, known)
+
+
 def _toggle(
     migration: Migration, state: MigrationState, reason: str, *, by: str, now: datetime
 ) -> Migration:
@@ -260,6 +327,7 @@ def _toggle(
         migration = _locked(migration, was)
         migration.state, migration.reason = state, reason
         _save(migration, now)
+        end_alerts_of_migration(migration.account_id, migration.pk, now=now)
         for split in splits_of(migration):
             splits.pause_split(split, reason)
         action = "pause_migration" if reason else "resume_migration"

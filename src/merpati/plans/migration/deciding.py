@@ -96,17 +96,21 @@ def share_for(
     *,
     allowance: int,
     held_because: str = "",
+    not_ready: ShareKind | None = None,
 ) -> ShareDecision:
     """Return the share of a day and its reason.
 
     demand: None when the plan has nothing to send there any more; starts_on: the pool's first day;
     before: the share until now; sent: so far, by day; allowance: of all the pool's IPs today;
-    held_because: why a person holds it, "" if nobody does.
+    held_because: why a person holds it, "" if nobody does; not_ready: the step that the first to
+    move wait for, None if there is none.
     """
     if demand is None or not demand.pool.ips:
         return ShareDecision(before, ShareKind.NO_IPS, {})
     if today < starts_on:
         return ShareDecision(before, ShareKind.NOT_YET, {"starts_on": starts_on.isoformat()})
+    if not before and not_ready is not None:
+        return ShareDecision(0, not_ready, {})
     yesterday = sent.get(today - _DAY, Sent())
     return decide(
         replace(demand, messages_per_day=_busiest(demand, sent, today)),

@@ -90,6 +90,13 @@ class NothingObserved(MigrationError):
         )
 
 
+class StepNotFound(MigrationError):
+    """The plan has no such step."""
+
+    def __init__(self, key: str, known: list[str]) -> None:
+        super().__init__(f"{key!r} is no step of this plan; it has: {', '.join(known)}", "step")
+
+
 class CellNotFound(MigrationError):
     """The plan has no such provider, or not in that pool."""
 

@@ -15,15 +15,17 @@ from pathlib import Path
 
 from django.db import transaction
 
+from merpati.events.alerts import SUBJECT_CHARACTERS, Kind, end_alert, raise_alert
 from merpati.events.store import reading
 from merpati.plans.migration.actions import splits_of
 from merpati.plans.migration.deciding import share_for, share_name
 from merpati.plans.migration.progress import CellProgress, progress_of
+from merpati.plans.migration.steps import holding_steps, why_held
 from merpati.plans.migration.stored_plan import demands_now
 from merpati.plans.migration.warming import widen
-from merpati.plans.models import Migration, MigrationDay, MigrationState
+from merpati.plans.models import Migration, MigrationCell, MigrationDay, MigrationState
 from merpati.reputation.migration_plan import OTHER
-from merpati.reputation.share_decision import ShareDecision
+from merpati.reputation.share_decision import SELF_HELD, ShareDecision
 from merpati.sending import splits
 from merpati.sending.allowances_in_force import first_allowance, latest
 from merpati.sending.models import SendingIp
@@ -66,6 +68,7 @@ def decide_day(migration: Migration, db: sqlite3.Connection, today: date, now: d
     """Decide the shares of a day, unless that was done; one transaction, one policy version."""
     cells = progress_of(migration, db)
     demands = demands_now(migration, [one.cell for one in cells])
+    holding = holding_steps(migration)
     allowances = _allowances(migration, cells)
     with transaction.atomic():
         if not Migration.objects.filter(pk=migration.pk, state=MigrationState.RUNNING).exists():
@@ -86,13 +89,33 @@ def decide_day(migration: Migration, db: sqlite3.Connection, today: date, now: d
                 today,
                 allowance=allowance,
                 held_because=one.cell.held_because,
+                not_ready=why_held(one.cell.provider, holding),
             )
             _keep(one, decision, allowance, today, now)
+            _tell(migration, one.cell, decision, now)
             risen[one.cell.pool][share_name(one.cell.provider)] = decision.share
         for split in splits_of(migration):
             splits.raise_shares(split, risen[split.pool.slug])
     for pool, starts_on in {one.cell.pool: one.cell.starts_on for one in cells}.items():
         widen(migration, pool, starts_on, by=BY, now=now)
+
+
+def _tell(
+    migration: Migration, cell: MigrationCell, decision: ShareDecision, now: datetime
+) -> None:
+    """Raise an alert while the plan holds itself back at a provider, and end it afterwards."""
+    subject = f"{migration.pk} {cell.pool} {cell.provider}"[:SUBJECT_CHARACTERS]
+    if decision.kind not in SELF_HELD:
+        end_alert(migration.account_id, Kind.MIGRATION_HELD, subject, now=now)
+        return
+    facts = {
+        "migration": migration.pk,
+        "pool": cell.pool,
+        "provider": cell.provider,
+        "share_kind": decision.kind.value,
+        **decision.facts,
+    }
+    raise_alert(migration.account_id, Kind.MIGRATION_HELD, subject, facts, now=now)
 
 
 def _keep(

@@ -11,9 +11,10 @@ from merpati.plans.migration.stored_traffic import traffic_of
 from merpati.plans.models import Migration, MigrationCell, MigrationDay
 from merpati.providers.directory import directory
 from merpati.reputation.demand import Demand, demands_of
-from merpati.reputation.migration_plan import Cell, MigrationPlan, Pool, Traffic
+from merpati.reputation.first_steps import first_steps
+from merpati.reputation.migration_plan import Cell, MigrationPlan, Pool, Step, Traffic
 from merpati.reputation.planning import plan_for
-from merpati.reputation.pool_layout import pools_as_they_are
+from merpati.reputation.pool_layout import pools_as_they_are, pools_for
 from merpati.sending.pools import pools_of
 
 
@@ -33,6 +34,14 @@ def ways_of(migration: Migration) -> Ways:
         OnBlock(migration.on_block),
         OnOldFailure(migration.when_old_fails),
     )
+
+
+def steps_now(migration: Migration) -> list[Step]:
+    """Return what has to be done by hand before the first day."""
+    traffic = traffic_of(migration.traffic)
+    pools = pools_now(migration.account_id, traffic, migration.starts_on)
+    pools = pools_for(traffic, migration.starts_on) if pools is None else pools
+    return list(first_steps(traffic, pools, migration.starts_on, directory()))
 
 
 def pools_now(account_id: int, traffic: Traffic, starts_on: date) -> list[Pool] | None:

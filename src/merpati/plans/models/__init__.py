@@ -5,6 +5,7 @@ from merpati.plans.models.migration import (
     MigrationCell,
     MigrationDay,
     MigrationState,
+    MigrationStep,
 )
 from merpati.plans.models.warmup import WarmupOverride, WarmupTarget
 
@@ -13,6 +14,7 @@ __all__ = [
     "MigrationCell",
     "MigrationDay",
     "MigrationState",
+    "MigrationStep",
     "WarmupOverride",
     "WarmupTarget",
 ]

@@ -61,6 +61,26 @@ class Migration(models.Model):
         return f"{self.name} of account {self.account_id}"
 
 
+class MigrationStep(models.Model):
+    """A step of the plan that was done by hand, or is done without. key: as `Step.key`."""
+
+    migration = models.ForeignKey(Migration, on_delete=models.CASCADE, related_name="steps")
+    key = models.CharField(max_length=280)
+    done_by = models.CharField(max_length=200)
+    done_at = models.DateTimeField()
+    note = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        """A step is done once."""
+
+        constraints = (
+            models.UniqueConstraint(fields=["migration", "key"], name="migration_step_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.key} of migration {self.migration_id}"
+
+
 class MigrationCell(models.Model):
     """One pool at one provider. held_because: why a person holds it, "" if nobody does."""
 

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST
 from merpati.accounts.roles import StaffAct, staff_may
 from merpati.console.access import Viewer, staff_page
 from merpati.console.moving import page
+from merpati.console.moving.acts import ACTS
 from merpati.plans.migration.errors import MigrationNotFound
 from merpati.plans.migration.finding import find_migration, migrations_of
 from merpati.plans.models import Migration
@@ -45,7 +46,7 @@ def act(request: HttpRequest, viewer: Viewer, number: int, name: str) -> HttpRes
     found = _found(number)
     if not _may(viewer):
         raise PermissionDenied
-    if name not in page.ACTS:
+    if name not in ACTS:
         raise Http404
     return page.act(
         request,
