@@ -57,6 +57,21 @@ def test_a_migration_is_kept_begun_shown_and_rolled_back(acme: Customer) -> None
     assert acme.call("GET", PATH).body["results"] == [back]
 
 
+def test_a_draft_is_planned_anew_and_what_runs_is_not(acme: Customer) -> None:
+    one = f"{PATH}/{create(acme).body['results']['id']}"
+    wanted = {"name": "Sooner", "csv": CSV, "egress": "old", "starts_on": "2026-03-03"}
+    changed = acme.call("PUT", one, wanted | {"on_spent": "wait"}).body["results"]
+    assert (changed["name"], changed["on_spent"], changed["starts_on"]) == (
+        *("Sooner", "wait"),
+        "2026-03-03",
+    )
+    refused = acme.call("PUT", one, wanted | {"csv": "stream\n"})
+    assert problem(refused) == (422, "invalid-request")
+    assert acme.call("GET", one).body["results"]["on_spent"] == "wait"
+    acme.call("POST", f"{one}/start")
+    assert problem(acme.call("PUT", one, wanted)) == (409, "conflict")
+
+
 def test_what_is_decided_by_hand_needs_a_reason(acme: Customer) -> None:
     one = f"{PATH}/{create(acme).body['results']['id']}"
     acme.call("POST", f"{one}/start")
@@ -93,6 +108,8 @@ def test_a_stranger_and_who_may_only_look(acme: Customer, rival: Customer) -> No
     for act in ("start", "raise", "check-ptr"):
         assert problem(rival.call("POST", f"{one}/{act}")) == (404, "not-found")
     assert problem(rival.call("POST", f"{one}/tick", {"step": "ptr"})) == (404, "not-found")
+    wanted = {"name": "Mine", "csv": CSV, "egress": "old"}
+    assert problem(rival.call("PUT", one, wanted)) == (404, "not-found")
     assert rival.call("GET", PATH).body["results"] == []
     key = {"HTTP_AUTHORIZATION": acme.key_with("ip_pools/view")}
     assert acme.call("GET", one, **key).status == 200

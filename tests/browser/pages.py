@@ -83,6 +83,7 @@ PAGES = [
     Page("migration", "/migrations/{migration}", "owner"),
     Page("desk-migrations", "/desk/migrations", "tam"),
     Page("desk-migration", "/desk/migrations/{migration}", "tam"),
+    Page("desk-migration-new", "/desk/accounts/{account}/migrations/new", "tam"),
     Page("order-form", "/order-form", "owner"),
     Page("all-users", "/users/all", "administrator"),
     Page("staff", "/users/staff", "administrator"),

@@ -57,7 +57,7 @@ def test_an_account_without_migrations_is_told_what_they_are(
 def test_a_plan_is_previewed_with_and_without_a_script(owner: Browser) -> None:
     page = owner.page("/migrations/new")
     assert "All mail from here:" in page
-    assert "your Technical Account Manager does that" in page
+    assert 'href="/old-providers/new"' in page
     form = {"csv": CSV, "starts_on": "2026-12-14", "source": "csv"}
     whole = owner.post("/migrations/new", form | {"preview": "1"}).content.decode()
     assert "<h1>" in whole
@@ -111,6 +111,47 @@ def test_a_plan_is_kept_begun_and_shown(owner: Browser, draft: Migration, tmp_pa
     assert "google" in owner.page(one, provider="google")
     again = owner.post(f"{one}/start")
     assert (again.status_code, b"in another state by now: Running" in again.content) == (409, True)
+
+
+def test_a_draft_is_planned_anew(owner: Browser, draft: Migration) -> None:
+    one = f"/migrations/{draft.pk}"
+    editor = owner.page(f"{one}/edit")
+    assert "news,google,900" in editor
+    assert 'value="Move"' in editor
+    form = {
+        "csv": CSV, "source": "csv", "starts_on": "2026-12-14", "name": "Move", "egress": "old",
+        "on_spent": "wait", "on_block": "old", "when_old_fails": "move",
+    }  # fmt: skip
+    owner.post(f"{one}/edit", form)  # a preview
+    assert draft.cells.count() == 2
+    assert owner.post(f"{one}/edit", form | {"keep": "1"})["Location"] == one
+    changed = Migration.objects.get()
+    assert [cell.provider for cell in changed.cells.all()] == ["google"]
+    assert (changed.on_spent, changed.on_block, changed.when_old_fails) == ("wait", "old", "move")
+    wrong = owner.post(f"{one}/edit", form | {"keep": "1", "egress": "gone"})
+    assert b"Add it under Old providers first" in wrong.content
+    actions.start(changed, by=BY, now=MONDAY)
+    owner.page(f"{one}/edit", 404)
+
+
+def test_a_tam_plans_for_an_account(
+    tina: Browser, budi: Browser, owner: Browser, desk: Desk, draft: Migration
+) -> None:
+    new = f"/desk/accounts/{desk.account.pk}/migrations/new"
+    assert new in tina.page("/desk/migrations", account=desk.account.pk)
+    assert new not in budi.page("/desk/migrations", account=desk.account.pk)
+    assert desk.account.name in tina.page(new)
+    form = {"csv": CSV, "source": "csv", "starts_on": "2026-12-14", "egress": "old", "keep": "1"}
+    kept = tina.post(new, form | {"name": "Second"})
+    made = Migration.objects.get(name="Second")
+    assert (made.account_id, made.created_by) == (desk.account.pk, "user:tina@desk.example")
+    assert kept["Location"] == f"/desk/migrations/{made.pk}"
+    edit = f"/desk/migrations/{made.pk}/edit"
+    assert 'value="Second"' in tina.page(edit)
+    budi.page(new, 403)
+    budi.page(edit, 403)
+    tina.page("/desk/accounts/999/migrations/new", 404)
+    assert owner.get(new).status_code == owner.get(edit).status_code == 404
 
 
 def test_a_customer_pauses_and_rolls_back_with_a_reason(owner: Browser, draft: Migration) -> None:
@@ -209,6 +250,8 @@ def test_it_is_there_for_its_own_account_alone(
         assert colleague.post(f"{one}/{act}").status_code == 403
         assert stranger.post(f"{one}/{act}").status_code == 404
     colleague.page("/migrations/new", 403)
+    colleague.page(f"{one}/edit", 403)
+    stranger.page(f"{one}/edit", 404)
     assert draft.name not in stranger.page("/migrations")
     assert Migration.objects.get().state == "draft"
 

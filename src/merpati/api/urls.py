@@ -180,7 +180,11 @@ urlpatterns = [
         post=Operation(migrations.create, "ip_pools/manage"),
     ),
     resource(f"{_OWN}/migrations/preview", post=Operation(migrations.preview, "ip_pools/view")),
-    resource(rf"{_OWN}/migrations/{_NUMBER}", get=Operation(migrations.show, "ip_pools/view")),
+    resource(
+        rf"{_OWN}/migrations/{_NUMBER}",
+        get=Operation(migrations.show, "ip_pools/view"),
+        put=Operation(migrations.change, "ip_pools/manage"),
+    ),
     resource(
         rf"{_OWN}/migrations/{_NUMBER}/report", get=Operation(migrations.report, "ip_pools/view")
     ),

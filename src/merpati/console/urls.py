@@ -67,6 +67,7 @@ urlpatterns = [
     path("migrations", migrations.list_all, name="migrations"),
     path("migrations/new", migrations.new, name="migration-new"),
     path("migrations/<int:number>", migrations.show, name="migration"),
+    path("migrations/<int:number>/edit", migrations.edit, name="migration-edit"),
     path("migrations/<int:number>/<slug:name>", migrations.act),
     path("calendar/<slug:zone>", calendar.show, name="calendar"),
     path("campaigns", campaigns.show_all, name="campaigns"),

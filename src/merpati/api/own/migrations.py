@@ -107,19 +107,30 @@ def create(call: Call) -> HttpResponse:
     """Keep a plan as a draft; it moves no mail yet."""
     wanted = call.json(_Wanted)
     try:
-        made = actions.create(
-            call.account_id,
-            wanted.name,
-            _traffic(call, wanted),
-            wanted.starts_on or call.now.date() + TIME_TO_PREPARE,
-            wanted.egress,
-            ways=Ways(wanted.on_spent, wanted.on_block, wanted.when_old_fails),
-            by=call.actor,
-            now=call.now,
-        )
+        made = actions.create(call.account_id, *_named(call, wanted), **_as_said(call, wanted))
     except InvalidTraffic as error:
         raise _invalid(error) from None
     return _answer(migration_document(made), 201)
+
+
+def change(call: Call, number: str) -> HttpResponse:
+    """Plan a draft anew, of all that is given."""
+    found, wanted = find_migration(int(number), call.account_id), call.json(_Wanted)
+    try:
+        changed = actions.change_draft(found, *_named(call, wanted), **_as_said(call, wanted))
+    except InvalidTraffic as error:
+        raise _invalid(error) from None
+    return _answer(migration_document(changed))
+
+
+def _named(call: Call, wanted: _Wanted) -> tuple[str, Traffic, date, str]:
+    starts_on = wanted.starts_on or call.now.date() + TIME_TO_PREPARE
+    return wanted.name, _traffic(call, wanted), starts_on, wanted.egress
+
+
+def _as_said(call: Call, wanted: _Wanted) -> dict[str, Any]:
+    ways = Ways(wanted.on_spent, wanted.on_block, wanted.when_old_fails)
+    return {"ways": ways, "by": call.actor, "now": call.now}
 
 
 def calendar(request: HttpRequest, key: str) -> HttpResponse:

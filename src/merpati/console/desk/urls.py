@@ -68,6 +68,8 @@ urlpatterns = [
     path(f"{_OLD}/<int:number>/remove", egresses.remove),
     path("desk/migrations", migrations.list_all, name="desk-migrations"),
     path("desk/migrations/<int:number>", migrations.show, name="desk-migration"),
+    path(f"{_ACCOUNT}/migrations/new", migrations.new, name="desk-migration-new"),
+    path("desk/migrations/<int:number>/edit", migrations.edit, name="desk-migration-edit"),
     path("desk/migrations/<int:number>/<slug:name>", migrations.act),
     path("desk/people", people.show, name="desk-people"),
     path("desk/people/absences", people.add_absence),

@@ -50,7 +50,7 @@ def in_words(error: Exception) -> list[str]:  # noqa: PLR0911, PLR0912 - one for
                 % {"pools": ", ".join(error.pools)}
             ]
         case NoEgress() | EgressNotFound():
-            return [gettext("The old provider is not set up. Ask your TAM to set it up.")]
+            return [gettext("The old provider is not set up. Add it under Old providers first.")]
         case NotAllMoved():
             return [
                 gettext("Not all recipients have moved yet: %(left)s. Tick the box to end anyway.")

@@ -9,11 +9,12 @@ from django.views.decorators.http import require_POST
 
 from merpati.accounts.roles import Act, member_may
 from merpati.console.access import Viewer, customer_page
-from merpati.console.moving import page
+from merpati.console.moving import editor, page
 from merpati.console.moving.acts import ACTS, DECISIONS
+from merpati.console.moving.told import Told
 from merpati.plans.migration.errors import MigrationNotFound
 from merpati.plans.migration.finding import find_migration, migrations_of
-from merpati.plans.models import Migration
+from merpati.plans.models import Migration, MigrationState
 
 BASE = "/migrations"
 
@@ -23,6 +24,7 @@ def list_all(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     """Show the account's migrations, the newest first."""
     context = {
         "base": BASE,
+        "new": f"{BASE}/new",
         "old_providers": "/old-providers",
         "rows": list(migrations_of(viewer.account.pk)),
         "may_change": _may_change(viewer),
@@ -34,12 +36,25 @@ def list_all(request: HttpRequest, viewer: Viewer) -> HttpResponse:
 def new(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     """Show the plan editor, or keep what it holds."""
     _check(viewer)
-    return page.new(request, viewer.account.pk, viewer.actor, {"base": BASE})
+    context = {"base": BASE, "action": f"{BASE}/new", "old_providers": "/old-providers"}
+    return editor.edit(request, viewer.account.pk, viewer.actor, context)
+
+
+@customer_page
+def edit(request: HttpRequest, viewer: Viewer, number: int) -> HttpResponse:
+    """Show the plan editor with a draft, or keep what it holds."""
+    draft = _found(viewer, number)
+    _check(viewer)
+    if draft.state != MigrationState.DRAFT:
+        raise Http404
+    action = f"{BASE}/{number}/edit"
+    context = {"base": BASE, "action": action, "old_providers": "/old-providers"}
+    return editor.edit(request, viewer.account.pk, viewer.actor, context, draft)
 
 
 @customer_page
 def show(
-    request: HttpRequest, viewer: Viewer, number: int, told: page.Told | None = None
+    request: HttpRequest, viewer: Viewer, number: int, told: Told | None = None
 ) -> HttpResponse:
     """Show how a migration goes."""
     context = {"base": BASE, "may_change": _may_change(viewer), "may_decide": False}

@@ -67,36 +67,36 @@ def create(
 
     Raises InvalidMigration, NameTaken, EgressNotFound, InvalidTraffic.
     """
-    name = name.strip()
-    if not name or len(name) > _NAME_CHARACTERS or not name.isprintable():
-        raise InvalidMigration(f"a name has 1 to {_NAME_CHARACTERS} printable characters", "name")
-    if (starts_on - now.date()).days > _MOST_DAYS_AHEAD:
-        raise InvalidMigration(f"{starts_on} is more than a year away", "starts_on")
     with transaction.atomic():
         migration = Migration(
             account_id=account_id,
-            name=name,
-            traffic=as_data(traffic),
-            starts_on=starts_on,
             seed=seed,
-            egress=find_egress(account_id, egress),
-            on_spent=ways.on_spent,
-            on_block=ways.on_block,
-            when_old_fails=ways.when_old_fails,
             calendar_key=secrets.token_urlsafe(32),
             created_by=by[:200],
             created_at=now,
-            changed_at=now,
         )
-        plan = plan_of(migration, now.date())
-        migration.starts_on = plan.starts_on
-        try:
-            with transaction.atomic():
-                migration.save(force_insert=True)
-        except IntegrityError:
-            raise NameTaken(name) from None
-        write_cells(migration, plan)
+        _fill(migration, name, traffic, starts_on, egress, ways, now)
         _audit("create_migration", migration, by, now, messages_per_day=traffic.target_per_day)
+    return migration
+
+
+def change_draft(
+    migration: Migration,
+    name: str,
+    traffic: Traffic,
+    starts_on: date,
+    egress: str,
+    *,
+    ways: Ways = AS_USUAL,
+    by: str,
+    now: datetime,
+) -> Migration:
+    """Plan a draft anew; steps that are done stay done. Raises WrongState, and as `create`."""
+    with transaction.atomic():
+        migration = _locked(migration, MigrationState.DRAFT)
+        migration.version += 1
+        _fill(migration, name, traffic, starts_on, egress, ways, now)
+        _audit("change_migration", migration, by, now, messages_per_day=traffic.target_per_day)
     return migration
 
 
@@ -311,6 +311,35 @@ def splits_of(migration: Migration) -> list[Split]:
         .select_related("pool")
         .order_by("pool_id")
     )
+
+
+def _fill(  # noqa: PLR0917 - what a plan is made of
+    migration: Migration,
+    name: str,
+    traffic: Traffic,
+    starts_on: date,
+    egress: str,
+    ways: Ways,
+    now: datetime,
+) -> None:
+    """Keep what a draft says, with its plan."""
+    name = name.strip()
+    if not name or len(name) > _NAME_CHARACTERS or not name.isprintable():
+        raise InvalidMigration(f"a name has 1 to {_NAME_CHARACTERS} printable characters", "name")
+    if (starts_on - now.date()).days > _MOST_DAYS_AHEAD:
+        raise InvalidMigration(f"{starts_on} is more than a year away", "starts_on")
+    migration.name, migration.traffic, migration.starts_on = name, as_data(traffic), starts_on
+    migration.egress = find_egress(migration.account_id, egress)
+    migration.on_spent, migration.on_block = ways.on_spent, ways.on_block
+    migration.when_old_fails, migration.changed_at = ways.when_old_fails, now
+    plan = plan_of(migration, now.date())
+    migration.starts_on = plan.starts_on
+    try:
+        with transaction.atomic():
+            migration.save()
+    except IntegrityError:
+        raise NameTaken(name) from None
+    write_cells(migration, plan)
 
 
 def _check_step(migration: Migration, key: str) -> None:
