@@ -60,6 +60,42 @@ def test_each_recipient_is_due_at_their_own_hour(acme: Customer, spool: Collecti
     assert {one.hours for one in recipients_of(batch)} == {LocalHours(at=570)}
 
 
+def test_holidays_are_those_of_each_recipients_country(
+    acme: Customer, spool: CollectingSpool
+) -> None:
+    """On 3 March Bulgaria is free; who lives in a zone of no country is mailed on all days."""
+    answer = acme.send(
+        local(
+            {"address": "ivan@x.example", "time_zone": "Europe/Sofia"},
+            {"address": "tom@x.example", "time_zone": "America/New_York"},
+            {"address": "ship@x.example", "time_zone": "UTC"},
+            {"address": "old@x.example", "time_zone": "US/Pacific"},
+            at="09:00",
+            holidays="recipient",
+        )
+    )
+    assert [row.due_at for row in spool.last.messages] == [
+        ms("2026-03-04T09:00+02:00"),
+        ms("2026-03-02T09:00-05:00"),
+        ms("2026-03-03T09:00Z"),
+        ms("2026-03-02T09:00-08:00"),
+    ]
+    hours = [one.hours.holidays for one in recipients_of(spool.last) if one.hours]
+    assert hours == ["BG", "US", "", ""]
+    assert answer.body["results"]["local_time"]["recipients_without_holidays"] == [
+        {"time_zone": "UTC", "recipients": 1},
+        {"time_zone": "US/Pacific", "recipients": 1},
+    ]
+
+
+def test_holidays_of_one_country_hold_for_all(acme: Customer, spool: CollectingSpool) -> None:
+    body = local({"address": "tom@x.example", "time_zone": "America/New_York"}, holidays="bg")
+    body["options"]["start_time"] = "2026-03-03T13:00:00Z"
+    answer = acme.send(body)
+    assert spool.last.messages[0].due_at == ms("2026-03-04T00:00-05:00")
+    assert "recipients_without_holidays" not in answer.body["results"]["local_time"]
+
+
 def test_without_a_zone_of_its_own_the_accounts_service_time_zone_counts(
     acme: Customer, spool: CollectingSpool
 ) -> None:
@@ -90,7 +126,11 @@ def test_a_time_zone_alone_changes_nothing(acme: Customer, spool: CollectingSpoo
 @pytest.mark.parametrize(
     ("options", "code", "says"),
     [
-        ({}, "1400", "options.local_time needs at, quiet_hours or days"),
+        ({}, "1400", "options.local_time needs at, quiet_hours, days or holidays"),
+        ({"holidays": "XX"}, "1300", "options.local_time.holidays: no holidays are known of 'XX'"),
+        ({"holidays": "ID-CA"}, "1300", "options.local_time.holidays: no holidays are known of"),
+        ({"holidays": ""}, "1300", "options.local_time.holidays: no holidays are known of"),
+        ({"holidays": ["ID"]}, "1300", "options.local_time.holidays must be string"),
         ({"at": "25:00"}, "1300", "options.local_time.at must be HH:MM"),
         ({"at": "9.30"}, "1300", "options.local_time.at must be HH:MM"),
         ({"at": 930}, "1300", "options.local_time.at must be string"),

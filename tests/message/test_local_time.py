@@ -45,6 +45,29 @@ def at(text: str, **more: object) -> LocalHours:
             *(JAKARTA, "2026-03-06T22:00Z", "2026-03-09T06:00+07:00"),
             id="Saturday already",
         ),
+        # 17 August 2026, a Monday, is Independence Day in Indonesia.
+        pytest.param(
+            at("09:30", days=WEEKDAYS, holidays="ID"),
+            *(JAKARTA, "2026-08-14T03:00Z", "2026-08-18T09:30+07:00"),
+            id="a long weekend",
+        ),
+        # Its day is the recipient's too: the holiday is over there while it lasts in UTC.
+        pytest.param(
+            at("00:30", holidays="ID"),
+            *(JAKARTA, "2026-08-16T17:00Z", "2026-08-18T00:30+07:00"),
+            id="a holiday by their calendar",
+        ),
+        # 2027's Christmas is a Saturday, and 24 December its substitute: a Friday without mail.
+        pytest.param(
+            at("09:00", days=(4,), holidays="US"),
+            *(NEW_YORK, "2027-12-23T12:00Z", "2028-01-07T09:00-05:00"),
+            id="substitutes",
+        ),
+        pytest.param(
+            at("09:00", holidays="GB-ENG"),
+            *(ZoneInfo("Europe/London"), "2026-04-05T08:30Z", "2026-04-07T09:00+01:00"),
+            id="a part of a country",
+        ),
         pytest.param(
             at("02:30"), BERLIN, "2026-03-28T23:30Z", "2026-03-29T03:00+02:00", id="missing hour"
         ),
@@ -72,6 +95,11 @@ def at(text: str, **more: object) -> LocalHours:
             LocalHours(quiet_from=21 * 60, quiet_to=8 * 60, days=WEEKDAYS),
             *(JAKARTA, "2026-03-06T14:30Z", "2026-03-09T08:00+07:00"),
             id="night and weekend",
+        ),
+        pytest.param(
+            LocalHours(quiet_from=21 * 60, quiet_to=8 * 60, holidays="ID"),
+            *(JAKARTA, "2026-08-16T14:30Z", "2026-08-18T08:00+07:00"),
+            id="quiet before and after a holiday",
         ),
         pytest.param(
             LocalHours(days=(6,)), BERLIN, "2026-03-23T08:00Z", "2026-03-29T00:00+01:00", id="days"

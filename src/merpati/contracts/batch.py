@@ -86,6 +86,7 @@ class LocalHours(msgspec.Struct, frozen=True, array_like=True):
     Minutes of the day. at: when it is to leave, None for no particular moment. quiet_from and
     quiet_to: both or none; across midnight when the former is later. days: of the week, 0 for
     Monday, none for all of them. is_kept: the quiet hours and days hold however often it is tried.
+    holidays: of which country ("ID") or part of one ("US-CA") public holidays are no days, "" none.
     """
 
     at: int | None = None
@@ -93,6 +94,7 @@ class LocalHours(msgspec.Struct, frozen=True, array_like=True):
     quiet_to: int | None = None
     days: tuple[int, ...] = ()
     is_kept: bool = True
+    holidays: str = ""
 
 
 class Recipient(msgspec.Struct, frozen=True, array_like=True):

@@ -1,8 +1,8 @@
 """When a message may leave by the wall clock of its recipient. Pure; moments are aware, in UTC.
 
 A local time that the clocks skip is the first moment after the gap, of one that comes twice the
-first is meant, and what left then does not leave again (test case Z1). Working days are days of the
-week: nobody tells us a recipient's holidays.
+first is meant, and what left then does not leave again (test case Z1). Days are days of the week
+and, where the hours name a country, no public holidays of it: looked up once a country and year.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from merpati.contracts.batch import LocalHours
 
 DAY = timedelta(days=1)
 MINUTES_A_DAY = 24 * 60
-_LONGEST_DAYS = 16  # an hour of one weekday comes within a week, also where a day was skipped
+# An hour of one weekday comes within a week, also where a day was skipped; holidays take some more.
+_LONGEST_DAYS = 64
 _MOST_STEPS = 4 * _LONGEST_DAYS
 
 
@@ -81,4 +82,13 @@ def _end_of_closed(hours: LocalHours, zone: ZoneInfo, moment: datetime) -> datet
 
 
 def _is_day(hours: LocalHours, day: date) -> bool:
-    return not hours.days or day.weekday() in hours.days
+    if hours.days and day.weekday() not in hours.days:
+        return False
+    return not hours.holidays or not _is_holiday(hours.holidays, day)
+
+
+def _is_holiday(place: str, day: date) -> bool:
+    # Not at the top: most processes never need the lists, which take a while to load.
+    from merpati.adapters.holiday_lists import public_holidays  # noqa: PLC0415
+
+    return day in public_holidays(place, day.year)

@@ -15,14 +15,16 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from merpati.adapters.time_zones import find_zone
+from merpati.adapters.holiday_lists import is_place
+from merpati.adapters.time_zones import country_of, find_zone
 from merpati.contracts.batch import LocalHours, Recipient
 from merpati.message.local_time import is_quiet, leaves_at
 from merpati.sending.injection_errors import FieldInvalid, FieldMissing
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+RECIPIENT = "recipient"
 ZONE_CHARACTERS = 64
-MOST_NAMED = 20  # unknown zones in an answer
+MOST_NAMED = 20  # zones in an answer, of each kind
 
 _FIELD = "options.local_time"
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
@@ -32,13 +34,15 @@ _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
 class LocalTime:
     """The wish as its sender wrote it; None for what was not given.
 
-    quiet_hours: from and to.
+    quiet_hours: from and to. holidays: a country or part of one, or `RECIPIENT` for the country of
+    each recipient's time zone.
     """
 
     at: str | None = None
     quiet_hours: tuple[str | None, str | None] | None = None
     days: Sequence[str] | None = None
     time_zone: str | None = None
+    holidays: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +50,30 @@ class LocalTimeTold:
     """What became of the wish: when the first and the last message leave, and by whose clock.
 
     unplaced: recipients that are mailed by the fallback `time_zone`, by the zone they gave, "" for
-    none.
+    none. without_holidays: recipients of whose zone's country no holidays are known, by zone.
     """
 
     first_at: datetime
     last_at: datetime
     time_zone: str
     unplaced: dict[str, int]
+    without_holidays: dict[str, int]
 
 
 @dataclass(slots=True)
 class LocalPlan:
-    """Gives each recipient of one transmission their moment, and keeps count."""
+    """Gives each recipient of one transmission their moment, and keeps count.
+
+    by_country: holidays are those of the country that each zone is named for.
+    """
 
     hours: LocalHours
     fallback: ZoneInfo
     not_before: datetime
-    _moments: dict[ZoneInfo, int] = field(default_factory=dict)
+    by_country: bool = False
+    _moments: dict[ZoneInfo, tuple[LocalHours, int]] = field(default_factory=dict)
     _unplaced: Counter[str] = field(default_factory=Counter)
+    _without_holidays: Counter[str] = field(default_factory=Counter)
 
     def placed(self, recipient: Recipient) -> tuple[Recipient, int]:
         """Return a recipient with zone and hours, and when their mail leaves (milliseconds)."""
@@ -72,19 +82,32 @@ class LocalPlan:
         if zone is None:
             zone = self.fallback
             self._unplaced[given] += 1
-        leaves = self._moments.get(zone)
-        if leaves is None:
-            moment = leaves_at(self.hours, zone, self.not_before)
-            leaves = self._moments[zone] = round(moment.timestamp() * 1000)
-        return msgspec.structs.replace(recipient, time_zone=zone.key, hours=self.hours), leaves
+        found = self._moments.get(zone)
+        if found is None:
+            found = self._moments[zone] = self._in(zone)
+        hours, leaves = found
+        if self.by_country and not hours.holidays:
+            self._without_holidays[zone.key] += 1
+        return msgspec.structs.replace(recipient, time_zone=zone.key, hours=hours), leaves
+
+    def _in(self, zone: ZoneInfo) -> tuple[LocalHours, int]:
+        hours = self.hours
+        if self.by_country and is_place(country := country_of(zone.key)):
+            hours = msgspec.structs.replace(hours, holidays=country)
+        return hours, round(leaves_at(hours, zone, self.not_before).timestamp() * 1000)
 
     def told(self, moments: Sequence[int]) -> LocalTimeTold:
         """Return what became of the wish. moments: of those who are mailed."""
         first, last = (
             datetime.fromtimestamp(at / 1000, UTC) for at in (min(moments), max(moments))
         )
-        most = dict(self._unplaced.most_common(MOST_NAMED))
-        return LocalTimeTold(first, last, self.fallback.key, most)
+        return LocalTimeTold(
+            first,
+            last,
+            self.fallback.key,
+            dict(self._unplaced.most_common(MOST_NAMED)),
+            dict(self._without_holidays.most_common(MOST_NAMED)),
+        )
 
 
 def plan(
@@ -101,9 +124,13 @@ def plan(
         quiet_to=_quiet(wish.quiet_hours, 1, "to"),
         days=_days(wish.days),
         is_kept=not transactional,
+        holidays=_holidays(wish.holidays),
     )
+    by_country = hours.holidays == RECIPIENT
     if hours == LocalHours(is_kept=hours.is_kept) and wish.days is None:
-        raise FieldMissing(f"{_FIELD} needs at, quiet_hours or days", field=_FIELD)
+        raise FieldMissing(f"{_FIELD} needs at, quiet_hours, days or holidays", field=_FIELD)
+    if by_country:
+        hours = msgspec.structs.replace(hours, holidays="")
     if hours.quiet_from is not None and hours.quiet_from == hours.quiet_to:
         raise FieldInvalid(
             f"{_FIELD}.quiet_hours: from and to must differ", field=f"{_FIELD}.quiet_hours"
@@ -118,7 +145,7 @@ def plan(
             "Asia/Jakarta",
             field=f"{_FIELD}.time_zone",
         )
-    return LocalPlan(hours, zone, not_before)
+    return LocalPlan(hours, zone, not_before, by_country)
 
 
 def _quiet(given: tuple[str | None, str | None] | None, index: int, name: str) -> int | None:
@@ -135,6 +162,22 @@ def _minute(text: str, where: str) -> int:
     if match is None:
         raise FieldInvalid(f"{where} must be HH:MM, from 00:00 to 23:59", field=where)
     return int(match[1]) * 60 + int(match[2])
+
+
+def _holidays(given: str | None) -> str:
+    if given is None:
+        return ""
+    text = given.strip()
+    if text.lower() == RECIPIENT:
+        return RECIPIENT
+    if not is_place(text.upper()):
+        where = f"{_FIELD}.holidays"
+        raise FieldInvalid(
+            f"{where}: no holidays are known of '{text[:ZONE_CHARACTERS]}'; write a country as ID, "
+            f"a part of one as US-CA, or {RECIPIENT} for that of each recipient's time zone",
+            field=where,
+        )
+    return text.upper()
 
 
 def _days(given: Sequence[str] | None) -> tuple[int, ...]:

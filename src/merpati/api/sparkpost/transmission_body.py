@@ -91,6 +91,7 @@ class _LocalTime(msgspec.Struct):
     quiet_hours: _QuietHours | None = None
     days: list[str] | None = None
     time_zone: str | None = None
+    holidays: str | None = None
 
 
 class _Options(msgspec.Struct):
@@ -368,7 +369,11 @@ def _local_time(sent: _LocalTime | None) -> LocalTime | None:
         return None
     quiet = sent.quiet_hours
     return LocalTime(
-        sent.at, None if quiet is None else (quiet.from_, quiet.to), sent.days, sent.time_zone
+        sent.at,
+        None if quiet is None else (quiet.from_, quiet.to),
+        sent.days,
+        sent.time_zone,
+        sent.holidays,
     )
 
 

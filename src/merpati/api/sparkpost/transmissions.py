@@ -156,6 +156,11 @@ def _reply(accepted: TransmissionAccepted, limit: int | None) -> bytes:
                 for zone, count in local.unplaced.items()
             ],
         }
+        if local.without_holidays:
+            told["local_time"]["recipients_without_holidays"] = [
+                {"time_zone": zone, "recipients": count}
+                for zone, count in local.without_holidays.items()
+            ]
     if not accepted.rejected:
         return codec.json_bytes({"results": told})
     if limit != 0:
