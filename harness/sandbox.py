@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from harness.service import MERPATI, START_LIMIT, uninterrupted
+from harness import programs
+from harness.service import START_LIMIT, uninterrupted
 
 
 class Sandbox:
@@ -21,18 +23,13 @@ class Sandbox:
         self.tries: list[dict[str, Any]] = []
         self.ready: dict[str, Any] = {}
         self._tell = tell or self.tries.append
-        self._command = [MERPATI, "sandbox", "--dns", "127.0.0.1:0", "--json", *options]
-        self._process: subprocess.Popen[str] | None = None
+        self._command = ["sandbox", "--dns", "127.0.0.1:0", "--json", *options]
+        self._process: programs.Started | None = None
 
     def start(self, smtp: str = "127.0.0.40:0") -> None:
         """Start it; smtp: where its first host listens. Raises RuntimeError when it does not."""
         with uninterrupted():
-            self._process = subprocess.Popen(
-                [*self._command, "--smtp", smtp],
-                stdout=subprocess.PIPE,
-                text=True,
-                start_new_session=True,
-            )
+            self._process = programs.start(*self._command, "--smtp", smtp, environment=os.environ)
         lines = iter(self._process.stdout or ())
         self.ready = json.loads(next(lines, "{}"))
         if not self.ready:

@@ -8,14 +8,14 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-MERPATI = str(Path(sys.executable).with_name("merpati"))
+from harness import programs
+
 START_LIMIT = 60.0  # seconds; generous, since tests share the machine
 
 
@@ -56,22 +56,16 @@ class Merpati:
         self.data = data
         self.log = data.with_name(data.name + ".log")
         self.addresses: dict[str, str] = {}
-        self._command = [MERPATI, "run", "--data", str(data), "--http", http]
+        self._command = ["run", "--data", str(data), "--http", http]
         self._command += ["--submission", "127.0.0.1:0", "--inbound", "127.0.0.1:0", *options]
         self._environment = {**os.environ, **(environment or {})}
-        self._process: subprocess.Popen[str] | None = None
+        self._process: programs.Started | None = None
 
     def start(self) -> None:
         """Start and wait for the ready line; raises RuntimeError with the log's end."""
         with self.log.open("ab") as log, uninterrupted():
-            self._process = subprocess.Popen(
-                self._command,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                env=self._environment,
-                # Ctrl-C at a terminal reaches us alone; we stop the service in order.
-                start_new_session=True,
+            self._process = programs.start(
+                *self._command, environment=self._environment, stderr=log
             )
         line = next(iter(self._process.stdout or ()), "")
         if not line.startswith("merpati ready "):
@@ -81,12 +75,8 @@ class Merpati:
 
     def command(self, *words: str) -> Any:
         """Run one command with --json and return its document; raises CommandFailed."""
-        done = subprocess.run(
-            [MERPATI, *words, "--data", str(self.data), "--json"],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=self._environment,
+        done = programs.run(
+            *words, "--data", str(self.data), "--json", environment=self._environment
         )
         if done.returncode:
             raise CommandFailed(words, done.returncode, done.stdout, done.stderr)
@@ -94,13 +84,8 @@ class Merpati:
 
     def commands(self, *each: Sequence[str]) -> list[Any]:
         """Run several commands in turn and return their documents; raises CommandFailed."""
-        done = subprocess.run(
-            [sys.executable, "-c", _SEVERAL, str(self.data)],
-            input=json.dumps(each),
-            capture_output=True,
-            text=True,
-            check=False,
-            env=self._environment,
+        done = programs.run_code(
+            _SEVERAL, str(self.data), given=json.dumps(each), environment=self._environment
         )
         if done.returncode:
             raise CommandFailed(("…",), done.returncode, done.stdout, done.stderr)
@@ -144,7 +129,7 @@ class Merpati:
                 process.wait()
         if process.stdout is not None:
             process.stdout.close()
-        return process.returncode
+        return process.wait()
 
 
 @contextlib.contextmanager

@@ -15,11 +15,14 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
+from harness import programs
 from scripts.catalogues import compile_all
 from tests.support.postgres import CannotStart, Server, running
 
 hypothesis.settings.register_profile("merpati", deadline=None)
 hypothesis.settings.load_profile("merpati")
+
+programs.fork_them()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -13,7 +13,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from harness.service import MERPATI
+from harness.programs import MERPATI
 from merpati.cli.main import COMMANDS, merpati, run_command_line
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.programs import MERPATI
 from harness.sandbox import Sandbox
-from harness.service import MERPATI
 from tests.support.prepared import prepared
 
 

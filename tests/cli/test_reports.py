@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.service import MERPATI, wait_until
+from harness.programs import MERPATI
+from harness.service import wait_until
 from merpati.adapters.clock import SystemClock
 from merpati.adapters.codec import pack
 from merpati.contracts.batch import Batch, MessageRow, Recipient

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.programs import MERPATI
 from harness.sandbox import Sandbox
-from harness.service import MERPATI, wait_until
+from harness.service import wait_until
 
 
 def test_it_tells_of_each_try_and_ends_cleanly(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.service import MERPATI
+from harness.programs import MERPATI
 from merpati.settings import (
     HostPort,
     Settings,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -10,44 +11,48 @@ import signal
 import smtplib
 import socket
 import ssl
-import subprocess
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from harness.service import MERPATI, CommandFailed, Merpati, is_alive, wait_until
+from harness import programs
+from harness.service import CommandFailed, Merpati, is_alive, wait_until
 from merpati.sandbox.dns_server import DnsServer
+from tests.support.prepared import prepared
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("running")]
 
 
-@pytest.fixture
-def merpati(tmp_path: Path) -> Iterator[Merpati]:
-    """Run everything there is, TLS included, with two workers."""
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Merpati]:
+    """Everything there is, TLS included, with two workers."""
     zero = "127.0.0.1:0"
     options = ("--https", zero, "--submission-tls", zero, "--workers", "2")
     with DnsServer() as dns:
-        environment = {"MERPATI_DNS__SERVERS": dns.address}
-        merpati = Merpati(tmp_path / "data", *options, environment=environment)
-        merpati.start()
+        data = prepared(tmp_path_factory.mktemp("running") / "data")
+        merpati = Merpati(data, *options, environment={"MERPATI_DNS__SERVERS": dns.address})
         yield merpati
         merpati.stop()
 
 
+@pytest.fixture
+def merpati(service: Merpati) -> Merpati:
+    """Have it run, also after a test that stopped it."""
+    if not processes_of(service.data):
+        service.start()
+    return service
+
+
 def processes_of(data: Path) -> set[int]:
-    """Return every process that has to do with a data folder, grandchildren included."""
+    """Return every process that has to do with a data folder: all hold its lock, and more."""
     found = set()
-    for folder in Path("/proc").iterdir():
-        if not folder.name.isdigit() or int(folder.name) == os.getpid():
-            continue
-        try:
-            told = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
-        except OSError:
-            continue
-        if str(data).encode() in told and is_alive(int(folder.name)):
-            found.add(int(folder.name))
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            held = [str(file.readlink()) for file in (folder / "fd").iterdir()]
+            if any(name.startswith(f"{data}/") for name in held):
+                found.add(int(folder.name))
     return found
 
 
@@ -55,13 +60,7 @@ def refused(data: Path, *options: str) -> str:
     """Run with some options, which must be refused; return what was said."""
     zero = "127.0.0.1:0"
     words = ["--http", zero, "--submission", zero, "--inbound", zero, *options]
-    done = subprocess.run(
-        [MERPATI, "run", "--data", str(data), *words],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = programs.run("run", "--data", str(data), *words, environment=os.environ, timeout=60)
     assert (done.returncode, done.stdout) == (1, "")
     assert "Traceback" not in done.stderr
     return done.stderr
@@ -188,7 +187,7 @@ def test_a_second_run_on_the_folder_is_refused_and_harms_nothing(merpati: Merpat
 def test_a_port_in_use_is_refused_by_name(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        said = refused(tmp_path / "data", "--inbound", f"127.0.0.1:{port}")
+        said = refused(prepared(tmp_path / "data"), "--inbound", f"127.0.0.1:{port}")
     assert f"cannot listen on 127.0.0.1:{port} (--inbound): Address already in use" in said
 
 

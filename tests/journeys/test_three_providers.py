@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 
 from harness.customer import DOMAIN, Customer, sign_up
+from harness.programs import MERPATI
 from harness.sandbox import Sandbox
-from harness.service import MERPATI, Merpati, wait_until
+from harness.service import Merpati, wait_until
 from tests.support import postfix as debian
 from tests.support.certificates import server_tls
 from tests.support.dialogue import Theatre, read_dialogue

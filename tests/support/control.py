@@ -11,6 +11,7 @@ from pathlib import Path
 
 from django.db import connection, transaction
 
+from harness import preloaded
 from merpati.accounts.models import Account
 from tests.support.postgres import database_for
 from tests.support.prepared import prepared
@@ -77,13 +78,9 @@ def everything_stored() -> str:
 
 def start_script(data: Path, code: str, *arguments: str) -> subprocess.Popen[str]:
     """Start Python code with Django set up for a data folder, in a process of its own."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MERPATI_", "DJANGO_"))}
-    where = database_for(data)
-    if not where:
-        prepared(data)
     return subprocess.Popen(
         [sys.executable, "-c", PREAMBLE + code, *arguments],
-        env=environment | {"MERPATI_DATA": str(data)} | where,
+        env=_environment(data),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -92,7 +89,14 @@ def start_script(data: Path, code: str, *arguments: str) -> subprocess.Popen[str
 
 def run_script(data: Path, code: str, *arguments: str) -> str:
     """Run Python code with Django set up for a data folder; return what it printed."""
-    process = start_script(data, code, *arguments)
-    printed, _ = process.communicate(timeout=180)
-    assert process.returncode == 0, printed
-    return printed
+    done = preloaded.run(PREAMBLE + code, arguments, _environment(data), timeout=180)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def _environment(data: Path) -> dict[str, str]:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MERPATI_", "DJANGO_"))}
+    where = database_for(data)
+    if not where:
+        prepared(data)
+    return environment | {"MERPATI_DATA": str(data)} | where

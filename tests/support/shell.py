@@ -6,13 +6,13 @@ import io
 import json
 import os
 import subprocess
-import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness import preloaded, programs
 from merpati.cli.main import run_command_line
 
 
@@ -24,12 +24,9 @@ class Shell:
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("MERPATI_")}
 
     def __call__(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "merpati.cli.main", *words, "--data", str(self.data)],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
+        return programs.run(
+            *(*words, "--data", str(self.data)),
+            environment=self.environment,
             timeout=180,  # seconds, on a machine that many share
         )
 
@@ -60,30 +57,27 @@ for line in sys.stdin:
 
 
 class SteadyShell(Shell):
-    """Gives all its commands to one process beside the test: each import is paid for once."""
+    """Gives all its commands to one process beside the test, which sets Django up once."""
 
     def __init__(self, data: Path) -> None:
         super().__init__(data)
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _SERVE],
-            env=self.environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        reads, writes = os.pipe()
+        self._given = os.fdopen(writes, "w")
+        with os.fdopen(reads) as stdin:
+            self._process = preloaded.start(_SERVE, (), self.environment, stdin=stdin)
 
     def __call__(self, *words: str) -> subprocess.CompletedProcess[str]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
         given = [[*words, "--data", str(self.data)], self.environment]
-        self._process.stdin.write(json.dumps(given) + "\n")
-        self._process.stdin.flush()
+        self._given.write(json.dumps(given) + "\n")
+        self._given.flush()
+        assert self._process.stdout is not None
         code, out, err = json.loads(self._process.stdout.readline())
         return subprocess.CompletedProcess(words, code, out, err)
 
     def close(self) -> None:
         """End the process."""
-        self._process.communicate()
+        self._given.close()
+        self._process.wait()
 
 
 class QuickShell(Shell):

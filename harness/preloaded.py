@@ -1,0 +1,241 @@
+"""Merpati's programs, forked from a process that has imported what they need already.
+
+The interpreter takes a second of CPU to import what a command needs, and two for the service. The
+tests start a thousand of them, so they are forked, as the service's own nursery does it: each is
+still a process of its own, with its environment, files, exit code and signals, and sets Django up
+for the data folder it is told.
+
+All of them end with the process that asked for them: once that is gone the forking one ends, and
+the kernel kills what it forked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gc
+import importlib
+import json
+import logging
+import os
+import pkgutil
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import traceback
+import types
+from collections.abc import Mapping, Sequence
+from typing import IO, Any, NoReturn
+
+from merpati.runtime.process import die_with_parent
+
+MOST_BYTES = 1 << 18  # of a request; most of it is the environment
+MOST_FILES = 4096  # that the forking process has open
+COMMAND_LINE = "from merpati.cli.main import main; main()"
+# Beside all of Merpati that asks for no setting when it is imported: settings name a data folder.
+ALSO = (
+    "allauth.account.apps",
+    "django.contrib.auth.hashers",
+    "django.contrib.messages.apps",
+    "django.contrib.sessions.backends.db",
+    "django.contrib.staticfiles.apps",
+    "django.core.management",
+    "django.db.backends.sqlite3.base",
+    "django.db.models",
+    "django.forms",
+    "django.template.backends.django",
+    "django.views.generic",
+    "granian.server",
+)
+
+
+class Process:
+    """A forked process, with what the tests use of `subprocess.Popen`."""
+
+    def __init__(self, status: socket.socket, stdout: IO[str] | None) -> None:
+        self.stdout = stdout
+        self.returncode: int | None = None  # below 0: the signal that killed it
+        self._status = status
+        self.pid = self._read()
+
+    def poll(self) -> int | None:
+        """Return the exit code; None while it runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit code once it has ended; raises subprocess.TimeoutExpired."""
+        if self.returncode is None:
+            self._status.settimeout(timeout)
+            try:
+                self.returncode = self._read()
+            except (TimeoutError, BlockingIOError):
+                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0) from None
+            self._status.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+    def _read(self) -> int:
+        return int(self._status.recv(32) or -signal.SIGKILL)
+
+
+def start(
+    code: str,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    stdin: IO[str] | None = None,
+    stdout: IO[str] | None = None,
+    stderr: IO[Any] | None = None,
+) -> Process:
+    """Run Python code as a program. stdin, stderr: ours if None; stdout: then the process's own."""
+    request = json.dumps([code, list(arguments), dict(environment)])
+    with contextlib.ExitStack() as theirs:
+        reads = None
+        if stdout is None:
+            number, writes = os.pipe()
+            reads, stdout = os.fdopen(number), theirs.enter_context(os.fdopen(writes, "w"))
+        ours, status = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        theirs.callback(status.close)
+        streams = [
+            stdin.fileno() if stdin else 0,
+            stdout.fileno(),
+            stderr.fileno() if stderr else 2,
+        ]
+        socket.send_fds(_forking()[0], [request.encode()], [*streams, status.fileno()])
+    return Process(ours, reads)
+
+
+def run(
+    code: str,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    given: str = "",
+    timeout: float | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run Python code as a program to its end. given: what it reads. Raises TimeoutExpired."""
+    with contextlib.ExitStack() as files:
+        stdin, out, err = (files.enter_context(tempfile.TemporaryFile("w+")) for _ in range(3))
+        stdin.write(given)
+        stdin.seek(0)
+        process = start(code, arguments, environment, stdin=stdin, stdout=out, stderr=err)
+        try:
+            returncode = process.wait(timeout)
+        finally:
+            process.kill()
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(arguments, returncode, out.read(), err.read())
+
+
+@functools.cache
+def _forking() -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    """Return the way to the process that forks, and that; it begins when first asked for."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    number = theirs.fileno()
+    command = [sys.executable, "-m", __name__, str(number)]
+    without_settings = {k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"}
+    process = subprocess.Popen(command, pass_fds=[number], env=without_settings)
+    theirs.close()
+    return ours, process
+
+
+def _preload() -> None:
+    from django.core.exceptions import ImproperlyConfigured  # noqa: PLC0415
+
+    import merpati  # noqa: PLC0415 - only where something is forked
+
+    found = pkgutil.walk_packages(merpati.__path__, "merpati.", lambda name: None)
+    for name in (*ALSO, *(module.name for module in found)):
+        if name != "merpati.django_settings" and ".migrations" not in name:
+            with contextlib.suppress(ImproperlyConfigured):
+                importlib.import_module(name)
+
+
+def _fork_for(asking: socket.socket) -> NoReturn:
+    """Fork what is asked for, and tell of its end, until nobody is left to ask."""
+    _preload()
+    gc.collect()
+    gc.freeze()
+    waiting = selectors.DefaultSelector()
+    waiting.register(asking, selectors.EVENT_READ)
+    while True:
+        for key, _ in waiting.select():
+            if key.data is None:
+                data, descriptors, _, _ = socket.recv_fds(asking, MOST_BYTES, 4)
+                if not data:
+                    os._exit(0)
+                *streams, number = descriptors
+                ours = os.getpid()
+                pid = os.fork()
+                if pid == 0:
+                    _become(ours, streams, data)
+                for stream in streams:
+                    os.close(stream)
+                status = socket.socket(fileno=number)
+                _tell(status, pid)
+                waiting.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, status))
+            else:
+                pid, status = key.data
+                waiting.unregister(key.fd)
+                os.close(key.fd)
+                _tell(status, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+                status.close()
+
+
+def _tell(status: socket.socket, number: int) -> None:
+    with contextlib.suppress(OSError):  # nobody wants to know
+        status.send(str(number).encode())
+
+
+def _become(parent_pid: int, streams: Sequence[int], request: bytes) -> NoReturn:
+    """Be the program."""
+    code, arguments, environment = json.loads(request)
+    die_with_parent(parent_pid)
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+    os.closerange(3, MOST_FILES)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = ["merpati", *arguments]
+    program = sys.modules["__main__"] = types.ModuleType("__main__")
+    ended = 0
+    try:
+        exec(code, program.__dict__)
+    except SystemExit as error:
+        ended = error.code if isinstance(error.code, int) else int(error.code is not None)
+        if isinstance(error.code, str):
+            sys.stderr.write(f"{error.code}\n")
+    except BaseException:
+        traceback.print_exc()
+        ended = 1
+    logging.shutdown()
+    for file in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            file.flush()
+    os._exit(ended)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _fork_for(socket.socket(fileno=int(sys.argv[1])))
