@@ -16,7 +16,6 @@ import functools
 import gc
 import importlib
 import json
-import logging
 import os
 import pkgutil
 import selectors
@@ -25,7 +24,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import traceback
 import types
 from collections.abc import Mapping, Sequence
 from typing import IO, Any, NoReturn
@@ -219,21 +217,25 @@ def _become(parent_pid: int, streams: Sequence[int], request: bytes) -> NoReturn
     os.environ.update(environment)
     sys.argv = ["merpati", *arguments]
     program = sys.modules["__main__"] = types.ModuleType("__main__")
-    ended = 0
     try:
         exec(code, program.__dict__)
-    except SystemExit as error:
-        ended = error.code if isinstance(error.code, int) else int(error.code is not None)
-        if isinstance(error.code, str):
-            sys.stderr.write(f"{error.code}\n")
-    except BaseException:
-        traceback.print_exc()
-        ended = 1
-    logging.shutdown()
-    for file in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            file.flush()
-    os._exit(ended)
+    except SystemExit as ends:
+        if isinstance(ends.code, int):
+            _end(ends.code)
+        raise
+    _end(0)
+
+
+def _end(code: int) -> NoReturn:
+    """End as the interpreter does, but do not take all modules apart: that costs 0.1 s."""
+    from django.conf import settings  # noqa: PLC0415
+    from django.db import connections  # noqa: PLC0415
+
+    if settings.configured:
+        connections.close_all()  # SQLite's log goes into its file
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":
