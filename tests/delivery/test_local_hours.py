@@ -6,9 +6,12 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from merpati.adapters.codec import pack, unpacker
 from merpati.contracts.batch import Batch, LocalHours, MessageRow, Recipient
 from merpati.contracts.event import EventType, Settlement
+from merpati.delivery.late import LatePolicy, LateRule
 from merpati.delivery.retry import HOUR_MS, MINUTE_MS
 from tests.support.smtp_sink import SmtpSink
 from tests.support.worker import NOON, QUICK, StepClock, Worker, batch, policy, worker
@@ -76,6 +79,26 @@ async def test_what_waited_into_quiet_hours_waits_until_they_end(tmp_path: Path)
             clock.ahead_ms = 13 * HOUR_MS
             (event,) = await w.settled(1)
     assert (event.settlement, event.attempts) == (Settlement.DELIVERED, 0)
+
+
+@pytest.mark.parametrize(
+    ("begins_ms", "is_late"),
+    [
+        pytest.param(NOON + HOUR_MS, False, id="an hour and the night"),
+        pytest.param(NOON + 1, True, id="two hours and the night"),
+    ],
+)
+async def test_quiet_hours_make_nothing_late(tmp_path: Path, begins_ms: int, is_late: bool) -> None:
+    """D14: what nobody may be sent at night has not been found late in the morning."""
+    clock, rule = StepClock(), LateRule(LatePolicy.DROP, HOUR_MS + 30 * MINUTE_MS)
+    clock.ahead_ms = 13 * HOUR_MS
+    async with SmtpSink().running() as sink:
+        options = replace(QUICK, late=rule)
+        async with worker(tmp_path, policy(sink.port), options, clock) as w:
+            await inject(w, begins_ms, start=begins_ms)
+            (event,) = await w.settled(1)
+    assert event.settlement is (Settlement.FAILED if is_late else Settlement.DELIVERED)
+    assert ("found 2.0 hours late" in event.text) is is_late
 
 
 async def test_new_rules_of_the_zones_move_what_is_scheduled(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ async def test_scheduled_mail_found_late_goes_by_the_late_policy(
         case LatePolicy.SEND:
             assert {one[1] for one in told.values()} == {Settlement.DELIVERED}
         case LatePolicy.DROP:
-            reason = "[internal] not sent: found 5.0 hours after it was scheduled for"
+            reason = "[internal] not sent: found 5.0 hours late"
             assert set(told.values()) == {(EventType.BOUNCE, Settlement.FAILED, 25, reason)}
         case LatePolicy.HOLD:
             reason = "[internal] held: scheduled mail found late"

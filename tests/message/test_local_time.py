@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from merpati.contracts.batch import LocalHours
-from merpati.message.local_time import is_quiet, leaves_at, open_from
+from merpati.message.local_time import is_quiet, leaves_at, open_from, open_time
 
 JAKARTA, BERLIN, NEW_YORK = map(ZoneInfo, ("Asia/Jakarta", "Europe/Berlin", "America/New_York"))
 NIGHT = LocalHours(quiet_from=21 * 60, quiet_to=8 * 60)
@@ -123,6 +123,21 @@ def test_mail_leaves_by_the_recipients_clock(
     """Z1: the missing hour, the doubled hour, and the days."""
     found = leaves_at(hours, zone, datetime.fromisoformat(not_before))
     assert found == datetime.fromisoformat(leaves)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "hours"),
+    [
+        pytest.param("2026-03-02T19:00+07:00", "2026-03-02T20:30+07:00", 1.5, id="by day"),
+        pytest.param("2026-03-02T20:00+07:00", "2026-03-03T08:30+07:00", 1.5, id="over a night"),
+        pytest.param("2026-03-02T22:00+07:00", "2026-03-03T07:00+07:00", 0, id="in a night"),
+        pytest.param("2026-03-06T20:00+07:00", "2026-03-09T09:00+07:00", 2, id="over a weekend"),
+    ],
+)
+def test_open_time_leaves_out_nights_and_free_days(start: str, end: str, hours: float) -> None:
+    weekdays = LocalHours(quiet_from=21 * 60, quiet_to=8 * 60, days=(0, 1, 2, 3, 4))
+    moments = (datetime.fromisoformat(one) for one in (start, end))
+    assert open_time(weekdays, JAKARTA, *moments) == timedelta(hours=hours)
 
 
 @given(

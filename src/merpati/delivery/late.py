@@ -1,7 +1,8 @@
 """Scheduled mail that is found late: sent, held or dropped, as the operator has set (D14).
 
-Late is what was due hours ago and never tried, because nothing ran, or nothing could leave. Mail
-that was sent at once when it was injected is never late: its sender has no moment in mind.
+Late is what was due hours ago and never tried, because nothing ran, or nothing could leave; its
+recipient's quiet hours do not count. Mail that was sent at once when it was injected is never late:
+its sender has no moment in mind.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import enum
 import logging
 from dataclasses import dataclass
 
+from merpati.delivery.local_hours import open_ms
 from merpati.delivery.retry import HOUR_MS
 from merpati.spool.shapes import SpooledMessage
 
@@ -58,19 +60,18 @@ class LateRule:
         if late_ms is None or self.policy is LatePolicy.SEND:
             return None
         if self.policy is LatePolicy.DROP:
-            return Dropped(
-                f"not sent: found {late_ms / HOUR_MS:.1f} hours after it was scheduled for"
-            )
-        is_over = late_ms >= life_ms
+            return Dropped(f"not sent: found {late_ms / HOUR_MS:.1f} hours late")
+        is_over = now - row.starts_at >= life_ms
         if row.note == HELD_NOTE and not is_over:
             return None
         return Held(HELD_NOTE, is_over)
 
     def late_ms(self, row: SpooledMessage, now: int) -> int | None:
         """Return how late a message is, None when it is not."""
-        if row.starts_at <= row.injected_at or row.attempts:
+        is_scheduled = row.starts_at > row.injected_at and not row.attempts
+        if not is_scheduled or now - row.starts_at < self.after_ms:
             return None
-        late_ms = now - row.starts_at
+        late_ms = open_ms(row, now)
         return late_ms if late_ms >= self.after_ms else None
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 from merpati.adapters import codec
 from merpati.adapters.clock import Clock
 from merpati.adapters.time_zones import find_zone
-from merpati.contracts.batch import Recipient
+from merpati.contracts.batch import LocalHours, Recipient
 from merpati.delivery.feed import ShardFeeds
-from merpati.message.local_time import leaves_at, open_from
+from merpati.message.local_time import leaves_at, open_from, open_time
 from merpati.spool.shapes import Postponed, Scheduled, SpooledMessage
 
 log = logging.getLogger(__name__)
@@ -26,16 +27,31 @@ _read_recipient = codec.unpacker(Recipient)
 
 def opens_at(row: SpooledMessage, moment: int) -> int:
     """Return the first moment from one on at which a message may leave, by its local hours."""
+    kept = _kept_hours(row)
+    if kept is None:
+        return moment
+    return max(moment, _milliseconds(open_from(*kept, _moment(moment))))
+
+
+def open_ms(row: SpooledMessage, now: int) -> int:
+    """Return for how long a message might have left since it was due, by its local hours."""
+    kept = _kept_hours(row)
+    if kept is None:
+        return now - row.starts_at
+    open_for = open_time(*kept, _moment(row.starts_at), _moment(now))
+    return round(open_for.total_seconds() * 1000)
+
+
+def _kept_hours(row: SpooledMessage) -> tuple[LocalHours, ZoneInfo] | None:
+    """Return the hours that hold for what waits; None: it may leave at any."""
     if row.starts_at <= row.injected_at:
-        return moment  # local hours are a schedule
+        return None  # local hours are a schedule
     try:
         recipient = _read_recipient.decode(row.recipient)
     except codec.DecodeError:
-        return moment
+        return None
     hours, zone = recipient.hours, find_zone(recipient.time_zone)
-    if hours is None or zone is None or not hours.is_kept:
-        return moment
-    return max(moment, _milliseconds(open_from(hours, zone, _moment(moment))))
+    return (hours, zone) if hours is not None and zone is not None and hours.is_kept else None
 
 
 async def follow_zone_rules(home: ShardFeeds, edition: str, clock: Clock) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from merpati.contracts.batch import LocalHours
@@ -40,6 +41,26 @@ def open_from(hours: LocalHours, zone: ZoneInfo, moment: datetime) -> datetime:
             return moment
         moment = later
     raise ValueError(f"always quiet: {hours}")
+
+
+def open_time(hours: LocalHours, zone: ZoneInfo, start: datetime, end: datetime) -> timedelta:
+    """Return how much of the time between two moments is no quiet hour, on days that are meant."""
+    first, last = start.astimezone(zone).date(), end.astimezone(zone).date()
+    minutes = {0} | {one for one in (hours.quiet_from, hours.quiet_to) if one is not None}
+    edges = {
+        local_moment(first + n * DAY, minute, zone)
+        for n in range((last - first).days + 1)
+        for minute in minutes
+    }
+    moments = [start, *sorted(edge for edge in edges if start < edge < end), end]
+    return sum(
+        (
+            later - moment
+            for moment, later in pairwise(moments)
+            if _end_of_closed(hours, zone, moment) is None
+        ),
+        timedelta(),
+    )
 
 
 def is_quiet(hours: LocalHours, minute: int) -> bool:
