@@ -109,7 +109,7 @@ def test_a_pause_keeps_the_level_and_tells_its_own_reason(ip: SendingIp) -> None
     assert write_allowances([], [pause], now=NOW) == ([], [pause])
     gmail, yahoo = sorted(published().allowances, key=lambda one: one.provider)
     assert (gmail.messages, gmail.paused_until) == (150, int(MIDNIGHT.timestamp() * 1000))
-    assert gmail.reason.startswith("9 of 90 attempts were blocked")
+    assert gmail.reason.startswith("The provider blocked 9 of 90 attempts")
     assert (yahoo.messages, yahoo.paused_until) == (80, 0)  # unhurt
     assert write_allowances([], [pause], now=NOW) == ([], [])  # said before
 

@@ -1,4 +1,8 @@
-"""What this room decides, in words: a sentence for each kind and language, from a TOML file."""
+"""What this room decides, in words: a sentence for each kind and language, from a TOML file.
+
+A fact stands in braces. Where a word depends on its number, both forms follow it:
+`{messages:message|messages}` is "1 message" and "1,500 messages".
+"""
 
 from __future__ import annotations
 
@@ -21,8 +25,23 @@ def sentences(file: str) -> Mapping[str, Mapping[Language, str]]:
 def say(file: str, kind: str, facts: Mapping[str, int | str], language: Language) -> str:
     """Return the sentence of a kind with its facts; numbers as the language writes them."""
     return sentences(file)[kind][language].format(
-        **{name: in_digits(fact, language) for name, fact in facts.items()}
+        **{name: _Fact(fact, language) for name, fact in facts.items()}
     )
+
+
+class _Fact:
+    """A fact as a sentence asks for it."""
+
+    def __init__(self, fact: int | str, language: Language) -> None:
+        self._fact = fact
+        self._language = language
+
+    def __format__(self, forms: str) -> str:
+        digits = in_digits(self._fact, self._language)
+        if not forms:
+            return digits
+        one, others = forms.split("|")
+        return f"{digits} {one if self._fact == 1 else others}"
 
 
 def in_digits(fact: int | str, language: Language) -> str:

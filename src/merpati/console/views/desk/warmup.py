@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_POST
 
 from merpati.accounts.models import Account
@@ -53,7 +53,11 @@ def override(request: HttpRequest, viewer: Viewer, account_id: int, address: str
         )
     except InvalidValue as error:
         return _page(request, viewer, account_id, address, _refused(error.field))
-    words = gettext("%(provider)s may get %(messages)s messages a day from %(address)s now.")
+    words = ngettext(
+        "%(provider)s may get %(messages)s message a day from %(address)s now.",
+        "%(provider)s may get %(messages)s messages a day from %(address)s now.",
+        made.messages,
+    )
     facts = {"provider": made.provider, "messages": made.messages, "address": address}
     messages.success(request, words % facts)
     return HttpResponseRedirect(f"/desk/accounts/{account_id}/warm-up/{address}")
