@@ -70,15 +70,19 @@ class Office:
         return
 
     def ended(
-        self, line: Line, remote: str, message: Prepared, ending: Ending, is_encrypted: bool
+        self, line: Line, remote: str, message: Prepared, ending: Ending, **told: bool
     ) -> None:
         self.endings.append(ending)
 
     def learned(self, lane: Lane) -> Learned | None:
         return None
 
-    def blamed(self, lane: Lane, reading: Reading, reply: Reply) -> None:
+    def blamed(self, lane: Lane, reading: Reading, reply: Reply) -> bool:
         self.blames.append(reading.cause)
+        return False
+
+    def rests(self, lane: Lane, reading: Reading, reply: Reply) -> None:
+        return
 
     def proven(self, lane: Lane) -> None:
         self.proofs += 1

@@ -217,7 +217,10 @@ async def test_a_refusal_in_the_greeting_pauses_too(tmp_path: Path) -> None:
     async with sink.running(), providers(tmp_path, sink, policy(0, routes=[], ips=(ONE,))) as w:
         await w.inject("a@yahoo.com")
         await w.reason("paused until 14:00 UTC")
-        assert w.waiting() == 1
+        await w.until(w.rests)
+        assert (w.waiting(), w.events()) == (1, [])  # it was no attempt
+        (rest,) = w.rests()
+        assert (rest.sending_ip, rest.provider, rest.code) == (ONE.address, "yahoo", 421)
 
 
 async def test_a_421_between_messages_teaches_and_costs_no_attempt(tmp_path: Path) -> None:
@@ -228,7 +231,8 @@ async def test_a_421_between_messages_teaches_and_costs_no_attempt(tmp_path: Pat
         await w.inject(*some(40))
         await w.reason("paused until 14:00 UTC")
         await w.until(w.events)
-        assert {e.type for e in w.events()} == {EventType.DELIVERY}
+        await w.until(w.rests)
+        assert {(e.type, e.rests) for e in w.events()} == {(EventType.DELIVERY, False)}
 
 
 async def test_a_provider_that_takes_one_byte_a_minute_costs_only_its_own_slots(
@@ -291,6 +295,64 @@ async def test_to_be_asked_for_later_slows_only_when_it_goes_on(tmp_path: Path) 
         assert not any(lane.reason for lane in w.engine.paces())
         await w.inject(*some(1, "x.example"))
         await w.until(lambda: any(lane.reason for lane in w.engine.paces()))
+
+
+# What warm-up is told.
+
+
+@pytest.mark.parametrize(
+    ("words", "is_told"),
+    [
+        pytest.param(TSS04_AT_RCPT, True, id="a pause"),
+        pytest.param("553 5.7.2 [TSS09] All messages deferred", True, id="a block"),
+        pytest.param("451 4.7.1 [TSS01] unexpected volume", True, id="a trickle"),
+        pytest.param("451 4.7.1 too many messages, slow down", False, id="half the pace"),
+        pytest.param("450 4.2.0 Greylisted", False, id="greylisting"),
+        pytest.param("452 4.2.2 mailbox full", False, id="a recipient's own trouble"),
+    ],
+)
+async def test_a_refusal_that_lets_the_lane_rest_says_so(
+    tmp_path: Path, words: str, is_told: bool
+) -> None:
+    """Pacing hides the refusals that would have followed: warm-up must take one for all."""
+    sink = SmtpSink()
+    sink.on_rcpt = lambda c, line: words
+    async with sink.running(), providers(tmp_path, sink, policy(0, routes=[], ips=(ONE,))) as w:
+        await w.inject(*some(1))
+        await w.until(w.events)
+    assert [event.rests for event in w.events()] == [is_told]
+    assert w.rests() == []  # told once
+
+
+async def test_refusals_of_what_was_begun_before_the_rest_are_told_once(tmp_path: Path) -> None:
+    sink = SmtpSink()
+    sink.on_dot = lambda c, line: TSS04.replace("421", "451")
+    async with sink.running(), providers(tmp_path, sink, policy(0, routes=[], ips=(ONE,))) as w:
+        await w.inject(*some(30))
+        await w.until(lambda: len(w.events()) > 1)
+    assert sum(event.rests for event in w.events()) == 1
+
+
+async def test_greylisting_does_not_count_as_a_deferral_however_often(tmp_path: Path) -> None:
+    """Mimecast's rule lets the lane rest after three an hour, and yet it says nothing of us."""
+    sink = SmtpSink()
+    sink.on_rcpt = lambda c, line: "451 Internal resources are temporarily unavailable"
+    with DnsServer() as dns:
+        dns.add("kantor.example", "MX", "10 eu.mimecast.com.")
+        dns.add("eu.mimecast.com", "A", "127.0.0.1")
+        async with sink.running():
+            options = replace(
+                QUICK,
+                dns_servers=(dns.address,),
+                port=sink.port,
+                allow_private=(ipaddress.ip_network("127.0.0.0/8"),),
+            )
+            only = policy(0, routes=[], ips=(ONE,))
+            async with worker(tmp_path, only, options=options) as w:
+                for recipient in some(3, "kantor.example"):
+                    await w.inject(recipient)
+                await w.reason("paused until")
+    assert {(event.cause, event.rests) for event in w.events()} == {("greylist", False)}
 
 
 # Orders.

@@ -15,7 +15,7 @@ from merpati.adapters.clock import SystemClock
 from merpati.adapters.codec import pack, unpacker
 from merpati.adapters.crypto import make_rsa_key
 from merpati.contracts.batch import Batch, Content, LocalHours, Mailbox, MessageRow, Recipient
-from merpati.contracts.event import Event, InjectedRecipient, Injection, JournalKind
+from merpati.contracts.event import Event, InjectedRecipient, Injection, JournalKind, LaneRest
 from merpati.contracts.sending_policy import (
     Account,
     DkimKey,
@@ -42,6 +42,7 @@ QUICK = Options(
     ),
 )
 _read_events = unpacker(list[Event])
+_read_rest = unpacker(LaneRest)
 
 
 @functools.cache
@@ -194,6 +195,12 @@ class Worker:
                 if row.kind == JournalKind.EVENTS:
                     found += _read_events.decode(row.payload)
         return found
+
+    def rests(self) -> list[LaneRest]:
+        """Return the refusals that let a lane rest, from the journal on disk."""
+        with snapshot(self.spool, self.shard.number) as reader:
+            rows = reader.journal_after(0, 100_000) if reader else []
+            return [_read_rest.decode(row.payload) for row in rows if row.kind == JournalKind.REST]
 
     def waiting(self) -> int:
         """Return how many messages are on disk."""

@@ -88,6 +88,18 @@ class Event(msgspec.Struct, frozen=True, array_like=True):
     size_bytes: int = 0
     tls: bool = False
     egress: str = ""  # name of the old provider it went by; then no IP of ours sent it
+    cause: str = ""  # of a refusal: our finer label (providers/replies.toml)
+    rests: bool = False  # since then nothing, or a trickle, goes by this IP to this provider
+
+
+class LaneRest(msgspec.Struct, frozen=True, array_like=True):
+    """A refusal that answered no attempt, as of the greeting, with the effect of `rests`."""
+
+    at: int
+    sending_ip: str
+    provider: str
+    code: int
+    bounce_class: int
 
 
 class JournalKind(enum.IntEnum):
@@ -96,3 +108,4 @@ class JournalKind(enum.IntEnum):
     INJECTION = 1  # msgpack of Injection; the row's base_id gives the message ids
     EVENTS = 2  # msgpack of list[Event]
     INBOUND = 3  # msgpack of contracts.inbound.InboundMail
+    REST = 4  # msgpack of LaneRest

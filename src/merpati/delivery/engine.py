@@ -42,6 +42,7 @@ from merpati.delivery.pace_memory import PaceMemory
 from merpati.delivery.placement import Placement
 from merpati.delivery.prepared import Budget, Prepared
 from merpati.delivery.ready_queue import ReadyQueue
+from merpati.delivery.rests import Rests, is_told
 from merpati.delivery.retry_now import lift, look_up_unknown, retry_now
 from merpati.delivery.sending_ip import LocalIp
 from merpati.delivery.settling import Settler
@@ -135,6 +136,7 @@ class Engine:
         self._lanes = Lanes(self)
         self._lessons = Lessons(clock, self._pace_changed)
         self._pace_memory = PaceMemory(self._homes, self._lessons, self._shard_of, self.spawn)
+        self._rests = Rests(clock, self._homes, self._shard_of, self.spawn)
         self._hand_over = HandOver(
             options,
             self.budget,
@@ -295,7 +297,14 @@ class Engine:
         self._hand_over.compose(queue, picks)
 
     def ended(
-        self, line: Line, remote: str, message: Prepared, ending: Ending, is_encrypted: bool = False
+        self,
+        line: Line,
+        remote: str,
+        message: Prepared,
+        ending: Ending,
+        *,
+        is_encrypted: bool = False,
+        rests: bool = False,
     ) -> None:
         """Settle or postpone a message after an attempt."""
         self.budget.free(message.queue, message.cost_bytes)
@@ -306,7 +315,8 @@ class Engine:
             to = queue.destination.provider
             way = Way(queue.pool.name, "", to, remote, is_encrypted, lane.egress)
         else:
-            way = Way(queue.pool.name, lane.ip.address, lane.provider, remote, is_encrypted)
+            ip = lane.ip.address
+            way = Way(queue.pool.name, ip, lane.provider, remote, is_encrypted, "", rests)
         self._verdicts.ended(message, way, ending)
 
     def cancelled(self, message: Prepared) -> None:
@@ -323,9 +333,14 @@ class Engine:
         """Return what replies taught about a lane, None at its configured pace."""
         return self._lessons.of(lane.key)
 
-    def blamed(self, lane: Lane, reading: Reading, reply: Reply) -> None:
-        """Learn from a reply that blames us."""
-        self._lessons.teach(lane.key, reading, reply, lane.configured)
+    def blamed(self, lane: Lane, reading: Reading, reply: Reply) -> bool:
+        """Learn from a reply that blames us; return whether it is to be told of the lane."""
+        is_new = self._lessons.teach(lane.key, reading, reply, lane.configured)
+        return is_new and not lane.egress and is_told(reading)
+
+    def rests(self, lane: Lane, reading: Reading, reply: Reply) -> None:
+        """Tell that a lane rests since a reply that answered no attempt."""
+        self._rests.tell(lane.key, reading, reply)
 
     def proven(self, lane: Lane) -> None:
         """Learn that a slowed lane had enough clean deliveries in this step."""

@@ -15,6 +15,7 @@ class Way(NamedTuple):
     """By which way an attempt went; remote: the far end, "host[address]:port".
 
     egress: the old provider's name; then no sending IP of ours is told, since none answers for it.
+    rests: the answer had next to nothing more go this way for a while.
     """
 
     ip_pool: str = ""
@@ -23,6 +24,7 @@ class Way(NamedTuple):
     remote: str = ""
     is_encrypted: bool = False
     egress: str = ""
+    rests: bool = False
 
 
 NO_WAY = Way()
@@ -48,14 +50,16 @@ def bounced(
 ) -> Event:
     """Return the event of a message that was refused, or given up, for good."""
     bounce_class = int(outcome.bounce_class)
-    return _event(attempt, EventType.BOUNCE, settlement, outcome.reply, bounce_class)
+    cause = outcome.reading.cause if outcome.reading is not None else ""
+    return _event(attempt, EventType.BOUNCE, settlement, outcome.reply, bounce_class, cause=cause)
 
 
 def delayed(attempt: Attempt, outcome: Deferred) -> Event:
     """Return the event of an attempt that came to nothing yet; code 0 when no reply came."""
     reply = outcome.reply or Reply(0, None, outcome.reason)
     reading = outcome.reading or read_own(outcome.reason)
-    return _event(attempt, EventType.DELAY, None, reply, int(reading.bounce_class))
+    bounce_class = int(reading.bounce_class)
+    return _event(attempt, EventType.DELAY, None, reply, bounce_class, cause=reading.cause)
 
 
 def not_generated(attempt: Attempt, reason: str) -> Event:
@@ -102,6 +106,8 @@ def _event(
     settlement: Settlement | None,
     reply: Reply,
     bounce_class: int,
+    *,
+    cause: str = "",
 ) -> Event:
     row, rcpt_to, at, way, size_bytes = attempt
     # Positional, since this runs once a message: keywords cost as much again.
@@ -126,4 +132,6 @@ def _event(
         size_bytes,
         way.is_encrypted,
         way.egress,
+        cause,
+        way.rests,
     )

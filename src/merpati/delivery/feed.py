@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from merpati.adapters.clock import Clock
-from merpati.contracts.event import Event
+from merpati.contracts.event import Event, JournalKind
 from merpati.delivery.outcome import Bounced
 from merpati.spool.errors import ContentUnreadable, SpoolUnavailable
 from merpati.spool.shapes import (
@@ -75,6 +75,9 @@ class Spool(Protocol):
         events: Sequence[Event] = (),
     ) -> None:
         """Store outcomes."""
+
+    async def record(self, kind: JournalKind, payload: bytes) -> None:
+        """Journal what moves no message."""
 
     async def cancellations(self) -> list[Cancellation]:
         """Return what is to be cancelled and not done."""

@@ -68,9 +68,16 @@ class LaneHost(Protocol):
         """Have a ready queue look at its mail and lines soon."""
 
     def ended(
-        self, line: Line, remote: str, message: Prepared, ending: Ending, is_encrypted: bool = False
+        self,
+        line: Line,
+        remote: str,
+        message: Prepared,
+        ending: Ending,
+        *,
+        is_encrypted: bool = False,
+        rests: bool = False,
     ) -> None:
-        """Settle or postpone a message after an attempt."""
+        """Settle or postpone a message after an attempt. rests: as `blamed` said of its answer."""
 
     def cancelled(self, message: Prepared) -> None:
         """Settle a message that was cancelled before a connection took it."""
@@ -84,8 +91,14 @@ class LaneHost(Protocol):
     def learned(self, lane: Lane) -> Learned | None:
         """Return what replies taught about a lane, None at its configured pace."""
 
-    def blamed(self, lane: Lane, reading: Reading, reply: Reply) -> None:
-        """Learn from a reply that blames us; the lane's `use_learned` hears of a change."""
+    def blamed(self, lane: Lane, reading: Reading, reply: Reply) -> bool:
+        """Learn from a reply that blames us; the lane's `use_learned` hears of a change.
+
+        Return whether it is to be told that the lane rests since then.
+        """
+
+    def rests(self, lane: Lane, reading: Reading, reply: Reply) -> None:
+        """Tell that a lane rests since a reply that answered no attempt."""
 
     def proven(self, lane: Lane) -> None:
         """Learn that a slowed lane had CLEAN_DELIVERIES in this step."""
@@ -375,17 +388,22 @@ class Line:
         if self.backoff.failures and session.answered and not self._is_waiting():
             # Only after the wait: the far end may answer well and yet refuse more connections.
             self.backoff.worked()
+        rests = False
         match ending:
             case Delivered(reply):
                 self.last_reply = f"{reply.code} {reply.text}"
                 if self.lane.learned is not None:
                     self.lane.has_delivered()
-            case Deferred(reason, reply, reading) | Returned(reason, reply, reading):
+            case Returned(reason, reply, reading):
                 self.last_reply = reason
-                self._heed_of_message(reply, reading)
+                if self._heed_of_message(reply, reading):
+                    self._tell_rest(reply, reading)
+            case Deferred(reason, reply, reading):
+                self.last_reply = reason
+                rests = self._heed_of_message(reply, reading)
             case Bounced(_, reply, reading):
                 self.last_reply = str(reply)
-                self._heed_of_message(reply, reading)
+                rests = self._heed_of_message(reply, reading)
             case _:
                 pass  # no answer came
         prepared = cast(Prepared, message)
@@ -393,14 +411,19 @@ class Line:
             prepared.returned += 1
             self._take_back(prepared)
         else:
-            self._host.ended(self, session.remote, prepared, ending, bool(session.tls))
+            self._host.ended(
+                *(self, session.remote, prepared, ending),
+                is_encrypted=bool(session.tls),
+                rests=rests,
+            )
 
-    def _heed(self, reply: Reply | None, reading: Reading | None) -> None:
-        """Let a reply that blames us change the lane's pace."""
-        if reply is not None and reading is not None and reading.reaction is not None:
-            self._host.blamed(self.lane, reading, reply)
+    def _heed(self, reply: Reply | None, reading: Reading | None) -> bool:
+        """Let a reply that blames us change the lane's pace; return as `LaneHost.blamed` does."""
+        if reply is None or reading is None or reading.reaction is None:
+            return False
+        return self._host.blamed(self.lane, reading, reply)
 
-    def _heed_of_message(self, reply: Reply | None, reading: Reading | None) -> None:
+    def _heed_of_message(self, reply: Reply | None, reading: Reading | None) -> bool:
         """Do the same after a message's attempt.
 
         A smart host passes on what providers say of its own address: that is about us only where
@@ -409,8 +432,13 @@ class Line:
         if self.destination.is_route and reply is not None and reading is not None:
             ours = rf"(?<!\d){re.escape(self._ip.address)}(?!\d)"
             if reading.cause not in _ABOUT_PACE and not re.search(ours, reply.text):
-                return
-        self._heed(reply, reading)
+                return False
+        return self._heed(reply, reading)
+
+    def _tell_rest(self, reply: Reply | None, reading: Reading | None) -> None:
+        """Tell that the lane rests since a reply that answered no attempt."""
+        if reply is not None and reading is not None:
+            self._host.rests(self.lane, reading, reply)
 
     def _take_back(self, message: Prepared) -> None:
         """Send a message that a connection gave back before all others, on the next one."""
@@ -534,7 +562,9 @@ class Line:
         self.last_reply = reason
         if reply is not None:
             refusal = outcome_of(reply, Stage.BANNER, self.lane.provider)
-            self._heed(reply, getattr(refusal, "reading", None))
+            reading: Reading | None = getattr(refusal, "reading", None)
+            if self._heed(reply, reading):
+                self._tell_rest(reply, reading)
         self._look_again_in(self.backoff.until - now)
         if self.sessions:
             return

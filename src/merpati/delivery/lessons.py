@@ -52,11 +52,11 @@ class Lessons:
         """Return what holds for a lane, None at the configured pace."""
         return self._learned.get(key)
 
-    def teach(self, key: LaneKey, reading: Reading, reply: Reply, configured: Pace) -> None:
-        """Do what a reply's reading asks for, once it came often enough."""
+    def teach(self, key: LaneKey, reading: Reading, reply: Reply, configured: Pace) -> bool:
+        """Do what a reply's reading asks for, once it came often enough; return whether it did."""
         reaction, now = reading.reaction, self._clock.elapsed()
         if reaction is None or not self._is_enough((key, reading.rule), reaction.after, now):
-            return
+            return False
         before = self._learned.get(key)
         after = taught(
             before,
@@ -68,7 +68,7 @@ class Lessons:
             at=self._clock.now(),
         )
         if after is before:
-            return
+            return False
         self._learned[key] = after
         log.warning(
             "pace_lowered ip=%s provider=%s cause=%s pause_s=%.0f connections=%d per_minute=%s "
@@ -82,6 +82,7 @@ class Lessons:
             after.reply,
         )
         self._on_change(key)
+        return True
 
     def prove(self, key: LaneKey) -> None:
         """Shorten a lane's step: so many were delivered in it."""

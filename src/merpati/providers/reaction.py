@@ -48,6 +48,11 @@ class Reaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if slows and not (self.slow_minutes or self.pause_minutes):
             raise ValueError("a slower pace needs `slow_minutes`")
 
+    @property
+    def holds_back(self) -> bool:
+        """Return whether next to nothing goes after it, so that one refusal stands for many."""
+        return bool(self.pause_minutes or self.messages_per_minute)
+
     def __bool__(self) -> bool:
         """Return whether anything is done."""
         return bool(
