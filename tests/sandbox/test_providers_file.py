@@ -40,6 +40,10 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
     assert temper.reports_complaints
 
 
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    assert read(tmp_path, "\ufeff" + ONE).provider[0].name == "A"
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -62,6 +66,29 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
         (ONE + "[feedbak]\n", "line 4: feedbak: unknown table 'feedbak'; did you mean 'feedback'"),
         ("[[provider]]\nname = 'A'\n", "line 1: provider 1: object missing required field"),
         ("[provider]\nname = 'A'\n", r"line 1: provider: write provider as a table: \[\[prov"),
+        (ONE.replace("A", ""), "line 2: provider 1 name: a name has 1 to 60 printable"),
+        (ONE.replace("A", "A\\u001b[31m"), "line 2: provider 1 name: .* printable"),
+        (
+            ONE.replace('["a.test"]', '["a.test", "A.test"]'),
+            "line 3: provider 1 domains: A.test stands there already",
+        ),
+        (ONE.replace('["a.test"]', '["a b"]'), "line 3: provider 1 domains: 'a b' is no name"),
+        (ONE.replace('["a.test"]', "[]"), "line 3: provider 1 domains: .* length >= 1"),
+        (ONE + "hosts = true\n", "line 4: provider 1 hosts: expected `int`, got `bool`"),
+        (ONE + "noise = nan\n", "line 4: provider 1 noise: expected `float` >= 0.0"),
+        (ONE + "start_per_day = inf\n", "line 4: provider 1 start_per_day: expected `float` <="),
+        (ONE + "bucket_hours = 0\n", "line 4: provider 1 bucket_hours: expected `float` > 0.0"),
+        (ONE + "registered_ips = ['300.1.1.1']\n", "line 4: provider 1 registered_ips: '300"),
+        (ONE + 'name = "B"\n', r"is not valid TOML: .*line 4"),
+        (ONE + "[[blocklist]]\nzone = 'x.test'\nhours = 3\n", "line 6: .*'listed_hours'"),
+        (ONE + "[[blocklist]]\nzone = 'x.test'\ncomplaints = 0\n", "line 6: .* >= 1"),
+        (ONE + "[[blocklist]]\nzone='x.test'\n" * 2, "line 7: blocklist 2 zone: there is a block"),
+        (ONE + "[feedback]\nsmtp = 'x:25'\nto = 'me'\n", "line 6: feedback to: 'me' is no email"),
+        (ONE + "[feedback]\nsmtp = 'x:99999'\n", "line 5: feedback smtp: .* no port between"),
+        (ONE + "[people]\nhosts = ['http://x/']\n", "line 5: people hosts: 'http://x/'"),
+        (ONE + "[[people]]\n", r"line 4: people: write people as a table: \[people\]"),
+        (ONE + "[provider.more]\nx = 1\n", "provider 1 more: unknown key 'more'"),
+        (f"provider = {'[' * 5_000}", "is not valid TOML: nested too deep"),
         ("", "describes no provider"),
         ("[[provider]\n", "is not valid TOML: .*line 1"),
         (b"\xff\xfe", "is not text in UTF-8"),

@@ -13,6 +13,7 @@ from typing import Annotated
 
 import msgspec
 
+from merpati.message.header import is_address
 from merpati.reputation.provider_model import Growth, Temper
 from merpati.sandbox.texts import EVERYBODY
 from merpati.sandbox.toml_reading import TomlText, Wrong
@@ -21,6 +22,7 @@ from merpati.settings import parse_host_port
 
 MOST_PROVIDERS = 100
 MOST_HOSTS = 20
+NAME_CHARACTERS = 60
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Days = Annotated[int, msgspec.Meta(ge=1, le=365)]
@@ -153,9 +155,9 @@ def _check(file: ProvidersFile) -> None:
     """Raise Wrong for what contradicts itself or means nothing."""
     names: dict[str, int] = {}
     domains: dict[str, str] = {}
-    zones = [one.zone for one in file.blocklist]
     likes: dict[str, str] = {}
     for row, one in enumerate(file.provider):
+        must(_check_words, one.name, "provider", row, "name")
         first = names.setdefault(one.name.lower(), row)
         if first != row:
             words = f"there is a provider {one.name!r} already (provider {first + 1})"
@@ -166,17 +168,24 @@ def _check(file: ProvidersFile) -> None:
             raise Wrong(words, "provider", row, "like")
         for domain in one.domains:
             must(check_name, domain, "provider", row, "domains")
-            if (other := domains.setdefault(domain.lower(), one.name)) != one.name:
-                words = f"{domain} is taken by {other!r} already"
-                raise Wrong(words, "provider", row, "domains")
+            if domain.lower() in domains:
+                other = domains[domain.lower()]
+                words = "stands there" if other == one.name else f"is taken by {other!r}"
+                raise Wrong(f"{domain} {words} already", "provider", row, "domains")
+            domains[domain.lower()] = one.name
+        for ip in one.registered_ips or ():
+            must(ipaddress.ip_address, ip, "provider", row, "registered_ips")
+    _check_blocklists(file)
+    _check_people(file)
+
+
+def _check_blocklists(file: ProvidersFile) -> None:
+    zones = [one.zone for one in file.blocklist]
+    for row, one in enumerate(file.provider):
         for zone in one.blocklists:
             if zone not in zones:
                 words = f"there is no blocklist {zone!r}: describe it under [[blocklist]]"
                 raise Wrong(words, "provider", row, "blocklists")
-        for ip in one.registered_ips or ():
-            must(ipaddress.ip_address, ip, "provider", row, "registered_ips")
-    if file.feedback is not None:
-        must(parse_host_port, file.feedback.smtp, "feedback", None, "smtp")
     for row, blocklist in enumerate(file.blocklist):
         for ip in blocklist.listed:
             must(ipaddress.ip_address, ip, "blocklist", row, "listed")
@@ -185,3 +194,26 @@ def _check(file: ProvidersFile) -> None:
             raise Wrong(
                 f"there is a blocklist {blocklist.zone!r} already", "blocklist", row, "zone"
             )
+
+
+def _check_people(file: ProvidersFile) -> None:
+    if file.feedback is not None:
+        must(parse_host_port, file.feedback.smtp, "feedback", None, "smtp")
+        if file.feedback.to and not is_address(file.feedback.to):
+            words = f"{file.feedback.to!r} is no email address; leave it out for the return path"
+            raise Wrong(words, "feedback", None, "to")
+    for host in file.people.hosts:
+        must(_check_host, host, "people", None, "hosts")
+
+
+def _check_words(name: str) -> None:
+    """Raise ValueError for a name that tables and reports cannot show."""
+    if not name.strip() or len(name) > NAME_CHARACTERS or not name.isprintable():
+        raise ValueError(f"a name has 1 to {NAME_CHARACTERS} printable characters")
+
+
+def _check_host(text: str) -> None:
+    """Raise ValueError unless it is a host, or host:port."""
+    parse_host_port(text, default_port=80)
+    if "/" in text:
+        raise ValueError(f"{text!r} is no host: write it without http:// and path")

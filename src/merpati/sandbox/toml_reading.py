@@ -44,10 +44,12 @@ class TomlText:
         """Raises TomlFileError."""
         self._path = path
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with its mark
             self.document: dict[str, Any] = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise TomlFileError(f"{path} is not valid TOML: {error}") from error
+        except RecursionError:
+            raise TomlFileError(f"{path} is not valid TOML: nested too deep") from None
         except UnicodeDecodeError as error:
             raise TomlFileError(f"{path} is not text in UTF-8: {error.reason}") from error
         except OSError as error:
