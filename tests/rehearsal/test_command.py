@@ -58,6 +58,20 @@ def test_the_example_is_rehearsed_into_json_and_reports(
     assert "hari pertama" in indonesian.lower() or "mulai" in indonesian.lower()
 
 
+def test_the_same_seed_gives_the_same_json(
+    tmp_path: Path, providers: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = tmp_path / "tiny.csv"
+    plan.write_text("stream,provider,messages_per_day\nnews,google,40\nnews,yahoo,20\n")
+    said = []
+    for seed, processes in ((1, 1), (1, 2), (2, 2)):
+        options = ["--days", 1, "--starts-on", "2030-01-07", "--seed", seed, "--json"]
+        assert run(plan, "--providers", providers, "--processes", processes, *options) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+    assert said[0] != said[2]
+
+
 @pytest.mark.parametrize(
     ("plan", "options", "says"),
     [

@@ -145,7 +145,7 @@ def rehearse(
     if html_path is not None:
         _try_to_write(html_path, "")  # now, rather than after minutes
     with _progress(quiet=not sys.stderr.isatty()) as progress:
-        result = run(
+        result, took = run(
             scenario,
             plan=wanted.name,
             providers=providers_path.name,
@@ -157,6 +157,10 @@ def rehearse(
         _try_to_write(html_path, report(result, language))
         say(f"The report is in {html_path}.")
     show(result, _text(result, scenario.starts_on), as_json)
+    say(
+        f"{result.messages:,} messages in {took.seconds:,.0f} s "
+        f"({took.cpu_seconds:,.0f} s of CPU time)"
+    )
 
 
 def _kept(number: int, data: Path | None, first: date, *, has_day: bool) -> tuple[Wanted, date]:
@@ -222,10 +226,7 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[float], None]]:
 def _text(result: Result, first: date) -> str:
     rows = [_row(stream, first) for stream in result.streams]
     head = ("pool", "to", "a day", "day 1", "done", "delivered", "deferred", "blocked", "worst day")
-    played = (
-        f"\n{result.messages:,} messages in {result.days} days, seed {result.seed}: "
-        f"{result.seconds:,.0f} s ({result.cpu_seconds:,.0f} s of CPU time)"
-    )
+    played = f"\n{result.messages:,} messages in {result.days} days, seed {result.seed}"
     return table(head, rows) + played
 
 

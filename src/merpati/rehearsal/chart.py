@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-_WIDTH, _HEIGHT = 640, 260
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 8, 10, 28
+_WIDTH, _HEIGHT = 640, 320
+_LEFT, _RIGHT, _TOP, _BOTTOM = 84, 12, 42, 34
 _PLOT_WIDTH, _PLOT_HEIGHT = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
 _TICKS = 4
 
@@ -24,14 +24,20 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What is drawn, a value for each day. bars: stacked; hints: what a day's tooltip says."""
+    """What is drawn, a value for each day.
+
+    bars: stacked; hints: what a day's tooltip says; marked: numbers of the days, from 0, that get a
+    mark; unit: what the values are; written: how they are.
+    """
 
     name: str
     lines: Sequence[Line]
     bars: Sequence[Line]
     hints: Sequence[str]
+    unit: str
     day_word: str
     written: Callable[[int], str]
+    marked: Sequence[int] = ()
 
 
 def draw(chart: Chart) -> str:
@@ -46,6 +52,10 @@ def draw(chart: Chart) -> str:
             for day, value in enumerate(line.values)
         )
         parts.append(f'<polyline class="line {line.style}" points="{points}"/>')
+    parts += [
+        f'<path class="mark" d="M{_x(day + 0.5, days):.1f} {_TOP + 9}l-5 -9h10z"/>'
+        for day in chart.marked
+    ]
     width = _PLOT_WIDTH / days
     parts += [
         f'<rect class="hint" x="{_x(day, days):.1f}" y="{_TOP}" width="{width:.2f}" '
@@ -53,8 +63,9 @@ def draw(chart: Chart) -> str:
         for day, hint in enumerate(chart.hints)
     ]
     legend = "".join(
-        f'<li><i class="{one.style}"></i>{escape(one.label)}</li>'
-        for one in (*chart.lines, *chart.bars)
+        f'<li><i class="{kind} {one.style}"></i>{escape(one.label)}</li>'
+        for kind, drawn in (("line", chart.lines), ("bar", chart.bars))
+        for one in drawn
     )
     return (
         f'<figure><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
@@ -64,18 +75,19 @@ def draw(chart: Chart) -> str:
 
 
 def _grid(chart: Chart, top: int, days: int) -> list[str]:
-    parts = []
+    parts = [f'<text x="4" y="18">{escape(chart.unit)}</text>']
     for tick in range(_TICKS + 1):
         value = top * tick // _TICKS
         y = _y(value, top)
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>')
         parts.append(
-            f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{chart.written(value)}</text>'
+            f'<text x="{_LEFT - 8}" y="{y + 5:.1f}" text-anchor="end">{chart.written(value)}</text>'
         )
+    below = f'y="{_HEIGHT - 8}" text-anchor='
+    parts.append(f'<text x="{_LEFT - 8}" {below}"end">{escape(chart.day_word)}</text>')
     step = max(1, math.ceil(days / 9))
     parts += [
-        f'<text x="{_x(day + 0.5, days):.1f}" y="{_HEIGHT - 8}" text-anchor="middle">'
-        f"{escape(chart.day_word) + ' ' if day == 0 else ''}{day + 1}</text>"
+        f'<text x="{_x(day + 0.5, days):.1f}" {below}"middle">{day + 1}</text>'
         for day in range(0, days, step)
     ]
     return parts

@@ -11,7 +11,6 @@ from merpati.contracts.batch import Batch, Content, Mailbox, MessageRow, Recipie
 from merpati.contracts.event import Injection
 from merpati.rehearsal.scenario import ACCOUNT_ID, Stream
 from merpati.rehearsal.steering import SENDING_DOMAIN
-from merpati.reputation.split import engaged_within
 from merpati.sandbox.opinions import place_of
 from merpati.sending.buckets import bucket_of
 
@@ -54,12 +53,9 @@ class Recipients:
             if one.address not in unknown and (busy >= 1 or place_of("weekday", one.address) < busy)
         ]
 
-    def moved(self, people: Collection[Person], share: int, number: int) -> int:
-        """Return how many of these people's mail is ours to send.
-
-        number: of the pool's day, from 1.
-        """
-        within = engaged_within(number) if self._stream.demand.engaged is not None else None
+    def moved(self, people: Collection[Person], share: int, today: date) -> int:
+        """Return how many of these people's mail is ours to send on a day."""
+        within = self._stream.engaged_within(today)
         oldest = next((tier for tier, days in _LATEST if days == within), _LONG_AGO)
         return sum(one.bucket < share and one.tier <= oldest for one in people)
 

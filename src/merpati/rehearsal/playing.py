@@ -249,7 +249,7 @@ class _Player:
         ways = [self._steering.ways[ip] for ip in stream.ips]
         reason = ways[0].level.reason if ways else None
         share = self._steering.shares[stream.pool_id]
-        moved = self._recipients[stream.pool_id].moved(mail, share.share, stream.number_of(today))
+        moved = self._recipients[stream.pool_id].moved(mail, share.share, today)
         return PlayedDay(
             day=today.isoformat(),
             wanted=len(mail),
@@ -258,6 +258,7 @@ class _Player:
             share_facts=dict(share.facts),
             planned=stream.planned[number],
             moved=moved,
+            engaged_within=stream.engaged_within(today),
             allowance=sum(way.level.messages_per_day for way in ways),
             tolerance=sum(self._opinions.tolerance(self._part.provider, ip) for ip in stream.ips),
             kind=reason.kind.value if reason else "",

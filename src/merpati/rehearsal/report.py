@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import gettext as catalogues
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from functools import cache
 from html import escape
 from importlib import resources
-from pathlib import Path
+from itertools import pairwise
 
 from merpati.rehearsal.chart import Chart, Line, draw
+from merpati.rehearsal.day_words import notable, texts, who, why
 from merpati.rehearsal.result import PlayedDay, PlayedStream, Result
-from merpati.reputation.reason import Kind, Reason
-from merpati.reputation.reason_words import in_words
-from merpati.reputation.share_decision import in_words as share_words
 from merpati.reputation.words import Language, in_digits
 
-Gettext = Callable[[str], str]
-
-_LOCALE = Path(__file__).parent.parent / "locale"
-_MOST_TURNS = 6  # told of one day
+_MOST_TOLD = 6  # days of a stream, before the table
 
 
 def report(result: Result, language: Language) -> str:
     """Return the page."""
-    gettext = _texts(language)
+    gettext = texts(language)
     title = gettext("Rehearsal of a migration")
     note = gettext(
         "The providers are played: what they bear, defer and block are guesses from the providers"
@@ -49,20 +43,15 @@ def report(result: Result, language: Language) -> str:
 
 
 @cache
-def _texts(language: Language) -> Gettext:
-    return catalogues.translation("django", _LOCALE, [language], fallback=True).gettext
-
-
-@cache
 def _style() -> str:
     return resources.files(__package__).joinpath("report.css").read_text(encoding="utf-8")
 
 
 def _about(result: Result, language: Language) -> str:
-    gettext = _texts(language)
+    gettext = texts(language)
     text = gettext(
         "%(plan)s against %(providers)s: %(days)s days from %(starts_on)s, seed %(seed)s, "
-        "%(messages)s messages, played in %(seconds)s seconds."
+        "%(messages)s messages."
     )
     facts = {
         "plan": result.plan,
@@ -71,16 +60,15 @@ def _about(result: Result, language: Language) -> str:
         "starts_on": result.starts_on,
         "seed": result.seed,
         "messages": in_digits(result.messages, language),
-        "seconds": in_digits(round(result.seconds), language),
     }
     return escape(text % facts)
 
 
 def _whole(result: Result, language: Language) -> Chart:
-    gettext = _texts(language)
+    gettext = texts(language)
     columns = list(zip(*(stream.days for stream in result.streams), strict=True))
     here = [sum(day.delivered for day in days) for days in columns]
-    old = [sum(day.wanted - day.moved for day in days) for days in columns]
+    old = [sum(day.old for day in days) for days in columns]
     planned = [sum(day.planned for day in days) for days in columns]
     hints = [
         f"{days[0].day}: {in_digits(here[n], language)} {gettext('delivered from here')}, "
@@ -95,16 +83,18 @@ def _whole(result: Result, language: Language) -> Chart:
             Line(gettext("by the old provider"), "old", old),
         ],
         hints,
+        gettext("messages"),
         gettext("day"),
         lambda value: in_digits(value, language),
     )
 
 
 def _summary(result: Result, language: Language) -> str:
-    gettext = _texts(language)
+    gettext = texts(language)
     head = (
         gettext("Pool"), gettext("Provider"), gettext("Messages a day"), gettext("All here on day"),
-        gettext("Delivered"), gettext("Deferred"), gettext("Blocked"),
+        gettext("Delivered"), gettext("By the old provider"), gettext("Deferred"),
+        gettext("Blocked"),
     )  # fmt: skip
     first = date.fromisoformat(result.starts_on)
     rows = []
@@ -120,17 +110,23 @@ def _summary(result: Result, language: Language) -> str:
                 in_digits(stream.messages_per_day, language),
                 str((date.fromisoformat(done) - first).days + 1) if done else "–",
                 in_digits(sum(day.delivered for day in stream.days), language),
+                in_digits(sum(day.old for day in stream.days), language),
                 _share(deferred, attempted, language),
                 _share(blocked, attempted, language),
             )
         )
-    return _table(head, rows)
+    table = _table(head, rows)
+    if all(stream.done_on for stream in result.streams):
+        return table
+    never = gettext("–: on no day that was played did nearly all of its mail leave from here.")
+    return f"{table}<p class=note>{escape(never)}</p>"
 
 
 def _section(stream: PlayedStream, language: Language) -> str:
-    gettext = _texts(language)
+    gettext = texts(language)
     name = f"{stream.pool} → {stream.provider}"
     days = stream.days
+    marked = notable(days)
     chart = Chart(
         name,
         [
@@ -143,55 +139,77 @@ def _section(stream: PlayedStream, language: Language) -> str:
             Line(gettext("deferred"), "deferred", [day.deferred for day in days]),
             Line(gettext("blocked"), "blocked", [day.blocked for day in days]),
         ],
-        [f"{day.day}: {_why(day, language)}" for day in days],
+        [f"{day.day}: {why(day, language)}" for day in days],
+        gettext("messages"),
         gettext("day"),
         lambda value: in_digits(value, language),
+        marked,
     )
+    ips = gettext("Sending IPs: %(ips)s.") % {"ips": ", ".join(stream.sending_ips)}
+    note = f"{ips} {who(days, language)}"
+    return (
+        f"<h2>{escape(name)}</h2><p class=note>{escape(note)}</p>{draw(chart)}"
+        f"{_told(days, marked, language)}"
+        f"<details><summary>{escape(gettext('Day by day, with reasons'))}</summary>"
+        f"{_days(days, language)}</details>"
+    )
+
+
+def _told(days: Sequence[PlayedDay], marked: Sequence[int], language: Language) -> str:
+    """Return the days that are marked in the chart, in words; the first of many."""
+    gettext = texts(language)
+    if not marked:
+        words = gettext("Nothing held it up: no refusal changed a day's allowance, share or pace.")
+        return f"<p>{escape(words)}</p>"
+    items = [
+        f"<li><b>{escape(gettext('Day %(number)s') % {'number': number + 1})}</b> "
+        f"{escape(why(days[number], language))}</li>"
+        for number in marked[:_MOST_TOLD]
+    ]
+    more = ""
+    if len(marked) > _MOST_TOLD:
+        words = gettext("%(count)s more such days stand in the table.")
+        more = f"<p class=note>{escape(words % {'count': len(marked) - _MOST_TOLD})}</p>"
+    return (
+        f"<h3><i class=mark></i>{escape(gettext('What held it up'))}</h3>"
+        f"<ul class=told>{''.join(items)}</ul>{more}"
+    )
+
+
+def _days(days: Sequence[PlayedDay], language: Language) -> str:
+    """Return a table of all days; a reason stands below the first day that it is true of."""
+    gettext = texts(language)
     head = (
         gettext("Day"), gettext("Share here"), gettext("Planned"), gettext("Allowed"),
         gettext("Attempted"), gettext("Delivered"), gettext("Deferred"), gettext("Blocked"),
-        gettext("Complaints"), gettext("Waiting"), gettext("Why"),
+        gettext("Complaints"), gettext("By the old provider"), gettext("Waiting"),
     )  # fmt: skip
     rows = [
         (
-            day.day,
+            f"{number}. {day.day}",
             f"{day.share / 100:.0f} %",
             *(
                 in_digits(value, language)
                 for value in (
                     day.planned, day.allowance, day.attempted, day.delivered, day.deferred,
-                    day.blocked, day.complaints, day.waiting,
+                    day.blocked, day.complaints, day.old, day.waiting,
                 )
             ),
-            _why(day, language),
         )
-        for day in days
+        for number, day in enumerate(days, 1)
     ]  # fmt: skip
-    return (
-        f"<h2>{escape(name)}</h2><p class=note>{escape(', '.join(stream.sending_ips))}</p>"
-        f"{draw(chart)}<details><summary>{escape(gettext('Day by day, with reasons'))}</summary>"
-        f"{_table(head, rows)}</details>"
-    )
+    reasons = [why(day, language) for day in days]
+    changed = [
+        reasons[0],
+        *(after if after != before else "" for before, after in pairwise(reasons)),
+    ]
+    return _table(head, rows, changed)
 
 
 def _capped(stream: PlayedStream) -> list[int]:
     """Return what would be borne, no further up than the chart is of interest."""
     most = max(max(day.allowance, day.planned, day.delivered) for day in stream.days)
     return [min(day.tolerance, most) for day in stream.days]
-
-
-def _why(day: PlayedDay, language: Language) -> str:
-    """Return why a day's allowance was what it was, and what changed within the day."""
-    if not day.kind:
-        return "–"
-    words = [in_words(Reason(Kind(day.kind), day.facts), language)]
-    told: dict[str, None] = {}
-    for turn in day.turns:
-        if turn.kind != day.kind:
-            at = f"{turn.at // 3_600_000 % 24:02}:{turn.at // 60_000 % 60:02}"
-            told[f"{at} {in_words(Reason(Kind(turn.kind), turn.facts), language)}"] = None
-    words.append(share_words(day.share_kind, day.share_facts, language))
-    return " ".join([*words, *list(told)[:_MOST_TURNS]])
 
 
 def _share(part: int, whole: int, language: Language) -> str:
@@ -201,12 +219,21 @@ def _share(part: int, whole: int, language: Language) -> str:
     return f"{in_digits(part, language)} ({percent} %)"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str] | None = None
+) -> str:
+    """Return a table. notes: what stands below each row, "" for nothing."""
     first = "".join(f"<th scope=col>{escape(cell)}</th>" for cell in head)
-    rest = "".join(
-        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows
-    )
+    rest = []
+    for number, row in enumerate(rows):
+        note = notes[number] if notes is not None else ""
+        cells = "".join(f"<td>{escape(cell)}</td>" for cell in row)
+        rest.append(f"<tr{' class=noted' if note else ''}>{cells}</tr>")
+        if note:
+            rest.append(
+                f"<tr><td class=why colspan={len(head)}><span>{escape(note)}</span></td></tr>"
+            )
     return (
         f'<div class="wide" tabindex="0"><table><thead><tr>{first}</tr></thead>'
-        f"<tbody>{rest}</tbody></table></div>"
+        f"<tbody>{''.join(rest)}</tbody></table></div>"
     )

@@ -21,7 +21,8 @@ class Turn(msgspec.Struct, frozen=True):
 class PlayedDay(msgspec.Struct, frozen=True, kw_only=True):
     """One pool at one provider on one day; all its sending IPs together.
 
-    wanted: mail of that day, whichever way; moved: of it, whose recipients have moved here; old:
+    wanted: mail of that day, whichever way; moved: of it, whose recipients have moved here and, if
+    engaged_within says so, engaged within so many days; old:
     what went by the old provider, of these or the others. share: of 10,000, with its reason.
     planned: that should go from here. waiting: not sent when the day ended. tolerance: what the
     provider would have borne. kind, facts: why the allowance of the first IP is what it is. The
@@ -35,6 +36,7 @@ class PlayedDay(msgspec.Struct, frozen=True, kw_only=True):
     share_facts: dict[str, int | str]
     planned: int
     moved: int
+    engaged_within: int | None
     allowance: int
     tolerance: int
     kind: str
@@ -77,8 +79,15 @@ class PlayedPart(msgspec.Struct, frozen=True, kw_only=True):
     cpu_seconds: float
 
 
+class Took(msgspec.Struct, frozen=True):
+    """What a rehearsal took on the machine; all else is the same wherever it is played."""
+
+    seconds: float
+    cpu_seconds: float
+
+
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it. seconds: real ones."""
+    """All of it."""
 
     plan: str
     providers: str
@@ -87,8 +96,6 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     streams: list[PlayedStream]
     messages: int
-    cpu_seconds: float
-    seconds: float
 
 
 COUNTED = (

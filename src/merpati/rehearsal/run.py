@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from merpati.rehearsal.playing import play
-from merpati.rehearsal.result import PlayedPart, Result
+from merpati.rehearsal.result import PlayedPart, Result, Took
 from merpati.rehearsal.scenario import RehearsalError, Scenario
 
 MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - what is synced there costs nothing
@@ -40,8 +40,8 @@ def rehearse(
     processes: int,
     folder: Path,
     progress: Callable[[float], None],
-) -> Result:
-    """Return what the rehearsal comes to; its folder is gone afterwards.
+) -> tuple[Result, Took]:
+    """Return what the rehearsal comes to, and what it took; its folder is gone afterwards.
 
     plan, providers: the files, as the result names them. progress: called with the share done, 0 to
     1. Raises RehearsalError when it cannot go on, KeyboardInterrupt when it is not to.
@@ -60,7 +60,7 @@ def rehearse(
     order = {ip: number for number, ip in enumerate(scenario.ips.values())}
     streams = [stream for part in parts for stream in part.streams]
     streams.sort(key=lambda one: [order[ip] for ip in one.sending_ips])
-    return Result(
+    result = Result(
         plan=plan,
         providers=providers,
         starts_on=scenario.starts_on.isoformat(),
@@ -68,9 +68,9 @@ def rehearse(
         seed=scenario.seed,
         streams=streams,
         messages=sum(part.messages for part in parts),
-        cpu_seconds=round(sum(part.cpu_seconds for part in parts), 1),
-        seconds=round(time.monotonic() - began, 1),
     )
+    cpu_seconds = sum(part.cpu_seconds for part in parts)
+    return result, Took(time.monotonic() - began, cpu_seconds)
 
 
 def _play_all(

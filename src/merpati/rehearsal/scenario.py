@@ -14,6 +14,7 @@ from merpati.plans.migration.deciding import AS_USUAL, Ways
 from merpati.providers.directory import Directory
 from merpati.reputation.demand import Demand, demands_of
 from merpati.reputation.migration_plan import OTHER, MigrationPlan, Traffic
+from merpati.reputation.split import engaged_within
 from merpati.sandbox.providers_file import PlayedProvider, ProvidersFile
 from merpati.sandbox.texts import EVERYBODY
 
@@ -47,6 +48,10 @@ class Stream:
     def number_of(self, day: date) -> int:
         """Return which day of the pool it is, from 1; 0 and less: before it starts."""
         return (day - self.demand.pool.starts_on).days + 1
+
+    def engaged_within(self, day: date) -> int | None:
+        """Return how lately, in days, who gets mail from here must have engaged; None: whenever."""
+        return engaged_within(self.number_of(day)) if self.demand.engaged is not None else None
 
 
 @dataclass(frozen=True, slots=True)
