@@ -17,7 +17,7 @@ from django.db import transaction
 from merpati.accounts.actions import create_account
 from merpati.accounts.models import Account, Membership, User
 from merpati.adapters.codec import json_bytes
-from merpati.desk import case_index
+from merpati.desk import case_index, ended_clocks
 from merpati.desk.calendars import find_calendar, service_hours
 from merpati.desk.case_clocks import ClockName, first_answer_due
 from merpati.desk.case_entries import words_of_entry
@@ -106,6 +106,7 @@ def _write(desk: Desk, numbers: range, cases: int, now: datetime, chance: random
     Case.objects.bulk_create(made)
     entries = [entry for case in made for entry in _history(desk, case, chance)]
     CaseUpdate.objects.bulk_create(entries)
+    ended_clocks.remember(entries)
     case_index.add_all((e.case_id, e.pk, words_of_entry(e.case, e)) for e in entries)
 
 
@@ -118,6 +119,8 @@ def _case(desk: Desk, number: int, cases: int, now: datetime, chance: random.Ran
     fields: dict[str, Any] = {
         "status": Status.RESOLVED,
         "resolved_at": opened_at + timedelta(days=2),
+        "worked": timedelta(hours=14),
+        "waited": timedelta(hours=2),
         "turn": Side.DESK,
     }
     if is_open:

@@ -50,7 +50,7 @@ def _works(data: Path) -> Iterator[tuple[str, Work]]:
     from merpati.desk import case_document  # noqa: PLC0415
     from merpati.desk.case_search import Wanted, any_case  # noqa: PLC0415
     from merpati.desk.models import Case, CaseUpdate  # noqa: PLC0415
-    from merpati.desk.service_report_document import report_of  # noqa: PLC0415
+    from merpati.desk.service_report import report_of  # noqa: PLC0415
     from merpati.runtime.web import build_application  # noqa: PLC0415
 
     now = datetime.now(UTC)
@@ -76,7 +76,7 @@ def _works(data: Path) -> Iterator[tuple[str, Work]]:
     )
     yield "search, nothing", lambda: Wanted(words=f"{rare} zzzzzz").page(50)
     yield "one case", lambda: case_document.for_desk(any_case(old), now)
-    yield "report of a month", lambda: report_of(account, month, now)
+    yield "report of a month", lambda: report_of(account, month, now, 50)
     build_application(data, 1)
     owners = ("/", "/cases", f"/cases?q={common}", "/cases/new", f"/cases/{own}", "/contact")
     searches = ("/desk/cases", f"/desk/cases?q={rare}", f"/desk/cases?q={common}")

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.apps import apps
 from pytest_django import DjangoAssertNumQueries
 
 from merpati.accounts.models import Account
 from merpati.desk import case_actions, case_relations
 from merpati.desk.case_errors import InvalidCase
-from merpati.desk.service_report import Kept, ServiceReport, month_span
-from merpati.desk.service_report_document import (
-    checked_month,
-    report_csv,
-    report_document,
-    report_of,
-)
+from merpati.desk.models import Case, EndedClock
+from merpati.desk.service_report import Kept, ServiceReport, month_span, report_of
+from merpati.desk.service_report_document import checked_month, report_csv, report_document
 from tests.desk.calendars import ZONES
 from tests.desk.cases import SIGNER, Desk, uk
 from tests.support.control import make_account
@@ -54,10 +53,9 @@ def test_answers_and_updates_are_counted_where_they_were_given(desk: Desk) -> No
     assert found.first_answers.share == 0.5
     assert found.updates == Kept(on_time=2, late=1)  # what the customer ended was no update
     assert found.overdue == 1
-    (line, _) = found.lines
-    assert line.age is not None
-    assert line.age.waited.total_seconds() == 3600
-    assert found.median_to_resolution == line.age.of_the_desk
+    (_, line) = found.lines  # newest first
+    assert line.case.waited == timedelta(hours=1)
+    assert found.median_to_resolution == line.case.worked
 
 
 def test_what_waits_for_the_customer_is_not_overdue(desk: Desk) -> None:
@@ -76,7 +74,7 @@ def test_a_promise_broken_at_the_end_counts_there_though_it_was_kept_later(desk:
 
 def test_a_case_belongs_to_the_months_in_which_it_goes_on(desk: Desk) -> None:
     number = desk.resolved(uk("03-02 09:00")).pk
-    assert [line.history.number for line in report(desk.account).lines] == [number]
+    assert [line.case.number for line in report(desk.account).lines] == [number]
     assert report(desk.account, date(2026, 2, 1)).lines == ()
     assert report(desk.account, date(2026, 4, 1)).lines == ()
     assert report(make_account("Another")).lines == ()
@@ -90,6 +88,37 @@ def test_a_merged_case_is_neither_resolved_nor_answered(desk: Desk) -> None:
     assert found.first_answers == Kept(0, 0)
     assert found.first_answers.share is None
     assert found.overdue == 1
+
+
+def test_a_page_has_the_newest_lines_and_the_sums_of_all(desk: Desk) -> None:
+    numbers = [desk.resolved(uk(f"03-0{day} 09:00")).pk for day in (2, 3, 4)]
+    found = report_of(desk.account, MARCH, uk("03-31 12:00"), most=2)
+    assert [line.case.number for line in found.lines] == numbers[:0:-1]
+    assert (found.cases, found.resolved) == (3, 3)
+    assert [line.first_answers for line in found.lines] == [Kept(on_time=1)] * 2
+    assert found.first_answers == Kept(on_time=3)
+
+
+def test_facts_of_a_report_can_be_counted_from_the_histories(desk: Desk) -> None:
+    """As the migration does that introduced them."""
+    number = desk.opens(uk("03-02 09:00")).pk
+    case_actions.ask(number, "Which?", by=desk.budi, now=uk("03-02 15:00"))
+    case_actions.write(number, "This.", by=desk.sari, now=uk("03-03 10:00"))
+    case_actions.propose(number, "Done.", by=desk.budi, now=uk("03-03 16:00"))
+    case_actions.agree(number, by=desk.sari, signer=SIGNER, now=uk("03-04 09:00"))
+    desk.opens(uk("03-05 09:00"))
+    clocks, facts = _kept_facts(desk.account)
+    assert len(clocks) == 2
+    assert facts[0] == (timedelta(hours=12), timedelta(hours=4))
+    EndedClock.objects.all().delete()
+    Case.objects.update(worked=None, waited=None)
+    import_module("merpati.desk.migrations.0009_fill_ended_clocks").fill(apps, None)
+    assert _kept_facts(desk.account) == (clocks, facts)
+
+
+def _kept_facts(account: Account) -> tuple[list[Any], list[Any]]:
+    clocks = EndedClock.objects.filter(account=account).order_by("pk").values_list()
+    return list(clocks), list(account.cases.order_by("pk").values_list("worked", "waited"))
 
 
 def test_a_month_is_local() -> None:
@@ -115,7 +144,7 @@ def test_a_table_for_people_holds_no_formula(
 ) -> None:
     for _ in range(3):
         desk.opens(uk("03-02 09:00"), subject="=HYPERLINK(1)")
-    with django_assert_num_queries(6):  # one more where a year is confirmed
+    with django_assert_num_queries(6):
         found = report(desk.account, now=uk("03-03 09:00"))
     rows = list(csv.DictReader(io.StringIO(report_csv(found))))
     assert [row["subject"] for row in rows] == ["'=HYPERLINK(1)"] * 3

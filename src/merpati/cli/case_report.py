@@ -40,11 +40,11 @@ def report(*, month: str, account: str, as_csv: bool, data: Path, as_json: bool)
     """Report on the desk's service in a month: first answers, updates, time to resolution."""
     setup(data)
     from merpati.accounts.actions import find_account  # noqa: PLC0415 - needs Django set up
+    from merpati.desk.service_report import report_of  # noqa: PLC0415
     from merpati.desk.service_report_document import (  # noqa: PLC0415
         checked_month,
         report_csv,
         report_document,
-        report_of,
     )
 
     first, found = checked_month(month), find_account(account)

@@ -6,7 +6,6 @@ no row, looks again, and gets the refusal that the new state has for it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -14,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 
 from merpati.accounts import audit
-from merpati.adapters import codec
-from merpati.desk import attachments, case_clocks
+from merpati.desk import attachments, case_clocks, ended_clocks
 from merpati.desk.attachments import NewFile
 from merpati.desk.business_hours import Due
 from merpati.desk.calendars import find_calendar, service_hours
-from merpati.desk.case_clocks import ClockName, Progress, remind_at
+from merpati.desk.case_clocks import ClockName, Progress, age, remind_at
 from merpati.desk.case_entries import write_entry
 from merpati.desk.case_errors import (
     CaseNotFound,
@@ -29,8 +27,9 @@ from merpati.desk.case_errors import (
     OnboardingIncomplete,
 )
 from merpati.desk.case_states import ANSWERS, Act, CaseState, Side, Status, Step, after
+from merpati.desk.case_steps import steps_of
 from merpati.desk.checks import checked_choice, checked_text
-from merpati.desk.hours_document import account_document
+from merpati.desk.ended_clocks import ended_clock
 from merpati.desk.models import (
     Case,
     CaseKind,
@@ -143,7 +142,8 @@ def agree(number: int, text: str = "", *, by: Party, signer: RecordSigner, now: 
     """Close the case whose resolution the other side proposed, and sign the record of it."""
     with transaction.atomic():
         said = _text(text) if text.strip() else ""
-        case = perform(number, Act.AGREE, by, now, text=said, resolved_at=now)
+        took = _working_times(number, now)
+        case = perform(number, Act.AGREE, by, now, text=said, resolved_at=now, **took)
         ResolutionRecord.objects.create(case=case, document=signer.sign(record_of(case)))
     return case
 
@@ -210,6 +210,7 @@ def perform(
             | ({"clock": ended} if ended else {}),
             also=also,
         )
+        ended_clocks.remember([update])
         attachments.attach(update, kept)
         audit.record(
             f"case_{act.value}", f"case {number}", by=by.via, now=now, account_id=case.account_id
@@ -220,10 +221,7 @@ def perform(
 def _clock_changes(
     case: Case, before: Progress, progress: Progress, severity: str, now: datetime
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """Return the columns that a moved clock changes, and the clock that ended, if one did.
-
-    What was promised, and how that was counted, stays true though calendars change later.
-    """
+    """Return the columns that a moved clock changes, and the clock that ended, if one did."""
     if (progress, severity) == (before, case.severity):
         return {}, None
     calendar = find_calendar(case.account.service_time_zone)
@@ -239,7 +237,16 @@ def _clock_changes(
         "remind_at": remind_at(hours, severity, progress, now),
     }
     ended = case_clocks.due_of(hours, case.severity, before)
-    return columns, _ended_clock(before, ended, calendar.version, now) if ended else None
+    return columns, ended_clock(before, ended, calendar.version, now) if ended else None
+
+
+def _working_times(number: int, now: datetime) -> dict[str, Any]:
+    """Return the columns that say how long a case took that ends now. Raises BeyondCalendar."""
+    case = find_case(number)
+    hours = service_hours(find_calendar(case.account.service_time_zone))
+    entries = case.updates.only("case", "kind", "side", "at").order_by("id")
+    counted = age(hours, case.opened_at, steps_of(entries), now)
+    return {"worked": counted.of_the_desk, "waited": counted.waited}
 
 
 def promised_anew(
@@ -252,21 +259,6 @@ def promised_anew(
     if progress.clock is ClockName.FIRST_ANSWER:
         columns["first_answer_due_at"] = due.at
     return columns
-
-
-def _ended_clock(
-    progress: Progress, due: Due, calendar_version: int, ended_at: datetime
-) -> dict[str, Any]:
-    """Return a clock that ended, as plain data for JSON."""
-    return {
-        "name": progress.clock.value,
-        "started_at": progress.started_at.isoformat() if progress.started_at else None,
-        "due_at": due.at.isoformat(),
-        "ended_at": ended_at.isoformat(),
-        "is_late": ended_at > due.at,
-        "calendar_version": calendar_version,
-        "account": json.loads(codec.json_bytes(account_document(due.account))),
-    }
 
 
 def state_of(case: Case) -> CaseState:

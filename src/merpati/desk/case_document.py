@@ -6,9 +6,8 @@ by which way the desk's people came.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from django.utils.translation import override
 
@@ -16,7 +15,8 @@ from merpati.desk.calendars import find_calendar, service_hours
 from merpati.desk.case_actions import progress_of
 from merpati.desk.case_clocks import Age, ClockName, age, due_of
 from merpati.desk.case_search import related_cases
-from merpati.desk.case_states import CLOSED, Act, Side, Status, Step
+from merpati.desk.case_states import CLOSED, Status
+from merpati.desk.case_steps import steps_of
 from merpati.desk.hours_document import account_document, minutes
 from merpati.desk.hours_words import account_in_words
 from merpati.desk.models import (
@@ -133,20 +133,6 @@ def clocks(case: Case, updates: list[CaseUpdate], now: datetime) -> dict[str, An
             "explanation": account_in_words(counted.whole.account, hours.zone),
         },
     }
-
-
-class Entry(Protocol):
-    """What is read of an entry of a history: a row, or a part of one."""
-
-    kind: str
-    side: str
-    at: datetime
-
-
-def steps_of(updates: Iterable[Entry]) -> list[Step]:
-    """Return the acts of a history in order: all its entries but those that nobody did."""
-    without = {CaseUpdate.OPENED, CaseUpdate.RECOUNT}
-    return [Step(Act(u.kind), Side(u.side), u.at) for u in updates if u.kind not in without]
 
 
 def _first_answer(

@@ -1,65 +1,37 @@
-"""The service report of an account and month: how soon the desk answered, in business hours. Pure.
+"""The service report of an account and month: how soon the desk answered, in business hours.
 
-Counted from the histories of the cases: an answer or an update belongs to the month in which it was
-given, a case to the months in which it was opened and resolved. What was on time is what the desk
-promised by the calendar of that moment; later changes of the calendar do not alter it.
+An answer or an update belongs to the month in which it was given, a case to the months in which it
+was opened and resolved. What was on time, and how long a case took, is what was counted then; later
+changes of the calendar do not alter it. The database sums: an account may have a thousand cases.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+
+from merpati.accounts.models import Account
 from merpati.desk.business_hours import Span
-from merpati.desk.case_clocks import Age, ClockName, age
-from merpati.desk.case_states import Step
-from merpati.desk.service_hours import ServiceHours
+from merpati.desk.calendars import find_calendar
+from merpati.desk.case_clocks import ClockName
+from merpati.desk.case_errors import InvalidCase
+from merpati.desk.models import Case, EndedClock
 
-
-@dataclass(frozen=True, slots=True)
-class EndedClock:
-    """A clock of the desk that an entry ended; is_answer: with a word of the desk."""
-
-    name: ClockName
-    is_answer: bool
-    due_at: datetime
-    at: datetime
-    is_late: bool
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """A case with what a month's report needs of what happened to it, in order.
-
-    clocks: that ended since the month began; steps: all, of a case that was resolved in it.
-    """
-
-    number: int
-    subject: str
-    kind: str
-    severity: str
-    opened_at: datetime
-    first_answered_at: datetime | None
-    due_at: datetime | None
-    resolved_at: datetime | None
-    merged_at: datetime | None
-    steps: tuple[Step, ...]
-    clocks: tuple[EndedClock, ...]
-
-    @property
-    def closed_at(self) -> datetime | None:
-        """When it was resolved or merged; None while it goes on."""
-        return self.resolved_at or self.merged_at
+# Promises that an answer kept, by clock and whether it was late.
+_Counts = Mapping[tuple[str, bool], int]
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
     """Promises that fell into a month."""
 
-    on_time: int
-    late: int
+    on_time: int = 0
+    late: int = 0
 
     @property
     def share(self) -> float | None:
@@ -69,33 +41,44 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class CaseFacts:
+    """What a report says of a case whatever the month; worked, waited: until it was resolved."""
+
+    number: int
+    subject: str
+    kind: str
+    severity: str
+    opened_at: datetime
+    first_answered_at: datetime | None
+    resolved_at: datetime | None
+    worked: timedelta | None
+    waited: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
-    """A case of the report. first_answer_late, None: not answered in this month.
+    """A case of the report, with the answers that it got in the month."""
 
-    age: of a case that was resolved in this month, to its resolution.
-    """
-
-    history: History
-    first_answer_late: bool | None
+    case: CaseFacts
+    first_answers: Kept  # one at most
     updates: Kept
-    is_opened: bool
-    is_resolved: bool
-    age: Age | None
+    is_resolved: bool  # in this month
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceReport:
-    """An account's month. open_at_end: cases that went on when it ended, or go on now."""
+    """An account's month. lines: its cases, newest first, all or as many as were wanted."""
 
     span: Span
-    lines: tuple[Line, ...]
+    cases: int  # that went on in it
     opened: int
     resolved: int
-    open_at_end: int
-    overdue: int  # promises that were due by then and not kept yet
+    open_at_end: int  # or now, in a month that goes on
+    overdue: int  # cases with a promise that was due by then and not kept yet
     first_answers: Kept
     updates: Kept
     median_to_resolution: timedelta | None  # working time of the desk, without waits
+    lines: tuple[Line, ...]
 
 
 def month_span(first: date, zone: ZoneInfo) -> Span:
@@ -105,78 +88,83 @@ def month_span(first: date, zone: ZoneInfo) -> Span:
     return Span(start.astimezone(UTC), end.astimezone(UTC))
 
 
-def service_report(
-    hours: ServiceHours, span: Span, histories: Iterable[History], now: datetime
+def report_of(
+    account: Account, month: date, now: datetime, most: int | None = None
 ) -> ServiceReport:
-    """Return the report of a month from the histories of an account's cases, in any order.
+    """Return an account's report of a month that has begun.
 
-    Of a month that goes on, up to `now`. Raises BeyondCalendar.
+    month: its first day; most: how many lines, None: all. Six queries, however many cases.
+    Raises InvalidCase.
     """
-    lines = [_line(hours, span, history) for history in histories]
-    shown = sorted((line for line in lines if line), key=lambda line: line.history.number)
-    end = min(span.ends_at, now)
-    open_ones = [line.history for line in shown if _goes_on(line.history, end)]
-    ages = sorted(line.age.of_the_desk for line in shown if line.age is not None)
+    span = month_span(month, ZoneInfo(find_calendar(account.service_time_zone).iana))
+    if span.starts_at > now:
+        raise InvalidCase(f"{month:%Y-%m} has not begun yet: name an earlier month.", "month")
+    cases = _went_on(account, span)
+    within = {"ended_at__gte": span.starts_at, "ended_at__lt": span.ends_at}
+    answers = EndedClock.objects.filter(account=account, is_answer=True, **within)
+    sums = answers.values_list("name", "is_late").annotate(Count("pk"))
+    counts = {(name, is_late): count for name, is_late, count in sums}
     return ServiceReport(
         span=span,
-        lines=tuple(shown),
-        opened=sum(line.is_opened for line in shown),
-        resolved=sum(line.is_resolved for line in shown),
-        open_at_end=len(open_ones),
-        overdue=sum(_is_overdue(history, end) for history in open_ones),
-        first_answers=_kept(
-            line.first_answer_late for line in shown if line.first_answer_late is not None
+        **_counted(cases, span, min(span.ends_at, now)),
+        first_answers=_kept(counts, ClockName.FIRST_ANSWER),
+        updates=_kept(counts, ClockName.NEXT_UPDATE),
+        median_to_resolution=_median(
+            account.cases.filter(resolved_at__gte=span.starts_at, resolved_at__lt=span.ends_at)
+            .order_by("worked")
+            .values_list("worked", flat=True)
         ),
-        updates=Kept(
-            sum(line.updates.on_time for line in shown), sum(line.updates.late for line in shown)
-        ),
-        median_to_resolution=_median(ages),
+        lines=tuple(_lines(cases.order_by("-number")[:most], answers, span)),
     )
 
 
-def _line(hours: ServiceHours, span: Span, history: History) -> Line | None:
-    """Return what a case has in a month; None: nothing, it came later or was closed before."""
-    closed_at = history.closed_at
-    if history.opened_at >= span.ends_at or (closed_at and closed_at < span.starts_at):
-        return None
-    answered = [
-        clock
-        for clock in history.clocks
-        if clock.is_answer and span.starts_at <= clock.at < span.ends_at
-    ]
-    first = [clock.is_late for clock in answered if clock.name is ClockName.FIRST_ANSWER]
-    resolved_at = history.resolved_at
-    is_resolved = resolved_at is not None and span.starts_at <= resolved_at < span.ends_at
-    return Line(
-        history=history,
-        first_answer_late=first[0] if first else None,
-        updates=_kept(clock.is_late for clock in answered if clock.name is ClockName.NEXT_UPDATE),
-        is_opened=history.opened_at >= span.starts_at,
-        is_resolved=is_resolved,
-        age=(
-            age(hours, history.opened_at, history.steps, resolved_at)
-            if resolved_at is not None and is_resolved
-            else None
-        ),
+def _went_on(account: Account, span: Span) -> QuerySet[Case]:
+    """Return the cases that were opened before a month's end and not closed before its start."""
+    return Case.objects.filter(
+        Q(resolved_at=None) | Q(resolved_at__gte=span.starts_at),
+        Q(merged_at=None) | Q(merged_at__gte=span.starts_at),
+        account=account,
+        opened_at__lt=span.ends_at,
     )
 
 
-def _goes_on(history: History, moment: datetime) -> bool:
-    return history.closed_at is None or history.closed_at >= moment
+def _counted(cases: QuerySet[Case], span: Span, end: datetime) -> dict[str, Any]:
+    goes_on = Q(resolved_at=None) | Q(resolved_at__gte=end)
+    goes_on &= Q(merged_at=None) | Q(merged_at__gte=end)
+    kept_later = EndedClock.objects.filter(case=OuterRef("pk"), due_at__lt=end, ended_at__gte=end)
+    return cases.aggregate(
+        cases=Count("pk"),
+        opened=Count("pk", filter=Q(opened_at__gte=span.starts_at)),
+        resolved=Count("pk", filter=Q(resolved_at__lt=span.ends_at)),
+        open_at_end=Count("pk", filter=goes_on),
+        overdue=Count("pk", filter=goes_on & (Q(due_at__lt=end) | Q(Exists(kept_later)))),
+    )
 
 
-def _is_overdue(history: History, moment: datetime) -> bool:
-    """Return whether a promise was due before a moment, and was kept after it or not yet."""
-    ended_later = any(clock.due_at < moment <= clock.at for clock in history.clocks)
-    return ended_later or (history.due_at is not None and history.due_at < moment)
+def _lines(cases: QuerySet[Case], answers: QuerySet[EndedClock], span: Span) -> Iterator[Line]:
+    facts = [CaseFacts(*row) for row in cases.values_list(*(f.name for f in fields(CaseFacts)))]
+    if cases.query.is_sliced:
+        answers = answers.filter(case_id__in=[case.number for case in facts])
+    counts: dict[int, dict[tuple[str, bool], int]] = {}
+    sums = answers.values_list("case_id", "name", "is_late").annotate(Count("pk"))
+    for number, name, is_late, count in sums:
+        counts.setdefault(number, {})[name, is_late] = count
+    for case in facts:
+        of_case = counts.get(case.number, {})
+        yield Line(
+            case,
+            first_answers=_kept(of_case, ClockName.FIRST_ANSWER),
+            updates=_kept(of_case, ClockName.NEXT_UPDATE),
+            is_resolved=case.resolved_at is not None and case.resolved_at < span.ends_at,
+        )
 
 
-def _kept(late: Iterable[bool]) -> Kept:
-    found = list(late)
-    return Kept(found.count(False), found.count(True))
+def _kept(counts: _Counts, clock: ClockName) -> Kept:
+    return Kept(counts.get((clock, False), 0), counts.get((clock, True), 0))
 
 
-def _median(ages: Sequence[timedelta]) -> timedelta | None:
+def _median(ordered: Iterable[timedelta | None]) -> timedelta | None:
+    ages = [age for age in ordered if age is not None]
     if not ages:
         return None
     middle = len(ages) // 2

@@ -1,4 +1,4 @@
-"""The service report of an account's month, read from its cases: as plain data and as a table."""
+"""The service report of an account's month: as plain data and as a table."""
 
 from __future__ import annotations
 
@@ -7,35 +7,15 @@ import io
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import Q
-
 from merpati.accounts.models import Account
-from merpati.desk.business_hours import Span
-from merpati.desk.calendars import find_calendar, service_hours
-from merpati.desk.case_clocks import ClockName
-from merpati.desk.case_document import steps_of
 from merpati.desk.case_errors import InvalidCase
-from merpati.desk.case_states import ANSWERS, Side
 from merpati.desk.hours_document import minutes
-from merpati.desk.models import Case, CaseUpdate
-from merpati.desk.service_report import (
-    EndedClock,
-    History,
-    Kept,
-    Line,
-    ServiceReport,
-    month_span,
-    service_report,
-)
+from merpati.desk.service_report import Kept, Line, ServiceReport
 
 _COLUMNS = (
     *("case", "subject", "kind", "severity", "opened_at", "first_answered_at", "first_answer"),
     *("updates_on_time", "updates_late", "resolved_at", "minutes_of_the_desk"),
     "minutes_waiting_for_customer",
-)
-_CASE = (  # columns that a `History` has as they are
-    *("number", "subject", "kind", "severity", "opened_at", "first_answered_at", "due_at"),
-    *("resolved_at", "merged_at"),
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -48,20 +28,11 @@ def checked_month(text: str) -> date:
         raise InvalidCase(f"{text[:20]!r} is no month; write 2026-11.", "month") from None
 
 
-def report_of(account: Account, month: date, now: datetime) -> ServiceReport:
-    """Return an account's report of a month that has begun.
-
-    month: its first day. Seven queries, however many cases. Raises InvalidCase, BeyondCalendar.
-    """
-    hours = service_hours(find_calendar(account.service_time_zone))
-    span = month_span(month, hours.zone)
-    if span.starts_at > now:
-        raise InvalidCase(f"{month:%Y-%m} has not begun yet: name an earlier month.", "month")
-    return service_report(hours, span, _histories(account, span), now)
-
-
 def report_document(account: Account, month: date, report: ServiceReport) -> dict[str, Any]:
-    """Return a report as plain data; times in UTC, lengths in minutes of business time."""
+    """Return a report as plain data; times in UTC, lengths in minutes of business time.
+
+    cases: as many as the report has lines.
+    """
     median = report.median_to_resolution
     return {
         "account": {"id": account.pk, "name": account.name},
@@ -91,20 +62,20 @@ def report_csv(report: ServiceReport) -> str:
 
 
 def _line(line: Line) -> dict[str, Any]:
-    history, late = line.history, line.first_answer_late
+    case, first = line.case, line.first_answers
     return {
-        "case": history.number,
-        "subject": history.subject,
-        "kind": history.kind,
-        "severity": history.severity,
-        "opened_at": history.opened_at,
-        "first_answered_at": history.first_answered_at,
-        "first_answer": None if late is None else "late" if late else "on_time",
+        "case": case.number,
+        "subject": case.subject,
+        "kind": case.kind,
+        "severity": case.severity,
+        "opened_at": case.opened_at,
+        "first_answered_at": case.first_answered_at,
+        "first_answer": "late" if first.late else "on_time" if first.on_time else None,
         "updates_on_time": line.updates.on_time,
         "updates_late": line.updates.late,
-        "resolved_at": history.resolved_at if line.is_resolved else None,
-        "minutes_of_the_desk": _minutes(line.age.of_the_desk if line.age else None),
-        "minutes_waiting_for_customer": _minutes(line.age.waited if line.age else None),
+        "resolved_at": case.resolved_at if line.is_resolved else None,
+        "minutes_of_the_desk": _minutes(case.worked if line.is_resolved else None),
+        "minutes_waiting_for_customer": _minutes(case.waited if line.is_resolved else None),
     }
 
 
@@ -124,46 +95,3 @@ def _cell(value: Any) -> Any:
             return f"'{value}"
         case _:
             return value
-
-
-def _histories(account: Account, span: Span) -> list[History]:
-    """Return what a report needs of the cases that went on in a month. Three queries.
-
-    Plain rows, and no texts: an account may have a thousand cases with ten thousand entries.
-    """
-    went_on = Q(resolved_at=None, merged_at=None)
-    went_on |= Q(resolved_at__gte=span.starts_at) | Q(merged_at__gte=span.starts_at)
-    cases = Case.objects.filter(went_on, account=account, opened_at__lt=span.ends_at)
-    clocks: dict[int, list[EndedClock]] = {}
-    ended = CaseUpdate.objects.filter(
-        case__in=cases, at__gte=span.starts_at, detail__has_key="clock"
-    ).order_by("pk")
-    for number, *row in ended.values_list("case_id", "kind", "side", "at", "detail"):
-        clocks.setdefault(number, []).append(_ended(*row))
-    steps: dict[int, list[Any]] = {}
-    resolved = CaseUpdate.objects.filter(
-        case__account=account,
-        case__resolved_at__gte=span.starts_at,
-        case__resolved_at__lt=span.ends_at,
-    ).order_by("pk")
-    for entry in resolved.values_list("case_id", "kind", "side", "at", named=True):
-        steps.setdefault(entry.case_id, []).append(entry)
-    return [
-        History(
-            **case,
-            steps=tuple(steps_of(steps.get(case["number"], ()))),
-            clocks=tuple(clocks.get(case["number"], ())),
-        )
-        for case in cases.values(*_CASE)
-    ]
-
-
-def _ended(kind: str, side: str, at: datetime, detail: dict[str, Any]) -> EndedClock:
-    clock = detail["clock"]
-    return EndedClock(
-        name=ClockName(clock["name"]),
-        is_answer=side == Side.DESK and kind in ANSWERS,
-        due_at=datetime.fromisoformat(clock["due_at"]),
-        at=at,
-        is_late=clock["is_late"],
-    )

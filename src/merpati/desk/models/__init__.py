@@ -22,6 +22,7 @@ from merpati.desk.models.cases import (
     ResolutionRecord,
     Severity,
 )
+from merpati.desk.models.clocks import EndedClock
 from merpati.desk.models.mail import MailState, Proof, ReceivedMail
 from merpati.desk.models.people import (
     Absence,
@@ -49,6 +50,7 @@ __all__ = [
     "Contact",
     "DatedOverride",
     "Draft",
+    "EndedClock",
     "HolidayList",
     "Language",
     "LinkKind",

@@ -77,6 +77,8 @@ class Case(models.Model):
         "self", on_delete=models.PROTECT, related_name="merged_cases", null=True
     )
     merged_at = models.DateTimeField(null=True)
+    worked = models.DurationField(null=True)  # the desk's working time, of a case that is resolved
+    waited = models.DurationField(null=True)  # and what it waited for the customer
 
     class Meta:
         """The states as `case_states.py` has them; lists by account, the queue by what is due."""
@@ -111,6 +113,7 @@ class Case(models.Model):
             models.Index(fields=["due_at"], name="case_due"),
             models.Index(fields=["status", "due_at"], name="case_by_status"),
             models.Index(fields=["remind_at"], name="case_to_remind"),
+            models.Index(fields=["account", "resolved_at"], name="case_by_resolution"),
         )
 
     def __str__(self) -> str:

@@ -15,14 +15,10 @@ from merpati.console.desk.paging import number_in
 from merpati.console.desk.refusals import in_words
 from merpati.console.services import services
 from merpati.desk.errors import DeskError
-from merpati.desk.service_report_document import (
-    checked_month,
-    report_csv,
-    report_document,
-    report_of,
-)
+from merpati.desk.service_report import report_of
+from merpati.desk.service_report_document import checked_month, report_csv, report_document
 
-SHOWN = 100  # cases; the CSV has them all
+SHOWN = 50  # cases; the CSV has them all
 
 
 @staff_page
@@ -36,12 +32,11 @@ def show(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     if account is not None:
         try:
             first = checked_month(month)
-            report = report_of(account, first, services().now)
-            document = report_document(account, first, report)
+            report = report_of(account, first, services().now, SHOWN)
             context |= {
-                "report": document,
-                "rows": document["cases"][:SHOWN],
-                "is_cut": len(document["cases"]) > SHOWN,
+                "report": report_document(account, first, report),
+                "cases": report.cases,
+                "is_cut": report.cases > SHOWN,
                 "query": urlencode({"account": account.pk, "month": month}),
                 "earlier": f"{first - timedelta(days=1):%Y-%m}",
                 "later": f"{_following(first):%Y-%m}",
