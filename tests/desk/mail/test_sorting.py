@@ -29,6 +29,18 @@ def test_a_person_attaches_mail_as_its_authors(mail_desk: MailDesk) -> None:
     assert AuditEntry.objects.filter(action="sort_mail").count() == 1
 
 
+def test_what_one_of_the_desk_wrote_is_attached_as_a_note(mail_desk: MailDesk) -> None:
+    """Nothing proves it is theirs, and the customer would read what it quotes."""
+    case = mail_desk.known()
+    mail_id = forged(mail_desk, From="Budi <budi@desk.example>")
+    attach_mail(mail_id, case.pk, by=mail_desk.desk.budi, now=mail_desk.moment)
+    entry = case.updates.get(mail=mail_id)
+    assert (entry.side, entry.kind, entry.is_internal) == ("desk", "note", True)
+    assert (entry.text, entry.author_email) == ("Halo.", "budi@desk.example")
+    assert not Contact.objects.filter(email="budi@desk.example").exists()
+    assert mail_desk.told() == []
+
+
 def test_a_person_opens_a_case_with_mail(mail_desk: MailDesk) -> None:
     mail_id = forged(mail_desk)
     case = open_from_mail(

@@ -108,6 +108,17 @@ def say_by_mail(
     return done, done.updates.get(via=_via(name))
 
 
+def note_by_mail(
+    case: Case, person: Person, mail: ParsedMail, *, name: str, now: datetime
+) -> tuple[Case, CaseUpdate]:
+    """Add a mail of one of the desk to a case, as a note that only the desk reads."""
+    files, left_out = _chosen(mail)
+    text = _entry_text(mail.text, left_out)
+    by = desk_party(person, _via(name))
+    done = perform(case.pk, Act.NOTE, by, now, text=text, files=files, is_internal=True)
+    return done, done.updates.get(via=_via(name))
+
+
 def _via(name: str) -> str:
     return f"email:{name}"
 

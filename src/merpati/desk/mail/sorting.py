@@ -1,6 +1,7 @@
 """What people of the desk do with mail that waits for them: into a case, into a new one, or aside.
 
 Whose word it is they vouch for: the mail enters as its author's, with who attached it beside it.
+What is from one of the desk is a note: unproved, or full of quotes, it must not reach a customer.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from merpati.desk.case_actions import find_case
 from merpati.desk.case_errors import InvalidCase, MailNotFound, MailSorted
 from merpati.desk.checks import checked_line
 from merpati.desk.evidence import Sources
-from merpati.desk.mail.entering import add_by_mail, open_by_mail
+from merpati.desk.mail.entering import add_by_mail, note_by_mail, open_by_mail
 from merpati.desk.mail.parsing import ParsedMail, parse
 from merpati.desk.mail.senders import Sender
-from merpati.desk.models import Case, CaseUpdate, MailState, ReceivedMail
+from merpati.desk.models import Case, CaseUpdate, MailState, Person, ReceivedMail
 from merpati.desk.parties import Party
 
 WAITING = (MailState.UNASSIGNED, MailState.FILED)
@@ -34,15 +35,19 @@ def find_mail(mail_id: int) -> ReceivedMail:
 
 
 def attach_mail(mail_id: int, number: int, *, by: Party, now: datetime) -> Case:
-    """Add a mail to a case, as its author's message.
+    """Add a mail to a case, as its author's message; as a note, if that is one of the desk.
 
     Raises MailNotFound, MailSorted, CaseNotFound, CaseResolved, CaseMerged, InvalidCase.
     """
     with transaction.atomic():
         mail = _taken(mail_id, MailState.ADDED, by)
         case, parsed = find_case(number), _parsed(mail)
-        sender = _author(mail, case.account)
-        entered = add_by_mail(case, sender, parsed, name=mail.name, now=now)
+        person = Person.objects.filter(email=mail.from_email).first()
+        if person is not None:
+            entered = note_by_mail(case, person, parsed, name=mail.name, now=now)
+        else:
+            sender = _author(mail, case.account)
+            entered = add_by_mail(case, sender, parsed, name=mail.name, now=now)
         return _sorted(mail, *entered, by, now)
 
 

@@ -42,6 +42,12 @@ def attach(request: HttpRequest, viewer: Viewer, mail_id: int) -> HttpResponse:
     def act() -> str:
         number = number_in(request, "number", InvalidCase)
         sorting.attach_mail(mail_id, number, by=by, now=services().now)
+        update = sorting.find_mail(mail_id).update
+        if update is not None and update.is_internal:
+            return gettext(
+                "Added to case %(number)d as a note: it is from one of the desk. Answer the "
+                "customer in the case."
+            ) % {"number": number}
         return gettext("Added to case %(number)d.") % {"number": number}
 
     return _answered(request, mail_id, act)
