@@ -179,6 +179,15 @@ ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # we write to nobody who has no part her
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL
 ACCOUNT_RATE_LIMITS = {"login": None}  # axes brakes
+# What allauth counts (codes of a second factor, forgotten passwords) counts for all processes and
+# outlives them: in the database. Nothing else is cached.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "rate_limits",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 PASSWORD_RESET_TIMEOUT = 3_600
 
 MFA_ADAPTER = "merpati.console.sign_in.adapter.MfaAdapter"
