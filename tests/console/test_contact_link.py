@@ -36,6 +36,7 @@ def test_a_link_opens_one_case_in_the_language_of_its_mail(desk: Desk) -> None:
 
 
 def test_a_contact_answers_and_agrees_by_post_alone(desk: Desk) -> None:
+    """L5: looking never agrees, and a second click changes nothing and says why."""
     case, contact = desk.opens(), Client()
     path = link_to(case)
     contact.post(f"{path}/reply", {"text": "By the link", "form_key": "k"})
@@ -46,6 +47,8 @@ def test_a_contact_answers_and_agrees_by_post_alone(desk: Desk) -> None:
     assert Case.objects.get().status == "proposed"
     assert contact.post(f"{path}/agree")["Location"] == path
     assert Case.objects.get().status == "resolved"
+    assert "resolved" in contact.post(f"{path}/agree", follow=True).content.decode()
+    assert case.updates.filter(kind="agreement").count() == 1
     assert "Done" in contact.get(f"{path}/record").content.decode()
 
 
@@ -58,6 +61,7 @@ def test_a_changed_link_opens_nothing(desk: Desk, change: str) -> None:
 
 
 def test_an_old_link_says_what_to_do(desk: Desk, clock: Clock) -> None:
+    """L5: after its lapse."""
     path = link_to(desk.opens())
     clock.moment = MONDAY + timedelta(days=91)
     answer = Client().get(path)

@@ -350,6 +350,7 @@ NO_DAYS: dict[str, Any] = {}
 def test_working_time_falls_due(
     zone: str, received: str, hours: int, due: str, due_utc: str, overrides: Mapping[str, list[str]]
 ) -> None:
+    """C1, C2 and C3 among them, by their ids."""
     calendar = overridden(ZONES[zone], overrides)
     start = local(calendar, received)
     answer = due_at(calendar, start, timedelta(hours=hours))
@@ -394,13 +395,14 @@ def test_time_in_which_a_clock_stood_counts_in_working_time_alone() -> None:
 @pytest.mark.parametrize(
     ("moment", "due"),
     [
-        ("2026-03-06T23:30", "2026-03-09T09:00"),  # C6: at the next opening, not at midnight
+        ("2026-03-06T23:30", "2026-03-09T09:00"),
         ("2026-03-06T17:00", "2026-03-09T09:00"),
         ("2026-03-06T09:00", "2026-03-06T09:00"),
         ("2026-03-06T12:34", "2026-03-06T12:34"),
     ],
 )
 def test_no_working_time_falls_due_at_once_or_at_the_next_opening(moment: str, due: str) -> None:
+    """C6: what falls due outside hours does so at the next opening, not at midnight."""
     answer = due_at(US, local(US, moment), timedelta())
     assert answer.at == local(US, due)
     assert all(count.spans == () for count in answer.account)

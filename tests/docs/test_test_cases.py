@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-CASE = re.compile(r"\b[DSRHTFMWXLZ]\d{1,2}\b")
+CASE = re.compile(r"\b[CDSRHTFMWXLZ]\d{1,2}\b")
+CLAUSE = re.compile(r"clauses? C\d+(?:(?:, | and )C\d+)*", re.IGNORECASE)  # of the service: no case
 ROW = re.compile(r"^\| ([A-Z]\d+) \| [^|]+ \| ([^|]+) \|$", re.MULTILINE)
 
 
@@ -24,7 +25,8 @@ def claims() -> Iterator[tuple[str, str]]:
                 continue
             # A helper's docstring may speak of a case; only what pytest runs covers it.
             if isinstance(node, ast.Module) or node.name.startswith("test_"):
-                for case in CASE.findall(ast.get_docstring(node) or ""):
+                told = CLAUSE.sub("", ast.get_docstring(node) or "")
+                for case in CASE.findall(told):
                     yield case, str(file.relative_to(ROOT / "tests"))
     for file in (ROOT / "tests").rglob("dialogues/*.txt"):
         for case in re.findall(r'^case = "(\w+)"$', file.read_text(), re.MULTILINE):
