@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from merpati.accounts import order_form, privacy
+from merpati.accounts import order_form, privacy, users
 from merpati.accounts.models import Membership, PrivacyAcknowledgement, User
 from merpati.console.views.privacy import Block, blocks
 from merpati.sending.models import OutboxMail
 from tests.console.conftest import Browser, add_user
 from tests.desk.cases import BY, MONDAY, Desk
+from tests.support.control import make_account
 
 TEXTS = {"en": "# News\nWe keep less.", "id": "# Kabar\nKami menyimpan lebih sedikit."}
 
@@ -72,13 +73,46 @@ def test_the_last_owner_stays_and_the_page_says_why(desk: Desk, owner: Browser) 
     assert members(desk) == {"Sari": "owner"}
 
 
+def test_an_owner_keeps_a_member_out_and_lets_them_in_again(
+    desk: Desk, owner: Browser, colleague: Browser
+) -> None:
+    path = f"/users/{colleague.user.pk}/access"
+    assert f'action="{path}"' in owner.page("/users")
+    assert f"/users/{owner.user.pk}/access" not in owner.page("/users")  # themselves
+    owner.post(path, of(desk, access="off"))
+    assert "signed out everywhere" in owner.page("/users")
+    assert colleague.get("/users").status_code == 302  # to sign in
+    owner.post(path, of(desk, access="on"))
+    assert User.objects.get(pk=colleague.user.pk).is_active
+
+
+def test_who_has_a_part_elsewhere_is_not_kept_out_by_one_account(
+    desk: Desk, owner: Browser, colleague: Browser
+) -> None:
+    other = make_account("Another")
+    users.invite(
+        colleague.user.email, "Citra", account_id=other.pk, role="viewer", by=BY, now=MONDAY
+    )
+    path = f"/users/{colleague.user.pk}/access"
+    assert path not in owner.page("/users")
+    owner.post(path, of(desk, access="off"))
+    assert "remove them from this account instead" in owner.page("/users")
+    assert User.objects.get(pk=colleague.user.pk).is_active
+    boss = Browser(add_user("Agus", staff_role="administrator"))
+    assert f"/users/all/{colleague.user.pk}/access" in boss.page("/users/all")
+    answer = boss.post(f"/users/all/{colleague.user.pk}/access", {"access": "off", "list": "all"})
+    assert answer["Location"] == "/users/all"
+    assert not User.objects.get(pk=colleague.user.pk).is_active
+
+
 def test_a_colleague_sees_members_and_changes_nothing(
     desk: Desk, owner: Browser, colleague: Browser
 ) -> None:
     page = colleague.page("/users")
     assert "sari@kirim.example" in page
     assert "Invite somebody" not in page
-    for path in ("/users", f"/users/{owner.user.pk}/role", f"/users/{owner.user.pk}/remove"):
+    acts = [f"/users/{owner.user.pk}/{name}" for name in ("role", "remove", "access")]
+    for path in ("/users", *acts):
         assert colleague.post(path, of(desk, role="viewer")).status_code == 403
     assert members(desk) == {"Sari": "owner", "Citra": "viewer"}
 
@@ -87,7 +121,7 @@ def test_a_stranger_sees_and_changes_their_own_account_alone(
     desk: Desk, owner: Browser, stranger: Browser
 ) -> None:
     assert "sari@kirim.example" not in stranger.page("/users")
-    for path in (f"/users/{owner.user.pk}/role", f"/users/{owner.user.pk}/remove"):
+    for path in [f"/users/{owner.user.pk}/{name}" for name in ("role", "remove", "access")]:
         assert stranger.post(path, of(desk, role="viewer")).status_code == 404
         own = Membership.objects.get(user=stranger.user).account_id
         assert stranger.post(path, {"role": "viewer", "account": own}).status_code == 404

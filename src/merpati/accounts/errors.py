@@ -99,6 +99,18 @@ class NotMember(AccountsError):
         self.email = email
 
 
+class MemberElsewhere(AccountsError):
+    """An owner keeps out only who has no other part: each account decides for itself."""
+
+    def __init__(self, email: str) -> None:
+        super().__init__(
+            f"{email} has a part in another account or in the staff: remove them from this account "
+            "instead.",
+            "email",
+        )
+        self.email = email
+
+
 class LastOwner(AccountsError):
     """An account keeps one owner who can sign in."""
 

@@ -23,6 +23,7 @@ from merpati.accounts.errors import (
     InvitationInvalid,
     LastAdministrator,
     LastOwner,
+    MemberElsewhere,
     NotMember,
     UserNotFound,
 )
@@ -167,6 +168,21 @@ def remove_member(account_id: int, user_id: int, *, by: str, now: datetime) -> N
             _check_another_owner(member.account, member.user)
         member.delete()
         audit.record("remove_member", member.user.email, by=by, now=now, account_id=account_id)
+
+
+def set_member_access(
+    account_id: int, user_id: int, is_active: bool, *, by: str, now: datetime
+) -> None:
+    """Keep a member out, or let them in again, if this account is all they have a part in.
+
+    Raises NotMember, LastOwner, MemberElsewhere.
+    """
+    with transaction.atomic():
+        user = _member(account_id, user_id).user
+        if user.staff_role or user.memberships.exclude(account=account_id).exists():
+            raise MemberElsewhere(user.email)
+        act = enable_user if is_active else disable_user
+        act(user.pk, by=by, now=now)
 
 
 def set_staff_role(user_id: int, staff_role: str, *, by: str, now: datetime) -> None:

@@ -95,9 +95,11 @@ def set_role(request: HttpRequest, viewer: Viewer, user_id: int) -> HttpResponse
 @staff_page
 @require_POST
 def set_access(request: HttpRequest, viewer: Viewer, user_id: int) -> HttpResponse:
-    """Keep one of the staff out, at once, or let them in again."""
+    """Keep a user out, at once, or let them in again; back to the list that asked."""
     _check(viewer)
-    user = _one_of_the_staff(user_id)
+    user = User.objects.filter(pk=user_id).first()
+    if user is None:
+        raise Http404
     act = users.enable_user if request.POST.get("access") == "on" else users.disable_user
     said = (
         gettext("%(name)s can sign in again.")
@@ -108,6 +110,7 @@ def set_access(request: HttpRequest, viewer: Viewer, user_id: int) -> HttpRespon
         request,
         lambda: act(user_id, by=viewer.actor, now=services().now),
         said % {"name": user.name},
+        "all-users" if request.POST.get("list") == "all" else "staff",
     )
 
 
@@ -158,7 +161,9 @@ def _invite(request: HttpRequest, viewer: Viewer, form: InviteForm) -> bool:
     return form.is_valid()
 
 
-def _change(request: HttpRequest, act: Callable[[], None], done: str) -> HttpResponse:
+def _change(
+    request: HttpRequest, act: Callable[[], None], done: str, to: str = "staff"
+) -> HttpResponse:
     try:
         act()
     except (UserNotFound, InvalidUser) as error:
@@ -172,7 +177,7 @@ def _change(request: HttpRequest, act: Callable[[], None], done: str) -> HttpRes
         )
     else:
         messages.success(request, done)
-    return redirect("staff")
+    return redirect(to)
 
 
 def _one_of_the_staff(user_id: int) -> User:

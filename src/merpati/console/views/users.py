@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import Exists, OuterRef, Q, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_POST
 
 from merpati.accounts import privacy, users
-from merpati.accounts.errors import AlreadyMember, InvalidUser, LastOwner, NotMember
+from merpati.accounts.errors import (
+    AlreadyMember,
+    InvalidUser,
+    LastOwner,
+    MemberElsewhere,
+    NotMember,
+)
 from merpati.accounts.models import Language, Membership, PrivacyAcknowledgement, User
 from merpati.accounts.roles import Act, Role, StaffAct, StaffRole, member_may, staff_may
 from merpati.console.access import Viewer, customer_page, staff_page
@@ -65,6 +71,7 @@ def members(request: HttpRequest, viewer: Viewer) -> HttpResponse:
             "roles": _roles(),
             "form": form,
             "may_change": _may_change(viewer),
+            "viewer_id": viewer.user_id,
         },
         status=400 if form.errors else 200,
     )
@@ -94,6 +101,23 @@ def remove(request: HttpRequest, viewer: Viewer, user_id: int) -> HttpResponse:
         viewer,
         lambda account_id, by, now: users.remove_member(account_id, user_id, by=by, now=now),
         gettext("They are no longer a member."),
+    )
+
+
+@require_POST
+@customer_page
+def set_access(request: HttpRequest, viewer: Viewer, user_id: int) -> HttpResponse:
+    """Keep a member out, at once and everywhere, or let them in again."""
+    is_active = request.POST.get("access") == "on"
+    return _change(
+        request,
+        viewer,
+        lambda account_id, by, now: users.set_member_access(
+            account_id, user_id, is_active, by=by, now=now
+        ),
+        gettext("They can sign in again.")
+        if is_active
+        else gettext("They can no longer sign in, and were signed out everywhere."),
     )
 
 
@@ -127,12 +151,15 @@ def everybody(request: HttpRequest, viewer: Viewer) -> HttpResponse:
             "most": MOST,
             "q": q,
             "version": privacy.current_version(),
+            "may_change": staff_may(viewer.staff_role, StaffAct.MANAGE_USERS),
         },
     )
 
 
-def _members(account_id: int) -> list[Membership]:
+def _members(account_id: int) -> Sequence[Membership]:
+    elsewhere = Membership.objects.filter(user=OuterRef("user")).exclude(account=account_id)
     found = Membership.objects.filter(account_id=account_id).select_related("user")
+    found = found.annotate(is_elsewhere=Exists(elsewhere))
     listed = list(found.order_by("user__name", "pk"))
     for member in listed:
         member.role_words = str(ROLE[Role(member.role)])  # type: ignore[attr-defined]
@@ -173,6 +200,11 @@ def _change(
         messages.error(
             request,
             gettext("The account would have no owner: make somebody else its owner first."),
+        )
+    except MemberElsewhere:
+        messages.error(
+            request,
+            gettext("They have a part elsewhere too: remove them from this account instead."),
         )
     else:
         messages.success(request, done)
