@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,7 @@ def fill(folder: Path) -> dict[str, Any]:
     people.complete_onboarding(account.pk, by=BY, now=before)
     names = {"account": account.pk, **_cases(folder, account, before)}
     names |= _migration(folder, account, now)
+    names["mail"] = _mail(names["busy"], now)
     names |= _invitations(account, now) | _warm_up(folder, account, now)
     _campaigns(folder, account, now)
     return {"cookies": cookies, "names": names | _tools(account, names["busy"], now)}
@@ -145,7 +148,13 @@ def _user(account: Any, role: str, name: str, language: str, now: datetime) -> A
 
 
 def _session(user: Any) -> str:
-    """Sign a user in, and return the session's key."""
+    """Sign a user in, and return the session's key.
+
+    Viewers and administrators are past the question for their password; the latter have an app and
+    recovery codes.
+    """
+    from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes  # noqa: PLC0415
+    from allauth.mfa.totp.internal.auth import TOTP  # noqa: PLC0415
     from django.conf import settings  # noqa: PLC0415
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY  # noqa: PLC0415
 
@@ -156,6 +165,14 @@ def _session(user: Any) -> str:
     store[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[-1]
     store[HASH_SESSION_KEY] = user.get_session_auth_hash()
     pass_gates(store)
+    if user.name in (*ROLES["viewer"], *ROLES["administrator"]):
+        store["account_authentication_methods_user"] = str(user.pk)
+        store["account_authentication_methods"] = [
+            {"method": "password", "at": time.time() + 86_400}
+        ]
+    if user.name in ROLES["administrator"]:
+        TOTP.activate(user, "A" * 32)
+        RecoveryCodes.activate(user)
     store.create()
     return str(store.session_key)
 
@@ -217,6 +234,35 @@ def _cases(folder: Path, account: Any, now: datetime) -> dict[str, Any]:
     }
 
 
+def _mail(number: int, now: datetime) -> int:
+    """Have the latest message of a case's customer come by mail, with markup that must not run."""
+    from merpati.desk.attachments import file_store  # noqa: PLC0415
+    from merpati.desk.models import Case, ReceivedMail  # noqa: PLC0415
+
+    case = Case.objects.get(pk=number)
+    message = EmailMessage()
+    message["Subject"], message["From"] = "Re: waits", "Sari <sari@kirim.example>"
+    message.set_content("The answers are attached.")
+    html = "<p>The <b>answers</b> are attached.</p><script>alert(1)</script>"
+    message.add_alternative(html, subtype="html")
+    return ReceivedMail.objects.create(
+        name="mail-of-the-walk",
+        digest=file_store().put(message.as_bytes()),
+        received_at=now,
+        rcpt_to="support@desk.example",
+        peer="192.0.2.1",
+        helo="mail.kirim.example",
+        size_bytes=len(message.as_bytes()),
+        from_email="sari@kirim.example",
+        from_name="Sari",
+        subject="Re: waits",
+        text="The answers are attached.",
+        state="added",
+        case=case,
+        update=case.updates.filter(side="customer", kind="message").latest("pk"),
+    ).pk
+
+
 def _migration(folder: Path, account: Any, now: datetime) -> dict[str, int]:
     """Begin a migration nine days ago, with a provider that refuses much."""
     from merpati.events.digest import Digest  # noqa: PLC0415
@@ -272,7 +318,9 @@ def _tools(account: Any, case: int, now: datetime) -> dict[str, int]:
     from merpati.desk.saved_views import save_view  # noqa: PLC0415
 
     budi, sari = Person.objects.get(name="Budi"), Contact.objects.get(name="Sari")
-    save_answer("Next update", "You hear from us by {{due}}.", "Kabar: {{due}}.", by=BY, now=now)
+    answer = save_answer(
+        "Next update", "You hear from us by {{due}}.", "Kabar: {{due}}.", by=BY, now=now
+    )
     save_view("Late", {"due": "late"}, by=budi, is_shared=True, via=BY, now=now)
     began_at = now - timedelta(hours=1)
     said = {"spoke_with": "Sari", "began_at": began_at, "minutes": 12, "text": "About the warm-up."}
@@ -284,7 +332,7 @@ def _tools(account: Any, case: int, now: datetime) -> dict[str, int]:
     call_back = call_back_booking.book(account, wanted, by=BY, now=now)
     day = (now + timedelta(days=20)).date()
     calendar_changes.add_override("uk", day, ["09:00-12:00"], "Office move", by=BY, now=now)
-    return {"call_back": call_back.pk}
+    return {"call_back": call_back.pk, "answer": answer.pk}
 
 
 def _link(folder: Path, number: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from merpati.accounts.models import ServiceTimeZone
 from merpati.accounts.roles import Role, StaffRole
@@ -145,3 +145,21 @@ def working_time(minutes: float) -> str:
     if rest or not hours:
         words.append(ngettext("%(count)d minute", "%(count)d minutes", rest) % {"count": rest})
     return " ".join(words)
+
+
+def came_by(via: str) -> str:
+    """Return by which way an entry came, of its actor in the audit trail ("api:key 1f3a")."""
+    way, _, who = via.partition(":")
+    match way:
+        case "user":
+            return gettext("On a page, signed in")
+        case "link":
+            return gettext("On a page, by the link of an email")
+        case "email":
+            return gettext("By email")
+        case "api":
+            return gettext("By API: %(who)s") % {"who": who}
+        case "cli":
+            return gettext("By command, as %(who)s") % {"who": who}
+        case _:
+            return via

@@ -24,8 +24,8 @@ class Entry:
     """One entry. text: what was written; quoted: what it quotes at its end, folded away.
 
     side: "customer" or "desk"; note: the facts of the act in a sentence, such as whom it names;
-    mail_id: of the mail it came by, for the page that shows it whole; via: how they came, only for
-    the desk.
+    mail_id: of the mail it came by, for the page that shows it whole; way: by which they came,
+    only for the desk.
     """
 
     id: int
@@ -41,7 +41,7 @@ class Entry:
     is_internal: bool
     files: tuple[CaseAttachment, ...]
     mail_id: int | None
-    via: str = ""
+    way: str = ""
 
 
 def entries(case: Case, *, for_desk: bool = False) -> list[Entry]:
@@ -85,7 +85,7 @@ def _entry(update: CaseUpdate, for_desk: bool) -> Entry:
         is_internal=update.is_internal,
         files=tuple(update.attachments.all()),
         mail_id=mail.pk if mail else None,
-        via=update.via if for_desk else "",
+        way=words.came_by(update.via) if for_desk else "",
     )
 
 

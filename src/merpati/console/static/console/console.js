@@ -49,6 +49,16 @@ document.addEventListener("keydown", (event) => {
   if (open?.contains(document.activeElement)) open.querySelector("summary").focus();
 });
 
+// The browser's own control speaks the browser's language, so ours lies below it and names the files.
+for (const choice of document.querySelectorAll("[data-file-choice]")) {
+  const [input, chosen] = [choice.querySelector("input"), choice.querySelector(".file-chosen")];
+  const show = () => {
+    chosen.textContent = [...input.files].map((file) => file.name).join(", ") || chosen.dataset.none;
+  };
+  input.addEventListener("change", show);
+  show();
+}
+
 // A form is sent once: the second click of an impatient hand does nothing.
 document.addEventListener("submit", (event) => {
   const form = event.target;
