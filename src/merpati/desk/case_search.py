@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db.models import Count, Q, QuerySet
@@ -114,9 +114,11 @@ class Wanted:
 
         Two queries, since an index on due_at answers the first and no sort puts nulls last.
         """
-        found = _related(self._found())
-        running = found.filter(due_at__isnull=False).order_by("due_at", "number")
-        standing = found.filter(due_at=None).order_by("number")
+        # Whatever falls due goes on, as the database holds: asked for both, PostgreSQL expects few
+        # and sorts them all.
+        due = replace(self, is_resolved=None) if self.is_resolved is False else self
+        running = _related(due._found()).filter(due_at__isnull=False).order_by("due_at", "number")
+        standing = _related(self._found()).filter(due_at=None).order_by("number")
         if after is not None and after.due_at is None:
             return list(standing.filter(number__gt=after.number)[:limit])
         if after is not None:

@@ -19,6 +19,17 @@ class Migration(migrations.Migration):
             model_name="case",
             index=models.Index(fields=["account", "resolved_at"], name="case_by_resolution"),
         ),
+        migrations.RemoveIndex(model_name="case", name="case_by_due"),
+        migrations.RemoveIndex(model_name="case", name="case_due"),
+        migrations.AddIndex(
+            model_name="case",
+            index=models.Index(
+                fields=["representative", "due_at", "number"], name="case_by_due"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="case", index=models.Index(fields=["due_at", "number"], name="case_due")
+        ),
         migrations.CreateModel(
             name="EndedClock",
             fields=[

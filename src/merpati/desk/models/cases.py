@@ -109,8 +109,8 @@ class Case(models.Model):
         )
         indexes = (
             models.Index(fields=["account", "number"], name="case_by_account"),
-            models.Index(fields=["representative", "due_at"], name="case_by_due"),
-            models.Index(fields=["due_at"], name="case_due"),
+            models.Index(fields=["representative", "due_at", "number"], name="case_by_due"),
+            models.Index(fields=["due_at", "number"], name="case_due"),
             models.Index(fields=["status", "due_at"], name="case_by_status"),
             models.Index(fields=["remind_at"], name="case_to_remind"),
             models.Index(fields=["account", "resolved_at"], name="case_by_resolution"),
