@@ -158,7 +158,7 @@ def came_by(via: str) -> str:
         case "email":
             return gettext("By email")
         case "api":
-            return gettext("By API: %(who)s") % {"who": who}
+            return gettext("By API, with the key %(key)s") % {"key": who.removeprefix("key ")}
         case "cli":
             return gettext("By command, as %(who)s") % {"who": who}
         case _:
