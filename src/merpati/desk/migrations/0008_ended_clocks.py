@@ -23,9 +23,7 @@ class Migration(migrations.Migration):
         migrations.RemoveIndex(model_name="case", name="case_due"),
         migrations.AddIndex(
             model_name="case",
-            index=models.Index(
-                fields=["representative", "due_at", "number"], name="case_by_due"
-            ),
+            index=models.Index(fields=["representative", "due_at", "number"], name="case_by_due"),
         ),
         migrations.AddIndex(
             model_name="case", index=models.Index(fields=["due_at", "number"], name="case_due")
