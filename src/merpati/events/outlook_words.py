@@ -6,11 +6,11 @@ from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
 
 from django.utils.formats import date_format, number_format
-from django.utils.translation import gettext, ngettext, ngettext_lazy
+from django.utils.translation import get_language, gettext, ngettext, ngettext_lazy
 
 from merpati.events.outlook import Held, Part
 from merpati.events.outlook_lane import SLOT_MS
-from merpati.providers.directory import directory
+from merpati.providers.texts import short_name
 
 if TYPE_CHECKING:
     from merpati.events.campaign_outlook import Outlook
@@ -163,8 +163,7 @@ def reason(part: Part, zone: tzinfo = UTC) -> str:
 
 def provider_name(provider: str) -> str:
     """Return a provider as people call it."""
-    known = directory().get(provider)
-    return known.name.partition(" (")[0] if known is not None else provider
+    return short_name(provider, get_language() or "en")
 
 
 def moment(at: int, zone: tzinfo = UTC) -> str:

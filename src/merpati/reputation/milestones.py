@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from merpati.providers.texts import in_language
 from merpati.reputation.migration_plan import MigrationPlan, Range, Step, Word
 from merpati.reputation.words import Language, say
 
@@ -40,7 +41,11 @@ def milestones_of(plan: MigrationPlan, language: Language) -> list[Milestone]:
 
 def step_words(step: Step, language: Language) -> str:
     """Return what is to be done."""
-    return say(_WORDS, step.kind.value, step.facts, language)
+    facts = {
+        name: in_language(fact, language) if isinstance(fact, str) else fact
+        for name, fact in step.facts.items()
+    }
+    return say(_WORDS, step.kind.value, facts, language)
 
 
 def range_words(expected: Range, language: Language) -> str:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 
 from merpati.console.moving.refusals import language
 from merpati.events.alerts import Kind
 from merpati.events.models import Alert
-from merpati.providers.directory import directory
+from merpati.providers.texts import short_name
 from merpati.reputation.share_decision import in_words as share_words
 
 
 def in_words(alert: Alert) -> str:
     """Return what happened, and what was done about it."""
     facts: dict[str, Any] = dict(alert.facts)
-    known = directory().get(str(facts.get("provider", "")))
-    if known is not None:
-        facts["provider"] = known.name.partition(" (")[0]
+    if "provider" in facts:
+        facts["provider"] = short_name(str(facts["provider"]), get_language() or "en")
     match Kind(alert.kind):
         case Kind.PROVIDER_BLOCK:
             return (

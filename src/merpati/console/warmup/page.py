@@ -11,7 +11,7 @@ from django.utils.translation import get_language, gettext
 from merpati.console.services import services
 from merpati.console.warmup.chart import Chart, chart_of
 from merpati.plans.warmup.overview import ShownDay, ShownIp, ShownProvider, overview
-from merpati.providers.directory import directory
+from merpati.providers.texts import short_name
 from merpati.reputation.reason import Kind, Reason
 from merpati.reputation.reason_words import in_words
 from merpati.sending.errors import SendingError
@@ -114,5 +114,4 @@ def _words(reason: Reason | None) -> str:
 
 
 def _name(provider: str) -> str:
-    known = directory().get(provider)
-    return known.name.partition(" (")[0] if known is not None else provider
+    return short_name(provider, get_language() or "en")
