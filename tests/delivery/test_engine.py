@@ -332,6 +332,31 @@ async def test_a_spent_allowance_flows_to_the_overflow_pool(tmp_path: Path) -> N
     assert Counter(r.peer for r in sink.received) == {ONE.address: 10, OTHER.address: 30}
 
 
+@pytest.mark.parametrize("fails", ["absent", "refused"])
+async def test_when_the_overflow_pool_fails_mail_waits_and_never_floods_the_cold_ip(
+    tmp_path: Path, fails: str
+) -> None:
+    """M4: the overflow pool's IP is not on this host, or is sent away by the provider."""
+    clock = StepClock()
+    async with SmtpSink().running() as sink:
+        sink.on_rcpt = lambda c, _: "250 ok" if c.peer == ONE.address else "451 4.3.0 later"
+        pools = [
+            Pool(POOL, ACCOUNT, "default", [replace_ip(ONE, 10)], overflow_pool_id=12),
+            Pool(12, ACCOUNT, "warm", [ABSENT if fails == "absent" else OTHER]),
+        ]
+        async with worker(tmp_path, policy(sink.port, pools=pools), clock=clock) as w:
+            await w.inject(*some(40))
+            if fails == "absent":
+                await w.reason("allowance")
+            else:
+                delayed = EventType.DELAY
+                await w.until(lambda: sum(e.type is delayed for e in w.events()) >= 30)
+                clock.ahead_ms += 3_600_000  # they are tried again
+                await w.until(lambda: sum(e.type is delayed for e in w.events()) >= 60)
+            assert w.waiting() == 30
+    assert Counter(r.peer for r in sink.received) == {ONE.address: 10}
+
+
 async def test_overflow_never_uses_another_accounts_pool(tmp_path: Path) -> None:
     async with SmtpSink().running() as sink:
         pools = [
