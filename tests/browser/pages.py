@@ -134,7 +134,8 @@ NOT_WALKED = {
         *(f"users/<int:user_id>/{act}" for act in ("role", "access", "remove")),
     ),
     "a file": (
-        *("cases.csv", "desk/reports/service.csv", "me/two-factor/codes/file"),
+        *("cases.csv", "desk/reports/service.csv"),
+        "me/two-factor/codes/file",
         *("cases/<int:number>/files/<int:file_id>", "desk/cases/<int:number>/files/<int:file_id>"),
         *("cases/<int:number>/export.json", "desk/cases/<int:number>/export.json"),
         "cases/<int:number>/record.json",
@@ -151,6 +152,7 @@ NOT_WALKED = {
     ),
     "looks as a page that is walked": (
         *("c/<str:token>/mail/<int:mail_id>", "c/<str:token>/record", "me/password/first"),
+        *("migrations/<int:number>/edit", "desk/migrations/<int:number>/edit"),  # as a new one
     ),
     "needs a passkey, or a sign-in that is half done: `test_sign_in.py`": (
         *("sign-in/second-factor", "sign-in/passkey", "sign-in/again/passkey"),
