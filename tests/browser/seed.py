@@ -278,7 +278,7 @@ def _migration(folder: Path, account: Any, now: datetime) -> dict[str, int]:
     began = now - timedelta(days=9)
     create_pool(account.pk, "news", by=BY, now=began)
     add_sending_ip(*(account.pk, "192.0.2.10", "mta1.kirim.example"), pool="news", by=BY, now=began)
-    old = add_egress(account.pk, "old", "smtp.old.example", 587, by=BY, now=began)
+    relay = add_egress(account.pk, "old", "smtp.old.example", 587, by=BY, now=began)
     volumes = {"google": 9_000, "outlook-consumer": 4_000, "t-online": 300, "other": 1_000}
     flows = [
         Flow(stream="news", provider=name, messages_per_day=volume, target_per_day=volume)
@@ -306,7 +306,7 @@ def _migration(folder: Path, account: Any, now: datetime) -> dict[str, int]:
             digest.provider_days[way, number_of(day), name] = list(old.values())
         with EventStore(folder / "events.sqlite3") as store:
             store.add([(digest, "nonce")])
-    return {"migration": made.pk, "old_provider": old.pk}
+    return {"migration": made.pk, "old_provider": relay.pk}
 
 
 def _tools(account: Any, case: int, now: datetime) -> dict[str, int]:

@@ -112,7 +112,10 @@ def test_an_alert_is_seen_by_one_for_all_of_its_account(
 
 
 def test_every_kind_of_alert_has_its_words(desk: Desk, owner: Browser) -> None:
-    facts = {"sending_ip": ADDRESS, "provider": "google", "blocked": 1, "attempted": 2, "stage": 3}
+    facts = {
+        "sending_ip": ADDRESS, "provider": "google", "blocked": 1, "attempted": 2, "stage": 3,
+        "migration": 1, "pool": "news", "share_kind": "by_block", "per_cent": "4",
+    }  # fmt: skip
     for kind in Kind:
         raise_alert(desk.account.pk, kind, "test", facts, now=MONDAY)
     page = owner.page("/alerts")

@@ -7,7 +7,7 @@ from datetime import date
 
 from merpati.providers.texts import in_language
 from merpati.reputation.migration_plan import MigrationPlan, Range, Step, Word
-from merpati.reputation.words import Language, say
+from merpati.reputation.words import Language, in_date, say
 
 _WORDS = "plan_words.toml"
 
@@ -52,8 +52,8 @@ def range_words(expected: Range, language: Language) -> str:
     """Return when something is expected, in words."""
     never = say(_WORDS, Word.BEYOND.value, {}, language)
     facts = {
-        "early": expected.early.isoformat() if expected.early else never,
-        "likely": expected.likely.isoformat() if expected.likely else never,
-        "late": expected.late.isoformat() if expected.late else never,
+        "early": in_date(expected.early, language) if expected.early else never,
+        "likely": in_date(expected.likely, language) if expected.likely else never,
+        "late": in_date(expected.late, language) if expected.late else never,
     }
     return say(_WORDS, Word.RANGE.value, facts, language)

@@ -7,13 +7,18 @@ A fact stands in braces. Where a word depends on its number, both forms follow i
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import date
 from functools import cache
 from importlib import resources
 from typing import Literal
 
 Language = Literal["en", "id"]
 _THOUSANDS: Mapping[Language, str] = {"en": ",", "id": "."}
+_MONTHS: Mapping[Language, Sequence[str]] = {
+    "en": ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"],
+    "id": ["Jan", "Feb", "Mar", "Apr", "Mei", "Jun", "Jul", "Agu", "Sep", "Okt", "Nov", "Des"],
+}
 
 
 @cache
@@ -47,3 +52,8 @@ class _Fact:
 def in_digits(fact: int | str, language: Language) -> str:
     """Return a whole number as the language writes it, a text as it is."""
     return f"{fact:,}".replace(",", _THOUSANDS[language]) if isinstance(fact, int) else fact
+
+
+def in_date(day: date, language: Language) -> str:
+    """Return a day as the language writes it: 8 Dec 2026."""
+    return f"{day.day} {_MONTHS[language][day.month - 1]} {day.year}"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from merpati.console.provider_names import provider_name
 from merpati.plans.migration.progress import CellProgress
 from merpati.plans.models import MigrationDay
 from merpati.reputation.migration_plan import WHOLE, MigrationPlan
@@ -19,10 +20,11 @@ WIDTH, HEIGHT = 760, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 8, 12, 28
 _GAP = 0.2  # of a day's width, between bars
 _TICKS = 4
-# Of the heat map: least width of a day, height of a row, width of its name.
-_CELL, _ROW, _NAME = 10, 22, 150
+# Of the heat map: least width of a day, height of a row, width of its name, of all.
+_CELL, _ROW, _NAME, _WIDE = 10, 22, 230, 1060
 _STEPS = 5  # shades of the heat map
 HEAT_ROWS = 40
+_WEEK = 7
 _MUCH_REFUSED = 0.1
 
 
@@ -62,6 +64,14 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class DayTick:
+    """A day below a picture."""
+
+    at: str
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
     """A day-by-day chart; points as an SVG polyline takes them."""
 
@@ -70,7 +80,7 @@ class Chart:
     band: str
     allowance: str
     bars: Sequence[Bar]
-    across: Sequence[Tick]
+    across: Sequence[DayTick]
     up: Sequence[Tick]
     width: int = WIDTH
     height: int = HEIGHT
@@ -159,7 +169,7 @@ def chart_of(days: Sequence[ChartDay]) -> Chart:
             [(number, day.allowance) for number, day in numbered if day.allowance is not None]
         ),
         bars=bars,
-        across=[Tick(x(n + 0.5), f"{d.day:%d.%m.}") for n, d in numbered if n % every == 0],
+        across=[DayTick(x(n + 0.5), d.day) for n, d in numbered if n % every == 0],
         up=[
             Tick(y(top * step / _TICKS), str(round(top * step / _TICKS)))
             for step in range(_TICKS + 1)
@@ -202,16 +212,28 @@ class HeatRow:
     middle: int
     cells: Sequence[HeatCell]
 
+    @property
+    def weekly(self) -> Sequence[HeatCell]:
+        """Return each seventh day, for the table beside the picture."""
+        return self.cells[::_WEEK]
+
 
 @dataclass(frozen=True, slots=True)
 class Heat:
-    """Who has moved where, by provider and day."""
+    """Who has moved where, by provider and day. today: where it begins, None: it is not there."""
 
     rows: Sequence[HeatRow]
+    ticks: Sequence[DayTick]
     width: int
-    height: int
+    bottom: int  # of the rows
     cell: int
+    today: int | None
     row: int = _ROW - 2
+
+    @property
+    def height(self) -> int:
+        """Return the height with the days below."""
+        return self.bottom + _ROW
 
 
 def heat_of(cells: Sequence[CellProgress], today: date) -> Heat:
@@ -221,17 +243,24 @@ def heat_of(cells: Sequence[CellProgress], today: date) -> Heat:
     """
     cells = cells[:HEAT_ROWS]
     days = sorted({day.day for one in cells for day in one.days})
-    wide = max(_CELL, (WIDTH - _NAME) // max(1, len(days)))
+    wide = max(_CELL, (_WIDE - _NAME) // (len(days) + 1))
     rows = [
         HeatRow(
-            f"{one.cell.provider} · {one.cell.pool}",
+            f"{provider_name(one.cell.provider)} · {one.cell.pool}",
             number * _ROW,
             number * _ROW + _ROW // 2 + 3,
             _heat_cells(one, days, today, wide),
         )
         for number, one in enumerate(cells)
     ]
-    return Heat(rows, _NAME + len(days) * wide, max(1, len(rows)) * _ROW, wide - 1)
+    return Heat(
+        rows,
+        [DayTick(str(_NAME + n * wide), day) for n, day in enumerate(days) if n % _WEEK == 0],
+        _NAME + (len(days) + 1) * wide,
+        max(1, len(rows)) * _ROW,
+        wide - 1,
+        _NAME + days.index(today) * wide if today in days else None,
+    )
 
 
 def _heat_cells(one: CellProgress, days: Sequence[date], today: date, wide: int) -> list[HeatCell]:

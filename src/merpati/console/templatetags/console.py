@@ -17,6 +17,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext
 
 from merpati.console import undo, words
+from merpati.console.provider_names import provider_name
 from merpati.console.services import services
 
 register = template.Library()
@@ -66,6 +67,9 @@ def include_with(context: template.Context, name: str, given: dict[str, Any]) ->
 def words_for(value: str, table: str) -> str:
     """Return a value of the desk in words: `{{ case.status|words_for:"status" }}`."""
     return str(_TABLES[table].get(value, ""))
+
+
+register.filter("provider_name", provider_name)
 
 
 @register.filter

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext
 
 from merpati.console.moving.refusals import language
+from merpati.console.provider_names import provider_name
 from merpati.events.alerts import Kind
 from merpati.events.models import Alert
-from merpati.providers.texts import short_name
 from merpati.reputation.share_decision import in_words as share_words
 
 
@@ -17,7 +17,7 @@ def in_words(alert: Alert) -> str:
     """Return what happened, and what was done about it."""
     facts: dict[str, Any] = dict(alert.facts)
     if "provider" in facts:
-        facts["provider"] = short_name(str(facts["provider"]), get_language() or "en")
+        facts["provider"] = provider_name(str(facts["provider"]))
     match Kind(alert.kind):
         case Kind.PROVIDER_BLOCK:
             return (

@@ -8,10 +8,10 @@ from typing import Any
 from django.http import Http404
 from django.utils.translation import get_language, gettext
 
+from merpati.console.provider_names import provider_name
 from merpati.console.services import services
 from merpati.console.warmup.chart import Chart, chart_of
 from merpati.plans.warmup.overview import ShownDay, ShownIp, ShownProvider, overview
-from merpati.providers.texts import short_name
 from merpati.reputation.reason import Kind, Reason
 from merpati.reputation.reason_words import in_words
 from merpati.sending.errors import SendingError
@@ -63,7 +63,7 @@ def ip_of(account_id: int, address: str) -> SendingIp:
 def _row(shown: ShownIp) -> dict[str, Any]:
     ip = shown.ip
     days = [one.today for one in shown.providers]
-    paused = [_name(one.provider) for one in shown.providers if one.paused_until]
+    paused = [provider_name(one.provider) for one in shown.providers if one.paused_until]
     return {
         "ip": ip,
         "sent": sum(day.sent for day in days),
@@ -81,7 +81,7 @@ def _card(shown: ShownProvider) -> ProviderCard:
     ]
     return ProviderCard(
         shown,
-        _name(shown.provider),
+        provider_name(shown.provider),
         chart_of(shown.days),
         state,
         look,
@@ -111,7 +111,3 @@ def _words(reason: Reason | None) -> str:
     if reason is None:
         return ""
     return in_words(reason, "id" if (get_language() or "").startswith("id") else "en")
-
-
-def _name(provider: str) -> str:
-    return short_name(provider, get_language() or "en")
