@@ -29,6 +29,7 @@ PAGES = [
     Page("cases", "/cases", "owner", has_picture=True),
     Page("cases-without-match", "/cases?q=nonesuch", "owner"),
     Page("case-new", "/cases/new", "owner", has_picture=True),
+    Page("service-report", "/service-report", "viewer"),
     Page("contact", "/contact", "owner", has_picture=True),
     Page("call-back", "/contact/call-back", "owner"),
     Page("campaigns", "/campaigns", "owner"),
@@ -134,7 +135,7 @@ NOT_WALKED = {
         *(f"users/<int:user_id>/{act}" for act in ("role", "access", "remove")),
     ),
     "a file": (
-        *("cases.csv", "desk/reports/service.csv"),
+        *("cases.csv", "service-report.csv", "desk/reports/service.csv"),
         "me/two-factor/codes/file",
         *("cases/<int:number>/files/<int:file_id>", "desk/cases/<int:number>/files/<int:file_id>"),
         *("cases/<int:number>/export.json", "desk/cases/<int:number>/export.json"),

@@ -31,12 +31,11 @@ BY = "test:seed"
 
 def fill(folder: Path) -> dict[str, Any]:
     """Make everything; moments are relative to now, as the real process's clock has it."""
-    from django.conf import settings  # noqa: PLC0415 - only after setup
-
-    from merpati.accounts.actions import create_account  # noqa: PLC0415
+    from merpati.accounts.actions import create_account  # noqa: PLC0415 - only after setup
     from merpati.desk import people  # noqa: PLC0415
+    from merpati.runtime.web import build_application  # noqa: PLC0415
 
-    settings.DATA_DIR = folder
+    build_application(folder, 1)  # its services encrypt the secrets of second factors
     now = datetime.now(UTC).replace(microsecond=0)
     before = now - timedelta(days=3)
     account = create_account("Kirim Cepat", "premium", "uk", by=BY, now=before).account

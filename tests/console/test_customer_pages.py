@@ -19,6 +19,7 @@ from tests.desk.cases import BY, MONDAY, Desk, uk
 from tests.support.control import make_account
 
 PAGES = ["/", "/cases", "/cases.csv", "/cases/new", "/contact", "/search?q=penerima"]
+PAGES += ["/service-report?month=2026-03", "/service-report.csv?month=2026-03"]
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -270,3 +271,19 @@ def test_a_call_back_is_booked_into_a_free_half_hour_and_called_off(
 def test_without_a_tam_nobody_calls_back(desk: Desk, stranger: Browser) -> None:
     assert stranger.get("/contact/call-back").status_code == 404
     assert "Nobody is assigned yet" in stranger.page("/contact")
+
+
+def test_a_customer_reads_how_soon_they_were_answered(
+    desk: Desk, colleague: Browser, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    case = desk.opens()
+    case_actions.write(case.pk, "We look.", by=desk.budi, now=MONDAY)
+    with django_assert_num_queries(10):
+        page = colleague.page("/service-report")  # of this month
+    assert "1 on time, 0 late" in page
+    assert f'href="/cases/{case.pk}"' in page
+    assert 'href="/service-report?month=2026-02"' in page
+    assert "/desk" not in page
+    table = colleague.get("/service-report.csv?month=2026-03")
+    assert table.content.decode().splitlines()[1].startswith(f"{case.pk},Mail to Penerima waits")
+    assert "Choose a month that has begun" in colleague.page("/service-report?month=2031-01", 422)

@@ -56,6 +56,7 @@ class Journey:
     api_key: str
     thread: list[str] = field(default_factory=list)
     reply_to: str = SUPPORT
+    told: EmailMessage | None = None  # what Budi last received
 
     def writes(self, subject: str, text: str, source: str = "127.0.0.1") -> None:
         """Let Sari write, to where the last mail she got says, quoting nothing."""
@@ -82,16 +83,25 @@ class Journey:
         self.thread.append(str(mail["Message-ID"]))
         self.reply_to = str(mail["Reply-To"])
         assert self.reply_to.startswith("support+") and self.reply_to.endswith("@desk.example")
-        body = mail.get_body(("plain",))
-        assert body is not None
-        return body.get_content(), mail
+        return said_in(mail), mail
 
     def budi_gets(self) -> str:
-        mail, raw = self.box.next(BUDI)
+        self.told, raw = self.box.next(BUDI)
         assert dkim.verify(raw, dnsfunc=self._txt)
-        body = mail.get_body(("plain",))
-        assert body is not None
-        return str(body.get_content())
+        return said_in(self.told)
+
+    def budi_answers(self, text: str, source: str = "127.0.0.1") -> None:
+        """Let Budi answer the mail that he last got, quoting it as his program does."""
+        assert self.told is not None
+        reply_to = str(self.told["Reply-To"])
+        quoted = "".join(f"> {line}\n" for line in said_in(self.told).splitlines())
+        mail = EmailMessage()
+        mail["From"], mail["To"] = f"Budi <{BUDI}>", reply_to
+        mail["Subject"] = f"Re: {self.told['Subject']}"
+        mail["Message-ID"] = make_msgid(domain="desk.example")
+        mail["In-Reply-To"] = str(self.told["Message-ID"])
+        mail.set_content(f"{text}\n\nPada Jum, {SUPPORT} menulis:\n{quoted}")
+        send(self.merpati.addresses["inbound"], mail, reply_to, source)
 
     def case(self, number: int) -> Any:
         """Return the case as its account's developer sees it, each account added up."""
@@ -122,6 +132,12 @@ class Journey:
             return None
 
 
+def said_in(mail: EmailMessage) -> str:
+    body = mail.get_body(("plain",))
+    assert body is not None
+    return str(body.get_content())
+
+
 def added_up(account: list[dict[str, Any]]) -> float:
     return sum(span["minutes"] for day in account for span in day["counted"])
 
@@ -145,7 +161,8 @@ def journey(tmp_path: Path) -> Iterator[Journey]:
             ips = {"127.0.0.4": "mta.desk.example"}
             desk = sign_up(merpati, "Meja Layanan", "desk.example", ips)
             dns.add_txt(*desk.dkim_record)
-            dns.add("kirim.example", "TXT", '"v=spf1 ip4:127.0.0.1 -all"')
+            for domain in ("kirim.example", "desk.example"):
+                dns.add(domain, "TXT", '"v=spf1 ip4:127.0.0.1 -all"')
             merpati.command("route", "add", "*", f"127.0.0.1:{box.port}")
             run_script(merpati.data, PEOPLE, customer.account_id)
             yield Journey(merpati, box, dns, customer.api_key)
@@ -186,9 +203,12 @@ def test_a_case_by_email_goes_on_until_both_sides_agree(journey: Journey, tmp_pa
     note.set_content("Saya sedang cuti.")
     send(journey.merpati.addresses["inbound"], note, journey.reply_to)
 
-    # The first answer ends the first clock; a question stops the next.
-    command("case", "answer", str(number), "Kami periksa sekarang.")
+    # The first answer, by mail to his own address, ends the first clock; a question stops the next.
+    journey.budi_answers("Ini palsu.", source="127.0.0.9")
+    journey.budi_answers("Kami periksa sekarang.")
     text, mail = journey.sari_gets()
+    waiting = command("case", "mail", "list")["mails"]
+    assert sorted(kept["from"]["email"] for kept in waiting) == [BUDI, SARI]  # both forged
     assert "Kami periksa sekarang." in text and mail["From"].addresses[0].display_name == "Budi"
     assert mail["Auto-Submitted"] is None
     assert "> Halo, sejak pagi" in text
@@ -247,18 +267,18 @@ def test_a_case_by_email_goes_on_until_both_sides_agree(journey: Journey, tmp_pa
     )
     journey.writes("Re: Email tertahan", "Satu lagi…")
     mail, _ = journey.box.next(SARI)
-    assert "sudah selesai" in str(mail.get_body(("plain",)).get_content())  # type: ignore[union-attr]
+    assert "sudah selesai" in said_in(mail)
     case = journey.case(number)
     assert case["status"] == "resolved"
     assert case["clocks"]["next_update"]["state"] == "ended"
     states = wait_until(lambda: sorted_states(journey, number), "all mail to be sorted")
-    assert states == ["added", "added", "filed", "filed", "opened"]
+    assert states == ["added", "added", "added", "filed", "filed", "opened", "unassigned"]
     assert journey.box.unread(SARI) == journey.box.unread(BUDI) == []
 
 
 def sorted_states(journey: Journey, number: int) -> list[str]:
     mails = journey.merpati.command("case", "mail", "list", "--case", str(number))["mails"]
-    return sorted(mail["state"] for mail in mails) if len(mails) == 5 else []
+    return sorted(mail["state"] for mail in mails) if len(mails) == 7 else []
 
 
 class Page:

@@ -70,6 +70,7 @@ ENTRIES = (
     Entry("/desk/reports/service", gettext_lazy("Service report"), "report", _staff, is_rare=True),
     Entry("/desk/migrations", gettext_lazy("Migrations"), "send", _staff, is_rare=True),
     Entry("/migrations", gettext_lazy("Migrations"), "send", _customers, is_rare=True),
+    Entry("/service-report", gettext_lazy("Service report"), "report", _customers, is_rare=True),
     Entry("/users", gettext_lazy("Members"), "users", _customers, is_rare=True),
     Entry("/order-form", gettext_lazy("Order form"), "file-certificate", _customers, is_rare=True),
     Entry("/users/all", gettext_lazy("All users"), "users", _who_see_users, is_rare=True),

@@ -24,6 +24,7 @@ from merpati.console.views import (
     parts,
     preferences,
     search,
+    service_report,
     warmup,
 )
 
@@ -69,6 +70,8 @@ urlpatterns = [
     path("migrations/<int:number>", migrations.show, name="migration"),
     path("migrations/<int:number>/edit", migrations.edit, name="migration-edit"),
     path("migrations/<int:number>/<slug:name>", migrations.act),
+    path("service-report", service_report.show, name="service-report"),
+    path("service-report.csv", service_report.as_csv),
     path("calendar/<slug:zone>", calendar.show, name="calendar"),
     path("campaigns", campaigns.show_all, name="campaigns"),
     path("warm-up", warmup.show_all, name="warm-up"),
