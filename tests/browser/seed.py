@@ -105,7 +105,7 @@ def _warm_up(folder: Path, account: Any, now: datetime) -> dict[str, Any]:
         with EventStore(store_path) as store:
             key = (address, provider_days.number_of(moment.date()), provider)
             store._db.execute("BEGIN")
-            counts = [sent, sent, sent - blocked, 0, blocked, 0, 0, 0]
+            counts = [sent, sent, sent - blocked, 0, blocked, *[0] * 5]
             provider_days.add(store._db, {key: counts})
             store._db.execute("COMMIT")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from merpati.contracts.event import Event, EventType, Settlement
+from merpati.contracts.event import Event, EventType, LaneRest, Settlement
 from merpati.events.digest import Digest
 from merpati.events.provider_days import ProviderDay, old_way, provider_days
 from merpati.events.store import EventStore, reading
@@ -28,12 +28,15 @@ def said(kind: EventType, code: int, bounce_class: int, **fields: Any) -> Event:
 DELIVERED = said(EventType.DELIVERY, 250, 0)
 
 
-def days_after(path: Path, *steps: list[Event], **wanted: Any) -> list[ProviderDay]:
+def days_after(path: Path, *steps: list[Event | LaneRest], **wanted: Any) -> list[ProviderDay]:
     """Store events in steps of the recorder; return the rows there are then."""
     journal, last = Journal(), 0
     with EventStore(path) as store:
         for events in steps:
-            journal.tell(*events)
+            journal.tell(*(event for event in events if isinstance(event, Event)))
+            for rest in events:
+                if isinstance(rest, LaneRest):
+                    journal.rest(rest)
             digest = Digest(3, last)
             for record in journal:
                 digest.take(record)
@@ -67,6 +70,8 @@ def test_mail_by_an_old_provider_counts_for_its_account_and_pool(tmp_path: Path)
             said(EventType.BOUNCE, 550, 10, settlement=BOUNCED), "hard_bounced", id="unknown user"
         ),
         pytest.param(said(EventType.DELAY, 452, 22), None, id="mailbox full, for now"),
+        pytest.param(said(EventType.DELAY, 450, 70, cause="greylist"), None, id="greylisting"),
+        pytest.param(said(EventType.DELAY, 450, 70, cause="rate"), "deferred", id="too fast"),
         pytest.param(said(EventType.BOUNCE, 552, 22, settlement=BOUNCED), None, id="mailbox full"),
         pytest.param(
             said(EventType.BOUNCE, 554, 24, settlement=Settlement.EXPIRED), None, id="expired"
@@ -101,6 +106,28 @@ def test_retries_are_attempts_but_offer_nothing_new(tmp_path: Path) -> None:
     assert (row.offered, row.attempted, row.delivered, row.deferred) == (1, 2, 1, 1)
 
 
+@pytest.mark.parametrize(
+    ("code", "bounce_class", "column"),
+    [(554, 51, "blocked_rests"), (421, 51, "deferred_rests"), (550, 70, "deferred_rests")],
+)
+def test_a_refusal_that_let_the_ip_rest_counts_without_any_attempt(
+    tmp_path: Path, code: int, bounce_class: int, column: str
+) -> None:
+    rest = LaneRest(NINE_O_CLOCK, IP, "gmail", code, bounce_class)
+    (row,) = days_after(tmp_path / "events", [rest], [rest])
+    counts = dict(zip(row._fields[3:], row[3:], strict=True))
+    assert counts == dict.fromkeys(counts, 0) | {column: 2}
+    assert row.rests == 2
+
+
+def test_an_attempt_that_let_the_ip_rest_counts_as_both(tmp_path: Path) -> None:
+    block = said(EventType.DELAY, 554, 51, rests=True)
+    later = said(EventType.DELAY, 421, 51, rests=True)
+    (row,) = days_after(tmp_path / "events", [block, later])
+    assert (row.attempted, row.blocked, row.deferred) == (2, 1, 1)
+    assert (row.blocked_rests, row.deferred_rests) == (1, 1)
+
+
 def test_steps_add_up_by_provider_and_utc_day(tmp_path: Path) -> None:
     before_midnight = NINE_O_CLOCK + 15 * HOUR - 1
     days = days_after(
@@ -133,3 +160,20 @@ def test_a_store_of_layout_2_is_brought_up_and_reads_as_empty_until_then(tmp_pat
     with reading(path) as db:
         assert list(provider_days(db, [IP], SUNDAY)) == []
     assert len(days_after(path, [DELIVERED])) == 1
+
+
+def test_a_store_of_layout_3_keeps_its_days_and_reads_whole_until_then(tmp_path: Path) -> None:
+    path = tmp_path / "events"
+    days_after(path, [DELIVERED])
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(
+            "ALTER TABLE provider_day DROP COLUMN deferred_rests;"
+            "ALTER TABLE provider_day DROP COLUMN blocked_rests; PRAGMA user_version = 3"
+        )
+    with reading(path) as db:
+        (before,) = provider_days(db, [IP], SUNDAY)
+    EventStore(path).close()
+    with reading(path) as db:
+        (after,) = provider_days(db, [IP], SUNDAY)
+    assert (before.delivered, before.rests) == (1, 0)
+    assert after == before

@@ -43,10 +43,13 @@ def send(events_file: Path) -> Send:
         *,
         deferred: int = 0,
         blocked: int = 0,
+        deferred_rests: int = 0,
+        blocked_rests: int = 0,
         address: str = ADDRESS,
     ) -> None:
         delivered = attempted - deferred - blocked
         counts = [attempted, attempted, delivered, deferred, blocked, 0, 0, 0]
+        counts += [deferred_rests, blocked_rests]
         EventStore(events_file).close()  # makes the tables
         with EventStore(events_file) as store:
             key = (address, provider_days.number_of(day), provider)

@@ -12,6 +12,7 @@ from merpati.contracts.event import (
     InjectedRecipient,
     Injection,
     JournalKind,
+    LaneRest,
     Settlement,
 )
 from merpati.spool.shapes import JournalRow
@@ -69,6 +70,10 @@ class Journal:
     def tell(self, *events: Event) -> None:
         """Append the events of one settle."""
         self._append(JournalKind.EVENTS, 0, codec.pack(list(events)))
+
+    def rest(self, rest: LaneRest) -> None:
+        """Append a refusal that let a lane rest."""
+        self._append(JournalKind.REST, 0, codec.pack(rest))
 
     def _append(self, kind: JournalKind, base: int, payload: bytes) -> None:
         self.rows.append(JournalRow(len(self.rows) + 1, int(kind), base, payload))

@@ -22,11 +22,19 @@ from merpati.contracts.event import (
     EventType,
     Injection,
     JournalKind,
+    LaneRest,
     Settlement,
 )
 from merpati.contracts.inbound import InboundMail
 from merpati.events import ids
-from merpati.events.provider_days import DAY_MS, ProviderDays, column_of, count, old_way
+from merpati.events.provider_days import (
+    DAY_MS,
+    ProviderDays,
+    column_of,
+    count,
+    count_rest,
+    old_way,
+)
 from merpati.spool.message_name import message_key
 from merpati.spool.shapes import JournalRow
 
@@ -86,12 +94,15 @@ class _Head(msgspec.Struct, frozen=True, array_like=True, gc=False):
     size_bytes: msgspec.Raw = _SKIPPED
     tls: msgspec.Raw = _SKIPPED
     egress: str = ""
+    cause: str = ""
+    rests: bool = False
 
 
 _read_heads = codec.unpacker(list[_Head])
 _read_raw = codec.unpacker(list[msgspec.Raw])
 _read_inbound = codec.unpacker(InboundMail)
 _read_injection = codec.unpacker(Injection)
+_read_rest = codec.unpacker(LaneRest)
 
 
 @dataclass(slots=True)
@@ -124,6 +135,8 @@ class Digest:
                 self._take_injection(record)
             case JournalKind.INBOUND:
                 self._take_inbound(record)
+            case JournalKind.REST:
+                count_rest(self.provider_days, _read_rest.decode(record.payload))
             case _:
                 self._take_events(record)
         self.last_seq = record.seq
@@ -187,7 +200,7 @@ def tallies_of(records: Iterable[JournalRow]) -> Tallies:
     for record in records:
         if record.kind == JournalKind.INJECTION:
             _count_injection(tallies, _read_injection.decode(record.payload))
-        elif record.kind != JournalKind.INBOUND:  # which moves no message
+        elif record.kind == JournalKind.EVENTS:  # the others move no message
             _count_heads(tallies, _read_heads.decode(record.payload))
     return tallies
 
@@ -210,9 +223,9 @@ def _count_attempts(days: ProviderDays, heads: Iterable[_Head]) -> None:
     for head in heads:
         way = old_way(head.account_id, head.ip_pool) if head.egress else head.sending_ip
         if way and head.code:
-            column = column_of(head.type, head.settlement, head.code, head.bounce_class)
+            column = column_of(head.type, head.settlement, head.code, head.bounce_class, head.cause)
             key = (way, head.at // DAY_MS, head.provider)
-            count(days, key, column, is_first=not head.attempts)
+            count(days, key, column, is_first=not head.attempts, rests=head.rests)
 
 
 def _counts(tallies: Tallies, account_id: int, injected_at: int) -> list[int]:

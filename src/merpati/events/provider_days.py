@@ -3,7 +3,9 @@
 The recorder counts it, one row for each group of a step, in the transaction that stores the events;
 warm-up reads it. An attempt counts once an answer came to it. What an answer means follows its
 bounce class: refusals for good that blame us are blocks, whether the message waits for another try
-(a 5yz before RCPT) or not; refusals for now are deferrals, unless they speak of the recipient.
+(a 5yz before RCPT) or not; refusals for now are deferrals, unless they speak of the recipient or
+are greylisting, which only asks whether we come back. Of refusals after which the engine let the IP
+rest, at an attempt or at the greeting, it is counted besides that they did.
 
 Source: SparkPost, "Bounce Classification Codes"; RFC 5321 section 4.2.1 (4yz, 5yz).
 """
@@ -15,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from merpati.contracts.event import EventType, Settlement
+from merpati.contracts.event import EventType, LaneRest, Settlement
 from merpati.providers.bounce_class import BounceClass
 
 DAY_MS = 86_400_000
@@ -23,12 +25,13 @@ _EPOCH = date(1970, 1, 1)
 
 COLUMNS = (
     "offered", "attempted", "delivered", "deferred", "blocked", "hard_bounced",
-    "complaints", "human_opens",
+    "complaints", "human_opens", "deferred_rests", "blocked_rests",
 )  # fmt: skip
-"""offered: messages whose first try was made here. The last two are counted once reports and opens
-are acted upon."""
+"""offered: messages whose first try was made here. Complaints and opens are counted once they are
+acted upon. The last two: refusals that let the IP rest there, for now or for good."""
 
 _OFFERED, _ATTEMPTED, _DELIVERED, _DEFERRED, _BLOCKED, _HARD_BOUNCED = range(6)
+_DEFERRED_RESTS, _BLOCKED_RESTS = 8, 9
 
 # For now refused, but for no fault of ours.
 _OF_THE_RECIPIENT = frozenset(
@@ -42,6 +45,8 @@ _OF_THE_RECIPIENT = frozenset(
         BounceClass.NO_RECIPIENT,
     )
 )
+
+_GREYLISTED = "greylist"  # cause
 
 _HARD = frozenset(one for one in BounceClass if one.is_hard)
 _LAST_BLOCK = BounceClass.RELAYING_DENIED  # 50 to 54 are SparkPost's category "block"
@@ -59,6 +64,17 @@ CREATE TABLE provider_day (
   PRIMARY KEY (sending_ip, day, provider)
 ) WITHOUT ROWID"""
 
+UPGRADE_OF_LAYOUT_3 = ";\n".join(
+    f"ALTER TABLE provider_day ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0"
+    for name in COLUMNS[_DEFERRED_RESTS:]
+)
+
+READ_OF_LAYOUT_3 = (
+    "CREATE TEMP VIEW provider_day AS"
+    " SELECT *, 0 AS deferred_rests, 0 AS blocked_rests FROM main.provider_day"
+)
+"""For readers that come before the recorder has brought the store up."""
+
 _ADD = f"""
 INSERT INTO provider_day VALUES ({", ".join("?" * (3 + len(COLUMNS)))})
 ON CONFLICT (sending_ip, day, provider) DO UPDATE SET
@@ -71,32 +87,50 @@ def old_way(account_id: int, pool: str) -> str:
     return f"old/{account_id}/{pool}"
 
 
-def count(days: ProviderDays, key: Key, column: int | None, *, is_first: bool) -> None:
-    """Add an attempt; column: as `column_of` says; is_first: of its message."""
-    counts = days.get(key)
-    if counts is None:
-        counts = days[key] = [0] * len(COLUMNS)
+def count(days: ProviderDays, key: Key, column: int | None, *, is_first: bool, rests: bool) -> None:
+    """Add an attempt; column: as `column_of` says; is_first: of its message; rests: as `Event`."""
+    counts = _counts(days, key)
     counts[_ATTEMPTED] += 1
     if is_first:
         counts[_OFFERED] += 1
     if column is not None:
         counts[column] += 1
+    if rests:
+        counts[_BLOCKED_RESTS if column == _BLOCKED else _DEFERRED_RESTS] += 1
 
 
-def column_of(kind: str, settlement: Settlement | None, code: int, bounce_class: int) -> int | None:
+def count_rest(days: ProviderDays, rest: LaneRest) -> None:
+    """Add a refusal that let an IP rest and answered no attempt."""
+    key = (rest.sending_ip, rest.at // DAY_MS, rest.provider)
+    is_block = _is_block(rest.code, rest.bounce_class)
+    _counts(days, key)[_BLOCKED_RESTS if is_block else _DEFERRED_RESTS] += 1
+
+
+def _counts(days: ProviderDays, key: Key) -> list[int]:
+    counts = days.get(key)
+    if counts is None:
+        counts = days[key] = [0] * len(COLUMNS)
+    return counts
+
+
+def column_of(
+    kind: str, settlement: Settlement | None, code: int, bounce_class: int, cause: str
+) -> int | None:
     """Return which column tells how an attempt was taken; None: its answer says nothing of us."""
     if kind == EventType.DELIVERY:
         return _DELIVERED
-    is_block = BounceClass.MAIL_BLOCK <= bounce_class <= _LAST_BLOCK
-    if kind == EventType.DELAY:
-        if is_block and code // 100 == 5:
-            return _BLOCKED
-        return None if bounce_class in _OF_THE_RECIPIENT else _DEFERRED
-    if settlement is not Settlement.BOUNCED:  # expired or cancelled: no word of the provider's
-        return None
-    if is_block:
+    if kind != EventType.DELAY and settlement is not Settlement.BOUNCED:
+        return None  # expired or cancelled: no word of the provider's
+    if _is_block(code, bounce_class):
         return _BLOCKED
+    if kind == EventType.DELAY:
+        is_of_us = bounce_class not in _OF_THE_RECIPIENT and cause != _GREYLISTED
+        return _DEFERRED if is_of_us else None
     return _HARD_BOUNCED if bounce_class in _HARD else None
+
+
+def _is_block(code: int, bounce_class: int) -> bool:
+    return code // 100 == 5 and BounceClass.MAIL_BLOCK <= bounce_class <= _LAST_BLOCK
 
 
 def add(db: sqlite3.Connection, days: ProviderDays) -> None:
@@ -118,11 +152,18 @@ class ProviderDay(NamedTuple):
     hard_bounced: int
     complaints: int
     human_opens: int
+    deferred_rests: int
+    blocked_rests: int
 
     @property
     def refused(self) -> int:
         """Return the attempts that were turned away for our sake, for now or for good."""
         return self.deferred + self.blocked
+
+    @property
+    def rests(self) -> int:
+        """Return the refusals that let the IP rest, also those that answered no attempt."""
+        return self.deferred_rests + self.blocked_rests
 
 
 def provider_days(

@@ -16,7 +16,7 @@ from merpati.adapters.faults import fault
 from merpati.events import provider_days
 from merpati.events.digest import COLUMNS, Digest, Tallies
 
-LAYOUT = 3
+LAYOUT = 4
 BUSY_TIMEOUT_SECONDS = 10.0
 CACHE_KIB = 16_384
 
@@ -62,8 +62,16 @@ CREATE TABLE tally (
 {INBOUND};
 {provider_days.TABLE}"""
 
-# What a store of each older layout lacks.
-_ADDED = {1: f"{INBOUND};\n{provider_days.TABLE}", 2: provider_days.TABLE}
+# What a store of each older layout lacks, and how it is read until the recorder has added that.
+_ADDED = {
+    1: f"{INBOUND};\n{provider_days.TABLE}",
+    2: provider_days.TABLE,
+    3: provider_days.UPGRADE_OF_LAYOUT_3,
+}
+_READ_AS = {
+    **{layout: _ADDED[layout].replace("CREATE TABLE", "CREATE TEMP TABLE") for layout in (1, 2)},
+    3: provider_days.READ_OF_LAYOUT_3,
+}
 
 _ADD_TALLY = f"""
 INSERT INTO tally VALUES ({", ".join("?" * (3 + len(COLUMNS)))})
@@ -189,8 +197,8 @@ def _open_to_read(path: Path) -> sqlite3.Connection:
         )
         (layout,) = db.execute("PRAGMA user_version").fetchone()
         if layout:
-            if layout < LAYOUT:  # the recorder brings it up when it starts; until then: empty
-                db.executescript(_ADDED[layout].replace("CREATE TABLE", "CREATE TEMP TABLE"))
+            if layout < LAYOUT:
+                db.executescript(_READ_AS[layout])
             return db
         db.close()  # its tables are not committed yet
     db = sqlite3.connect(":memory:", isolation_level=None)

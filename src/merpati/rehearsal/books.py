@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 
 from merpati.adapters.codec import unpacker
-from merpati.contracts.event import Event, JournalKind, Settlement
+from merpati.contracts.event import Event, JournalKind, LaneRest, Settlement
 from merpati.events.provider_days import (
     COLUMNS,
     DAY_MS,
@@ -20,6 +20,7 @@ from merpati.events.provider_days import (
     ProviderDays,
     column_of,
     count,
+    count_rest,
     day_of,
     number_of,
     old_way,
@@ -37,6 +38,7 @@ _COMPLAINTS, _OPENS = COLUMNS.index("complaints"), COLUMNS.index("human_opens")
 _HARD = COLUMNS.index("hard_bounced")
 
 _read_events = unpacker(list[Event])
+_read_rest = unpacker(LaneRest)
 
 
 class Books:
@@ -65,6 +67,8 @@ class Books:
                 if row.kind == JournalKind.EVENTS:
                     for event in _read_events.decode(row.payload):
                         self._count(event)
+                elif row.kind == JournalKind.REST:
+                    count_rest(self._counts, _read_rest.decode(row.payload))
             self._seq = rows[-1].seq
             self._untrimmed += len(rows)
 
@@ -80,9 +84,11 @@ class Books:
         way = old_way(event.account_id, event.ip_pool) if event.egress else event.sending_ip
         if not (way and event.code):
             return
-        column = column_of(event.type, event.settlement, event.code, event.bounce_class)
+        column = column_of(
+            event.type, event.settlement, event.code, event.bounce_class, event.cause
+        )
         key = way, event.at // DAY_MS, event.provider
-        count(self._counts, key, column, is_first=not event.attempts)
+        count(self._counts, key, column, is_first=not event.attempts, rests=event.rests)
         if column == _HARD and event.settlement is Settlement.BOUNCED:
             self.unknown_users.add(event.rcpt_to)
 
