@@ -132,4 +132,4 @@ def test_alerts_are_the_accounts_and_are_seen_once(acme: Customer, rival: Custom
         False,
         None,
     )
-    assert "google blocks mail from 192.0.2.77: 9 of 50" in shown["text"]
+    assert "google blocks mail from 192.0.2.77, and refused 9 of" in shown["text"]

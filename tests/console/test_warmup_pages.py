@@ -31,7 +31,7 @@ def sent(folder: Path, provider: str, attempted: int, blocked: int = 0) -> None:
     """Count what went to a provider on the day that the tests stand at."""
     with EventStore(folder / "events.sqlite3") as store:
         key = (ADDRESS, provider_days.number_of(MONDAY.date()), provider)
-        counts = [attempted, attempted, attempted - blocked, 0, blocked, 0, 0, 0]
+        counts = [attempted, attempted, attempted - blocked, 0, blocked, *[0] * 5]
         store._db.execute("BEGIN")
         provider_days.add(store._db, {key: counts})
         store._db.execute("COMMIT")
@@ -65,7 +65,7 @@ def test_an_ip_shows_each_provider_with_its_reason(warming: Desk, colleague: Bro
     google, yahoo = page.split("<section")[1:]
     assert "First day" in google
     assert "blocked" in yahoo
-    assert "30 of 40 attempts were blocked" in yahoo
+    assert "blocked 30 of 40 attempts" in yahoo
     assert '<rect class="is-refused"' in yahoo
     assert '<rect class="is-refused"' not in google
     assert "Decide an allowance by hand" not in page
@@ -113,13 +113,17 @@ def test_an_alert_is_seen_by_one_for_all_of_its_account(
 
 def test_every_kind_of_alert_has_its_words(desk: Desk, owner: Browser) -> None:
     facts = {
-        "sending_ip": ADDRESS, "provider": "google", "blocked": 1, "attempted": 2, "stage": 3,
+        "sending_ip": ADDRESS, "provider": "google", "blocked": 1, "attempted": 1, "stage": 3,
         "migration": 1, "pool": "news", "share_kind": "by_block", "per_cent": "4",
     }  # fmt: skip
     for kind in Kind:
         raise_alert(desk.account.pk, kind, "test", facts, now=MONDAY)
+    greeted = facts | {"at_greeting": 1}
+    raise_alert(desk.account.pk, Kind.PROVIDER_BLOCK, "greeting", greeted, now=MONDAY)
     page = owner.page("/alerts")
-    assert page.count(f"Warm-up of {ADDRESS}") == len(Kind)
+    assert page.count(f"Warm-up of {ADDRESS}") == len(Kind) + 1
+    assert "1 of 1 attempt of the day was refused" in page
+    assert f"refuses connections from {ADDRESS} before any mail" in page
 
 
 # The desk.

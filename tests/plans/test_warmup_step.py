@@ -10,6 +10,7 @@ import pytest
 
 from merpati.accounts.models import AuditEntry
 from merpati.events.alerts import Kind as AlertKind
+from merpati.events.alerts import in_words
 from merpati.events.models import Alert
 from merpati.plans.warmup import actions
 from merpati.plans.warmup.step import WarmUp
@@ -167,6 +168,47 @@ def test_one_block_is_told_when_little_else_was_tried(
     warm_up.step(NOON + timedelta(seconds=20), NOON)
     alert = Alert.objects.get()
     assert (alert.facts["blocked"], alert.facts["attempted"]) == (2, 44)
+
+
+def test_one_block_that_lets_the_ip_rest_stops_the_day_and_makes_the_next_small(
+    ip: SendingIp, send: Send, events_file: Path
+) -> None:
+    """Pacing holds back what would have been blocked as well, so one has to do."""
+    send(MONDAY, 300)
+    warm_up = WarmUp(events_file)
+    warm_up.step(MORNING, MORNING)
+    send(TUESDAY, 200)
+    warm_up.step(NOON, NOON)
+    send(TUESDAY, 1, blocked=1, blocked_rests=1)
+    warm_up.step(NOON + timedelta(seconds=10), NOON)
+    assert level_on(TUESDAY).paused_until == MIDNIGHT + timedelta(days=1)
+    assert Alert.objects.get().facts["blocked"] == 1
+    warm_up.step(MORNING + timedelta(days=1), MORNING + timedelta(days=1))
+    assert level_on(WEDNESDAY).messages < 0.2 * level_on(TUESDAY).messages
+    assert level_on(WEDNESDAY).reason["kind"] == "blocked"
+
+
+def test_a_refused_greeting_stops_the_day_is_told_and_ends_with_mail_that_is_taken(
+    ip: SendingIp, send: Send, events_file: Path
+) -> None:
+    """Nothing was attempted: T-Online greets unknown IPs so, and many providers blocked ones."""
+    warm_up = WarmUp(events_file)
+    warm_up.step(MORNING, MORNING)
+    send(TUESDAY, 0, "t-online", blocked_rests=1)
+    warm_up.step(NOON, NOON)
+    level = level_on(TUESDAY, "t-online")
+    assert level.paused_until == MIDNIGHT + timedelta(days=1)
+    assert level.pace_reason == {"kind": "stopped_at_greeting", "facts": {"rests": 1}}
+    alert = Alert.objects.get()
+    assert alert.facts["at_greeting"] == 1
+    assert in_words(alert).startswith("t-online refuses connections from 192.0.2.1 before any mail")
+    warm_up.step(MORNING + timedelta(days=1), MORNING + timedelta(days=1))
+    wednesday = level_on(WEDNESDAY, "t-online")
+    assert (wednesday.messages, wednesday.reason["kind"]) == (29, "at_greeting")
+    send(WEDNESDAY, 29, "t-online")
+    warm_up.step(MORNING + timedelta(days=2), MORNING + timedelta(days=2))
+    assert Alert.objects.get().ended_at is not None
+    assert level_on(date(2026, 2, 5), "t-online").messages > 29
 
 
 def test_the_day_after_a_block_is_small_and_a_day_taken_ends_the_alert(

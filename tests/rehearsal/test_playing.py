@@ -106,11 +106,21 @@ def test_real_smtp_comes_to_the_same(tmp_path: Path) -> None:
 
 
 def test_a_block_stops_the_day_and_lowers_the_next(tmp_path: Path) -> None:
-    scene = scenario(start_per_day=50, block_at=1.0, block_days=0.2, softness=0.0, noise=0.0)
+    """The engine rests after the first, and that one is enough for the controller (M3)."""
+    scene = scenario(start_per_day=120, block_at=1.0, block_days=0.2, softness=0.0, noise=0.0)
     first, second = played(scene, tmp_path).streams[0].days
-    assert (first.delivered, first.blocked) == (50, 1)  # the engine stops at the first
-    assert first.attempted < first.allowance / 2
-    assert second.allowance < first.allowance
+    assert (first.delivered, first.blocked) == (120, 1)
+    assert [turn.kind for turn in first.turns] == [Kind.STOPPED_BY_BLOCK.value]
+    assert second.allowance < first.allowance / 5
+    assert second.kind == Kind.BLOCKED.value
+
+
+def test_greylisting_holds_nobody_back(tmp_path: Path) -> None:
+    """Each first try deferred, each second one taken: the provider asks for no less mail."""
+    scene = scenario(greylist_minutes=5, days=3)
+    first, second, third = played(scene, tmp_path).streams[0].days
+    assert first.attempted > first.delivered + first.deferred + first.hard_bounced
+    assert first.allowance < second.allowance < third.allowance or third.allowance == 300
 
 
 def test_the_engine_sends_the_others_by_the_old_provider(tmp_path: Path) -> None:

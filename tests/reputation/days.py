@@ -18,6 +18,8 @@ def day(
     hard_bounced: int = 0,
     complaints: int = 0,
     allowance: int | None = None,
+    deferred_rests: int = 0,
+    blocked_rests: int = 0,
 ) -> Day:
     """Return a day whose other attempts were delivered, and which used its allowance."""
     return Day(
@@ -31,6 +33,8 @@ def day(
         hard_bounced=hard_bounced,
         complaints=complaints,
         human_opens=0,
+        deferred_rests=deferred_rests,
+        blocked_rests=blocked_rests,
     )
 
 

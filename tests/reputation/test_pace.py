@@ -35,6 +35,36 @@ def test_a_clean_day_goes_on_evenly() -> None:
         pytest.param(_so_far(40, blocked=2), 0, Kind.STOPPED_BY_BLOCK, id="a block early on"),
         pytest.param(_so_far(2_000, complaints=12), 75, Kind.SLOWED_BY_COMPLAINTS, id="complaints"),
         pytest.param(_so_far(6_600), 0, Kind.SPENT, id="all sent"),
+        pytest.param(
+            _so_far(2_000, blocked=1, blocked_rests=1),
+            0,
+            Kind.STOPPED_BY_BLOCK,
+            id="one block, after which the IP rests",
+        ),
+        pytest.param(
+            _so_far(0, blocked_rests=1),
+            0,
+            Kind.STOPPED_AT_GREETING,
+            id="a block at the greeting",
+        ),
+        pytest.param(
+            _so_far(2_000, deferred=1, deferred_rests=1),
+            75,
+            Kind.SLOWED,
+            id="one deferral, after which the IP rests",
+        ),
+        pytest.param(
+            _so_far(2_000, deferred=2, deferred_rests=2),
+            0,
+            Kind.STOPPED,
+            id="the same again",
+        ),
+        pytest.param(
+            _so_far(0, deferred_rests=1),
+            75,
+            Kind.SLOWED_AT_GREETING,
+            id="a deferral at the greeting",
+        ),
     ],
 )
 def test_it_reacts_within_the_day(today: Day, messages_per_hour: int, kind: Kind) -> None:

@@ -100,6 +100,51 @@ def test_while_blocked_it_probes_and_afterwards_it_returns_below_where_it_was() 
     assert probe.messages_per_day < back.messages_per_day < 3_000
 
 
+def test_one_block_after_which_the_ip_rests_is_a_block() -> None:
+    """The sender held the others back, so more of them cannot come."""
+    rested = _after(day(SATURDAY, attempted=2_000, blocked=1, blocked_rests=1, allowance=6_000))
+    stray = _after(day(SATURDAY, attempted=2_000, blocked=1, allowance=6_000))
+    assert rested.messages_per_day < 500 < stray.messages_per_day
+    assert rested.reason.kind is Kind.BLOCKED
+
+
+def test_one_deferral_after_which_the_ip_rests_is_the_edge() -> None:
+    rested = _after(day(SATURDAY, attempted=2_000, deferred=1, deferred_rests=1, allowance=6_000))
+    chance = _after(day(SATURDAY, attempted=2_000, deferred=1, allowance=6_000))
+    assert 1_500 < rested.messages_per_day < 3_000 < chance.messages_per_day
+    assert rested.reason.kind in {Kind.STEPPED_BACK, Kind.RECOVERING}
+
+
+def test_a_day_refused_from_its_first_deferral_on_is_followed_by_a_probe_and_a_quick_return() -> (
+    None
+):
+    refused = day(SATURDAY, attempted=2, deferred=2, deferred_rests=2, allowance=6_000)
+    assert _after(refused).messages_per_day == 20
+    probe = clean_day(SATURDAY + timedelta(1), 20)
+    assert _after(refused, probe).messages_per_day > 1_000
+
+
+def test_a_refused_greeting_is_a_block_without_any_attempt() -> None:
+    """T-Online refuses unknown IPs so: it counts as a day, and nobody learns a tolerance of it."""
+    greeted = [
+        day(MONDAY + timedelta(number), attempted=0, blocked_rests=3, allowance=170)
+        for number in range(40)
+    ]
+    allowance = next_allowance(greeted, TARGET)
+    assert 20 <= allowance.messages_per_day <= 50
+    assert (allowance.reason.kind, allowance.reason.facts["rests"]) == (Kind.AT_GREETING, 3)
+    registered = clean_day(MONDAY + timedelta(40), allowance.messages_per_day)
+    twice = next_allowance([*greeted, registered], TARGET).messages_per_day
+    assert twice > 2 * allowance.messages_per_day
+
+
+def test_it_never_falls_below_what_teaches_something() -> None:
+    """Else a few early deferrals would hold it at one message a day for ever."""
+    refused = day(MONDAY, attempted=5, deferred=5, allowance=170)
+    assert next_allowance([refused], TARGET).messages_per_day == 20
+    assert next_allowance([refused], 7).messages_per_day == 7
+
+
 def test_complaints_hold_it() -> None:
     held = _after(day(SATURDAY, attempted=6_000, complaints=7))
     assert held.messages_per_day == 6_000
@@ -191,16 +236,15 @@ def test_the_target_is_the_end() -> None:
     assert next_allowance(GROWTH, 0).messages_per_day == 0
 
 
-@pytest.mark.parametrize(
-    "count",
-    ["allowance", "offered", "attempted", "delivered", "deferred", "blocked", "hard_bounced",
-     "complaints", "human_opens"],
+COUNTS = (
+    "allowance", "offered", "attempted", "delivered", "deferred", "blocked", "hard_bounced",
+    "complaints", "human_opens",
 )  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [*COUNTS, "deferred_rests", "blocked_rests"])
 def test_a_negative_count_is_refused(count: str) -> None:
-    counts = dict.fromkeys(
-        ("allowance", "offered", "attempted", "delivered", "deferred", "blocked", "hard_bounced",
-         "complaints", "human_opens"), 0
-    )  # fmt: skip
+    counts = dict.fromkeys(COUNTS, 0)
     with pytest.raises(ValueError, match=f"{count} must not be negative, got -1"):
         Day(day=MONDAY, **{**counts, count: -1})
 

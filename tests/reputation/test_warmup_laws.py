@@ -29,6 +29,8 @@ def days(draw: st.DrawFn, number: int) -> Day:
         hard_bounced=hard_bounced,
         complaints=draw(st.integers(0, 1_000)),
         human_opens=draw(st.integers(0, 1_000)),
+        deferred_rests=draw(st.integers(0, 3)),
+        blocked_rests=draw(st.integers(0, 3)),
     )
 
 

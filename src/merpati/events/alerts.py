@@ -27,9 +27,13 @@ SUBJECT_CHARACTERS = 300
 class Kind(enum.StrEnum):
     """What happened. Each kind has its sentence in the console; the comment names its facts."""
 
-    PROVIDER_BLOCK = "provider_block"  # sending_ip, provider, blocked, attempted
+    PROVIDER_BLOCK = "provider_block"  # sending_ip, provider, blocked, attempted, see AT_GREETING
     WARMUP_STALLED = "warmup_stalled"  # sending_ip, stage
     MIGRATION_HELD = "migration_held"  # migration, pool, provider, share_kind, that kind's facts
+
+
+AT_GREETING = "at_greeting"
+"""A fact of a block that no attempt has met so far: connections that were refused."""
 
 
 class AlertNotFound(Exception):
@@ -38,10 +42,14 @@ class AlertNotFound(Exception):
     message, field = "There is no such alert.", ""
 
 
+_REFUSED_AT_GREETING = (
+    "{provider} refuses connections from {sending_ip} before any mail: it may want to know the "
+    "address first. Nothing more goes there until midnight UTC; all other providers go on."
+)
 _WORDS = {
     Kind.PROVIDER_BLOCK: (
-        "{provider} blocks mail from {sending_ip}: {blocked} of {attempted} attempts of the day "
-        "were refused for our sake. Nothing more goes there until midnight UTC; all other "
+        "{provider} blocks mail from {sending_ip}, and refused {blocked} of the day's {attempted} "
+        "attempts for our sake. Nothing more goes there until midnight UTC; all other "
         "providers go on."
     ),
     Kind.WARMUP_STALLED: (
@@ -131,6 +139,8 @@ def in_words(alert: Alert) -> str:
     if alert.kind == Kind.MIGRATION_HELD:
         why = share_decision.in_words(alert.facts["share_kind"], alert.facts, "en")
         return _HELD.format(why=why, **alert.facts)
+    if AT_GREETING in alert.facts:
+        return _REFUSED_AT_GREETING.format(**alert.facts)
     return _WORDS[Kind(alert.kind)].format(**alert.facts)
 
 

@@ -55,7 +55,7 @@ class Way:
     messages_per_hour: int | None = None
     paused_until: int = 0
     reason: Reason = field(default_factory=lambda: Reason(Kind.EVEN, {}))
-    refused: int = 0  # when its pace was decided
+    refused: int = 0  # and rests, when its pace was decided
 
 
 class Steering:
@@ -113,9 +113,10 @@ class Steering:
         changed = False
         for ip, way in self.ways.items():
             row = self._books.row(ip, today)
-            if not (is_due or row.refused > way.refused) or not row.attempted:
+            refused = row.refused + row.rests
+            if not (is_due or refused > way.refused) or not (row.attempted or row.rests):
                 continue
-            way.refused = row.refused
+            way.refused = refused
             changed |= self._repace(ip, way, today, now)
         return self._policy(today) if changed else None
 

@@ -9,7 +9,7 @@ from datetime import date
 
 _COUNTS = (
     "allowance", "offered", "attempted", "delivered", "deferred", "blocked", "hard_bounced",
-    "complaints", "human_opens",
+    "complaints", "human_opens", "deferred_rests", "blocked_rests",
 )  # fmt: skip
 
 
@@ -20,7 +20,9 @@ class Day:
     offered: messages that wanted this IP; attempted: reached MAIL FROM, retries counted again, so
     it may exceed offered; deferred, blocked, hard_bounced: attempts that ended so (blocked: a
     refusal that blames our IP, domain or content); complaints, human_opens: by day of the report,
-    which may be later than the mail's.
+    which may be later than the mail's. deferred_rests, blocked_rests: refusals, for now or for
+    good, after which the sender held mail back, so that each stands for all that was not tried; one
+    that answered the greeting is no attempt, so there may be more of them than attempts.
     """
 
     day: date
@@ -33,6 +35,8 @@ class Day:
     hard_bounced: int
     complaints: int
     human_opens: int
+    deferred_rests: int = 0
+    blocked_rests: int = 0
 
     def __post_init__(self) -> None:
         for name in _COUNTS:
@@ -43,9 +47,24 @@ class Day:
             raise ValueError(f"{self.day}: {ended} outcomes of {self.attempted} attempts")
 
     @property
+    def was_sent(self) -> bool:
+        """Return whether anything was sent, or refused before it could be."""
+        return bool(self.attempted or self.rests)
+
+    @property
     def refused(self) -> int:
         """Return the attempts that the provider turned away for our sake, for now or for good."""
         return self.deferred + self.blocked
+
+    @property
+    def rests(self) -> int:
+        """Return the refusals after which mail was held back."""
+        return self.deferred_rests + self.blocked_rests
+
+    @property
+    def refused_share(self) -> float:
+        """Return the share of attempts that were refused; all, where none got past the greeting."""
+        return self.refused / self.attempted if self.attempted else 1.0
 
     @property
     def accepted(self) -> int:
@@ -62,8 +81,8 @@ def checked(history: Sequence[Day]) -> Sequence[Day]:
 
 
 def sent(days: Sequence[Day]) -> list[Day]:
-    """Return the days on which something was sent: only they count."""
-    return [day for day in days if day.attempted]
+    """Return the days on which something was sent, or refused at once: only they count."""
+    return [day for day in days if day.was_sent]
 
 
 def checked_target(target: int) -> int:

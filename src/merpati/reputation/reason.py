@@ -22,6 +22,7 @@ class Kind(Enum):
     STEPPED_BACK = "stepped_back"  # deferred, attempted, accepted: of the last day
     RECOVERING = "recovering"  # tolerated
     BLOCKED = "blocked"  # blocked, attempted: of the last day
+    AT_GREETING = "at_greeting"  # rests: refusals of the last day, before any attempt
     COMPLAINTS = "complaints"  # complaints
     BOUNCES = "bounces"  # hard_bounced, attempted
     TOO_FEW = "too_few"  # attempted, allowance: of the last day
@@ -36,6 +37,8 @@ class Kind(Enum):
     SLOWED_BY_COMPLAINTS = "slowed_by_complaints"  # messages_per_hour, complaints
     STOPPED = "stopped"  # deferred, attempted
     STOPPED_BY_BLOCK = "stopped_by_block"  # blocked, attempted
+    SLOWED_AT_GREETING = "slowed_at_greeting"  # messages_per_hour, rests
+    STOPPED_AT_GREETING = "stopped_at_greeting"  # rests
     SPENT = "spent"  # attempted
 
 

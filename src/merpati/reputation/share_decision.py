@@ -99,7 +99,7 @@ def _held(before: int, yesterday: Day | None, held_because: str) -> ShareDecisio
         return None
     attempted: dict[str, int | str] = {"attempted": yesterday.attempted}
     if is_blocking(yesterday):
-        facts = share | attempted | {"blocked": yesterday.blocked}
+        facts = share | attempted | {"blocked": max(yesterday.blocked, yesterday.blocked_rests)}
         return ShareDecision(before, ShareKind.BY_BLOCK, facts)
     if complaint_share(yesterday, ()) >= COMPLAINTS_TOO_MANY:
         facts = share | {"complaints": yesterday.complaints}

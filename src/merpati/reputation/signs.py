@@ -2,7 +2,7 @@
 
 Some deferrals are every day's (greylisting, a busy server), so a day is at the edge only when it
 has more of them than lately, and more than chance explains. The same test reads a day that is not
-over yet.
+over yet. Who holds mail back after a refusal sees no more of them: there one is enough.
 
 Source: SparkPost, "IP Warm-up Strategy Overview" (deferrals are normal while they shrink); Google,
 "Email sender guidelines" (complaints below 0.1 %, never 0.3 %); Braze, "IP warming" (hold above
@@ -47,7 +47,8 @@ def sign_of(day: Day, before: Sequence[Day]) -> Sign:
     if is_blocking(day):
         return Sign.BLOCKED
     unusual = unusual_deferrals(day, usual_deferral_share(before))
-    return Sign.EDGE if unusual > EDGE_SHARE * day.attempted else Sign.CLEAN
+    is_at_edge = day.deferred_rests > 0 or unusual > EDGE_SHARE * day.attempted
+    return Sign.EDGE if is_at_edge else Sign.CLEAN
 
 
 def signs_of(days: Sequence[Day]) -> list[Sign]:
@@ -62,7 +63,7 @@ def usual_deferral_share(days: Sequence[Day]) -> float:
 
     The better half, since days at the edge would pass their deferrals off as usual.
     """
-    recent = sorted(days[-_USUAL_DAYS:], key=lambda day: day.deferred / day.attempted)
+    recent = sorted(days[-_USUAL_DAYS:], key=lambda day: day.deferred / max(1, day.attempted))
     better = recent[: (len(recent) + 1) // 2]
     deferred = sum(day.deferred for day in better) + _USUAL_AT_FIRST * _WEIGHT_OF_FIRST
     return min(_MOST_USUAL, deferred / (sum(day.attempted for day in better) + _WEIGHT_OF_FIRST))
@@ -76,7 +77,7 @@ def unusual_deferrals(day: Day, usual_share: float) -> float:
 
 def is_blocking(day: Day) -> bool:
     """Return whether the provider blocks us, beyond a stray refusal."""
-    return day.blocked >= max(_FEWEST_BLOCKS, BLOCK_SHARE * day.attempted)
+    return day.blocked_rests > 0 or day.blocked >= max(_FEWEST_BLOCKS, BLOCK_SHARE * day.attempted)
 
 
 def complaint_share(day: Day, before: Sequence[Day]) -> float:

@@ -20,6 +20,7 @@ _LEAST_GROWTH, _MOST_GROWTH = 0.03, 1.0  # logarithms: 1.03 and 2.7 a day
 _CLEAN_ERROR = 0.2
 _EDGE_ERROR = 0.15
 _BLOCK_ERROR = 0.3
+_REST_ERROR = 0.3
 _LATE_ERROR = 0.5
 _LEVEL_DRIFT = 0.1
 _GROWTH_DRIFT = 0.02
@@ -67,7 +68,7 @@ def standing_after(days: Sequence[Day]) -> tuple[Standing, list[Sign]]:
             case Sign.CLEAN:
                 standing = _after_clean(standing, day)
             case Sign.EDGE:
-                standing = _after_edge(standing, day)
+                standing = _after_edge(standing, day, before)
             case Sign.BLOCKED if before and signs[number - 1] is Sign.BLOCKED:
                 standing = _still_blocked(standing, day)
             case Sign.BLOCKED:
@@ -97,11 +98,19 @@ def _after_clean(standing: Standing, day: Day) -> Standing:
     )
 
 
-def _after_edge(standing: Standing, day: Day) -> Standing:
-    """What went through is the tolerance."""
-    taken = max(1, day.accepted)
+def _after_edge(standing: Standing, day: Day, before: Sequence[Day]) -> Standing:
+    """What went through is the tolerance; less surely, where a refusal or two stand for the others.
+
+    Mail that was held back from the first refusal of the day on says as little as a block that
+    stood when it began.
+    """
+    taken, error = max(1, day.accepted), _REST_ERROR if day.deferred_rests else _EDGE_ERROR
+    if day.deferred_rests and _stood_before(day):
+        if not before:
+            return replace(standing, caution=standing.caution + _CAUTION_AFTER_FALL)
+        taken, error = max(1, before[-1].accepted), _LATE_ERROR
     has_fallen = taken < standing.belief.quantile(-_FALL)
-    belief = standing.belief.measured(taken, _EDGE_ERROR)
+    belief = standing.belief.measured(taken, error)
     return Standing(
         belief=_grown(belief, day, _EDGE_EARNS),
         caution=standing.caution + (_CAUTION_AFTER_FALL if has_fallen else 0.0),
@@ -112,10 +121,12 @@ def _after_edge(standing: Standing, day: Day) -> Standing:
 def _after_block(standing: Standing, day: Day, before: Sequence[Day]) -> Standing:
     """A block shows where the tolerance was, and costs some of it.
 
-    A block that stood when the day began answers the mail of the day before.
+    A block that stood when the day began answers the mail of the day before; if there was none, it
+    says nothing of how much is tolerated.
     """
-    stood_before = bool(before) and day.accepted < _BARELY * day.attempted
-    if stood_before:
+    if _stood_before(day):
+        if not before:
+            return replace(standing, caution=standing.caution + _CAUTION_AFTER_BLOCK, closed_days=1)
         belief = standing.belief.measured(max(1, before[-1].accepted), _LATE_ERROR)
     else:
         # Deferrals before the block were above the tolerance, the accepted below: half-way.
@@ -129,8 +140,13 @@ def _after_block(standing: Standing, day: Day, before: Sequence[Day]) -> Standin
 
 def _still_blocked(standing: Standing, day: Day) -> Standing:
     """A block that lasts says nothing new; one that ends within the day opens the way back."""
-    is_open = day.accepted >= _STILL * day.attempted
+    is_open = day.accepted >= _STILL * max(1, day.attempted)
     return replace(standing, proven=0.0, closed_days=0 if is_open else standing.closed_days + 1)
+
+
+def _stood_before(day: Day) -> bool:
+    """Return whether a day's mail was refused from the start."""
+    return day.accepted < _BARELY * max(1, day.attempted)
 
 
 def _after_complaints(standing: Standing) -> Standing:

@@ -87,7 +87,7 @@ def _remembered(history: Sequence[Day]) -> Sequence[Day]:
     for number, day in enumerate(history):
         if last_sent is not None and day.day - last_sent > RESTART_AFTER:
             start, last_sent = number, None
-        if day.attempted:
+        if day.was_sent:
             last_sent = day.day
     return history[start:]
 
@@ -116,10 +116,11 @@ def _wanted(standing: Standing, days: Sequence[Day], signs: Sequence[Sign], targ
         wanted = max(wanted, standing.proven * crept)
     else:
         wanted = max(wanted, standing.proven)
-    if last.refused > _CLEARLY_REFUSED * last.attempted:
+    if last.refused_share > _CLEARLY_REFUSED:
         wanted = min(wanted, last.accepted)
     most = max(day.accepted for day in days[-_STEP_DAYS:])
-    return min(wanted, _MOST_STEP * max(_LEAST_PROBE, most))
+    # Fewer than a probe would teach nothing, and hold the level for ever.
+    return max(_LEAST_PROBE, min(wanted, _MOST_STEP * max(_LEAST_PROBE, most)))
 
 
 def _boldness(share_of_target: float, days: Sequence[Day], signs: Sequence[Sign]) -> float:
@@ -131,7 +132,7 @@ def _boldness(share_of_target: float, days: Sequence[Day], signs: Sequence[Sign]
     stake: float = min(1.0, share_of_target) ** _STAKE_POWER
     place = _WHEN_LITTLE_IS_AT_STAKE * (1 - stake) + _WHEN_ALL_IS_AT_STAKE * stake
     recent = list(zip(days, signs, strict=True))[-_COST_DAYS:]
-    costs = [day.refused / day.attempted for day, sign in recent if sign is not Sign.CLEAN]
+    costs = [day.refused_share for day, sign in recent if sign is not Sign.CLEAN]
     costs = [_COST_AT_FIRST, *costs[-_TROUBLES:]]
     return place - _DEVIATIONS_PER_CHEAP * (sum(costs) / len(costs) / _CHEAP - 1)
 
@@ -171,21 +172,27 @@ def _explained(
     """Return in what words an allowance that follows from the belief is explained."""
     tolerated = round(standing.belief.tolerance)
     if standing.closed_days:
-        return Kind.BLOCKED, {"blocked": last.blocked, "attempted": last.attempted}
+        return _refused(Kind.BLOCKED, last)
     if messages == target:
         return Kind.TARGET, {}
     if sign is Sign.EDGE and messages <= last.allowance:
-        return Kind.STEPPED_BACK, {
-            "deferred": last.deferred,
-            "attempted": last.attempted,
-            "accepted": last.accepted,
-        }
+        return _refused(Kind.STEPPED_BACK, last)
     if standing.caution > _CHANCE_OF_A_DAY:
         return Kind.RECOVERING, {"tolerated": tolerated}
     if messages <= last.allowance:
         return Kind.HOLDING, {"tolerated": tolerated}
     kind = Kind.FEELING if messages > tolerated else Kind.GROWING
     return kind, {"before": last.allowance, "tolerated": tolerated}
+
+
+def _refused(kind: Kind, last: Day) -> tuple[Kind, dict[str, int]]:
+    """Return how the last day's refusals are told: of attempts, or of the greeting alone."""
+    if not last.refused:
+        return Kind.AT_GREETING, {"rests": last.rests}
+    facts = {"attempted": last.attempted}
+    if kind is Kind.BLOCKED:
+        return kind, {**facts, "blocked": last.blocked}
+    return kind, {**facts, "deferred": last.deferred, "accepted": last.accepted}
 
 
 def _whole(messages: float, target: int) -> int:

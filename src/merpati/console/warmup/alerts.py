@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from merpati.console.moving.refusals import language
 from merpati.console.provider_names import provider_name
-from merpati.events.alerts import Kind
+from merpati.events.alerts import AT_GREETING, Kind
 from merpati.events.models import Alert
 from merpati.reputation.share_decision import in_words as share_words
 
@@ -19,12 +19,25 @@ def in_words(alert: Alert) -> str:
     if "provider" in facts:
         facts["provider"] = provider_name(str(facts["provider"]))
     match Kind(alert.kind):
-        case Kind.PROVIDER_BLOCK:
+        case Kind.PROVIDER_BLOCK if AT_GREETING in facts:
             return (
                 gettext(
+                    "%(provider)s refuses connections from %(sending_ip)s before any mail: it may "
+                    "want to know the address first. Nothing more goes there until midnight UTC; "
+                    "all other providers go on."
+                )
+                % facts
+            )
+        case Kind.PROVIDER_BLOCK:
+            return (
+                ngettext(
+                    "%(provider)s blocks mail from %(sending_ip)s: %(blocked)s of %(attempted)s "
+                    "attempt of the day was refused. Nothing more goes there until midnight "
+                    "UTC; all other providers go on.",
                     "%(provider)s blocks mail from %(sending_ip)s: %(blocked)s of %(attempted)s "
                     "attempts of the day were refused. Nothing more goes there until midnight "
-                    "UTC; all other providers go on."
+                    "UTC; all other providers go on.",
+                    facts["attempted"],
                 )
                 % facts
             )

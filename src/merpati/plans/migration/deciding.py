@@ -35,7 +35,10 @@ AS_USUAL = Ways()
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What went on a day: attempts here, what of them was refused, and messages the old way."""
+    """What went on a day: attempts here, what of them was refused, and messages the old way.
+
+    blocked_rests: as `reputation.history.Day` has it.
+    """
 
     attempted: int = 0
     delivered: int = 0
@@ -44,6 +47,7 @@ class Sent:
     hard_bounced: int = 0
     complaints: int = 0
     old: int = 0
+    blocked_rests: int = 0
 
     @property
     def refused(self) -> int:
@@ -68,15 +72,17 @@ class Sent:
             hard_bounced=self.hard_bounced,
             complaints=self.complaints,
             human_opens=0,
+            blocked_rests=self.blocked_rests,
         )
 
 
 def sent_of(ours: Iterable[ProviderDay], old: Iterable[ProviderDay]) -> dict[date, Sent]:
     """Return what went on each day. ours: rows of our IPs; old: those of the old provider."""
-    sums: dict[date, list[int]] = defaultdict(lambda: [0] * 7)
+    sums: dict[date, list[int]] = defaultdict(lambda: [0] * 8)
     for row in ours:
         for place, value in enumerate(row[4:10]):
             sums[row.day][place] += value
+        sums[row.day][7] += row.blocked_rests
     for row in old:
         sums[row.day][6] += row.delivered + row.hard_bounced
     return {day: Sent(*counts) for day, counts in sums.items()}

@@ -51,7 +51,7 @@ def levels_of(db: sqlite3.Connection, ip: SendingIp, today: date) -> list[Decide
             )
         allowance = level_for(history, target, overridden.get(provider))
         before, _ = ramp.in_force()
-        was_sent = bool(history and history[-1].attempted)
+        was_sent = bool(history and history[-1].was_sent)
         if was_sent or allowance.messages_per_day != before:
             level = Level(ip.pk, provider, today, allowance.messages_per_day, allowance.reason)
             decided.append(Decided(ip, level, before, was_sent and not is_blocking(history[-1])))

@@ -98,7 +98,7 @@ class WarmUp:
             before = self._looks.get(cell)
             if row.day == today and is_due(row, before, now):
                 due[cell[0]].append(row)
-                looks[cell] = Look(now, row.attempted, row.refused, row.blocked, row.complaints)
+                looks[cell] = Look(now, row)
                 if turns_away(row, before):
                     blocks.append(row)
         paces = [pace for ip in ips if ip.pk in due for pace in paces_of(db, ip, due[ip.pk], today)]
@@ -106,6 +106,8 @@ class WarmUp:
             _write_paces(paces, {ip.pk: ip for ip in ips}, now)
         for row in blocks:
             facts = {"blocked": row.blocked, "attempted": row.attempted}
+            if not row.blocked:
+                facts["at_greeting"] = row.blocked_rests
             _alert(by_address[row.sending_ip], row.provider, facts, now)
         self._looks |= looks  # only now: what failed is looked at again
 

@@ -23,30 +23,27 @@ class Look:
     """What was seen of one provider, and when."""
 
     at: datetime
-    attempted: int
-    refused: int
-    blocked: int
-    complaints: int
+    row: ProviderDay
 
 
 def turns_away(row: ProviderDay, before: Look | None) -> bool:
-    """Return whether most that was tried since the last look was blocked.
-
-    One is enough: the lane rests after it, so that no more may come for hours.
-    """
-    is_of_today = before is not None and before.at.date() == row.day
-    blocked = row.blocked - (before.blocked if before and is_of_today else 0)
-    attempted = row.attempted - (before.attempted if before and is_of_today else 0)
-    return blocked > 0 and 2 * blocked >= attempted
+    """Return whether a block let the IP rest since the last look, or most was blocked since."""
+    blocked, attempted, rests = row.blocked, row.attempted, row.blocked_rests
+    if before is not None and before.row.day == row.day:
+        blocked -= before.row.blocked
+        attempted -= before.row.attempted
+        rests -= before.row.blocked_rests
+    return rests > 0 or (blocked > 0 and 2 * blocked >= attempted)
 
 
 def is_due(row: ProviderDay, before: Look | None, now: datetime) -> bool:
     """Return whether a provider's pace is to be decided anew; row: its counts of today."""
     return (
         before is None
-        or before.at.date() != now.date()
-        or row.refused > before.refused
-        or row.complaints > before.complaints
+        or before.row.day != row.day
+        or row.refused > before.row.refused
+        or row.rests > before.row.rests
+        or row.complaints > before.row.complaints
         or now - before.at >= LOOKS_EVERY
     )
 
