@@ -131,6 +131,14 @@ def test_the_engine_sends_the_others_by_the_old_provider(tmp_path: Path) -> None
     assert day.delivered + day.waiting == day.moved
 
 
+def test_what_is_only_counted_is_counted_the_same(tmp_path: Path) -> None:
+    scene = scenario(days=1, unknown_user_share=0.0, ways=Ways(on_spent=OnSpent.WAIT))
+    (sent,) = played(scene, tmp_path / "1").streams[0].days
+    (counted,) = played(replace(scene, counts_old=True), tmp_path / "2").streams[0].days
+    same = ("wanted", "moved", "old", "attempted", "delivered", "waiting")
+    assert [getattr(counted, name) for name in same] == [getattr(sent, name) for name in same]
+
+
 def test_blocked_mail_goes_by_the_old_provider_if_the_plan_says_so(tmp_path: Path) -> None:
     keys: dict[str, Any] = {
         "start_per_day": 50, "block_at": 1.0, "block_days": 3.0, "softness": 0.0, "noise": 0.0,

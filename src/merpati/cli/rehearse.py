@@ -92,6 +92,12 @@ MOST_DAYS = 120
     help="How many providers are played at once; the result stays the same.",
 )
 @click.option(
+    "--count-old",
+    "counts_old",
+    is_flag=True,
+    help="Only count what has not moved, rather than send it by a played old provider: faster.",
+)
+@click.option(
     "--smtp",
     "real_smtp",
     is_flag=True,
@@ -116,6 +122,7 @@ def rehearse(
     html_path: Path | None,
     language: Language,
     processes: int,
+    counts_old: bool,
     real_smtp: bool,
     work: Path | None,
     as_json: bool,
@@ -140,7 +147,14 @@ def rehearse(
     else:
         wanted = read_wanted(Path(plan), today)
     scenario = scenario_of(
-        wanted, providers_path, first, today, days=days, seed=seed, real_smtp=real_smtp
+        wanted,
+        providers_path,
+        first,
+        today,
+        days=days,
+        seed=seed,
+        counts_old=counts_old,
+        real_smtp=real_smtp,
     )
     if html_path is not None:
         _try_to_write(html_path, "")  # now, rather than after minutes

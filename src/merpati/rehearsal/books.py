@@ -36,6 +36,7 @@ from merpati.spool.shard import Shard
 _PAGE = 2_000  # journal records
 _COMPLAINTS, _OPENS = COLUMNS.index("complaints"), COLUMNS.index("human_opens")
 _HARD = COLUMNS.index("hard_bounced")
+_OFFERED, _ATTEMPTED, _DELIVERED = map(COLUMNS.index, ("offered", "attempted", "delivered"))
 
 _read_events = unpacker(list[Event])
 _read_rest = unpacker(LaneRest)
@@ -100,8 +101,15 @@ class Books:
         """Count a mail that a person opened."""
         self._of(sending_ip, now)[_OPENS] += 1
 
-    def _of(self, sending_ip: str, now: int) -> list[int]:
-        key = sending_ip, now // DAY_MS, self._provider
+    def went_old(self, stream: Stream, now: int, messages: int) -> None:
+        """Count mail as taken by the old provider, that nobody sent."""
+        counts = self._of(stream.old_way, now)
+        for column in (_OFFERED, _ATTEMPTED, _DELIVERED):
+            counts[column] += messages
+        self.ended[stream.demand.pool.name, now // DAY_MS] += messages
+
+    def _of(self, way: str, now: int) -> list[int]:
+        key = way, now // DAY_MS, self._provider
         return self._counts.setdefault(key, [0] * len(COLUMNS))
 
     def row(self, sending_ip: str, day: date) -> ProviderDay:

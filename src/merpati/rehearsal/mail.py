@@ -53,11 +53,11 @@ class Recipients:
             if one.address not in unknown and (busy >= 1 or place_of("weekday", one.address) < busy)
         ]
 
-    def moved(self, people: Collection[Person], share: int, today: date) -> int:
-        """Return how many of these people's mail is ours to send on a day."""
+    def moved(self, people: Collection[Person], share: int, today: date) -> list[Person]:
+        """Return those whose mail is ours to send on a day."""
         within = self._stream.engaged_within(today)
         oldest = next((tier for tier, days in _LATEST if days == within), _LONG_AGO)
-        return sum(one.bucket < share and one.tier <= oldest for one in people)
+        return [one for one in people if one.bucket < share and one.tier <= oldest]
 
     def _address(self, number: int) -> str:
         domain = self._domains[number % len(self._domains)]

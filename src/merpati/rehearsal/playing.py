@@ -13,6 +13,7 @@ import ipaddress
 import random as global_random
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -199,14 +200,11 @@ class _Player:
         today = self._scenario.starts_on + timedelta(number)
         await self.books.read()
         self._use(engine, self._steering.begin_day(today))
-        mail = {
-            stream.pool_id: self._recipients[stream.pool_id].known(today, self.books.unknown_users)
-            for stream in self._part.streams
-        }
+        mail = {stream.pool_id: self._mail(stream, today) for stream in self._part.streams}
         for minute in range(DAY_MINUTES):
             if minute % 60 == 0 and minute // 60 in HOURS:
                 for stream in self._part.streams:
-                    await self._inject(stream, _share_of(mail[stream.pool_id], minute // 60))
+                    await self._inject(stream, _share_of(mail[stream.pool_id].sent, minute // 60))
             if minute % _BLOCKLIST_MINUTES == 0:
                 self._opinions.blocklists.publish(self._dns, self._clock.now())
             await asyncio.sleep(self._until(number, minute + 1))
@@ -216,6 +214,16 @@ class _Player:
             stream.pool_id: self._played(stream, number, today, mail[stream.pool_id])
             for stream in self._part.streams
         }
+
+    def _mail(self, stream: Stream, today: date) -> _Mail:
+        """Return a stream's mail of a day; that which is only counted goes into the books."""
+        recipients = self._recipients[stream.pool_id]
+        people = recipients.known(today, self.books.unknown_users)
+        moved = recipients.moved(people, self._steering.shares[stream.pool_id].share, today)
+        if not self._scenario.counts_old:
+            return _Mail(len(people), len(moved), people)
+        self.books.went_old(stream, self._clock.now(), len(people) - len(moved))
+        return _Mail(len(people), len(moved), moved)
 
     def _until(self, number: int, minute: int) -> float:
         """Return the seconds until a minute begins; the last ends a moment before midnight."""
@@ -242,22 +250,19 @@ class _Player:
         for batch in batches(stream, people, self._version, self._clock.now()):
             await self._shard.append(batch)
 
-    def _played(
-        self, stream: Stream, number: int, today: date, mail: Sequence[Person]
-    ) -> PlayedDay:
+    def _played(self, stream: Stream, number: int, today: date, mail: _Mail) -> PlayedDay:
         """Return a day as far as only its end knows it; counts come once all is settled."""
         ways = [self._steering.ways[ip] for ip in stream.ips]
         reason = ways[0].level.reason if ways else None
         share = self._steering.shares[stream.pool_id]
-        moved = self._recipients[stream.pool_id].moved(mail, share.share, today)
         return PlayedDay(
             day=today.isoformat(),
-            wanted=len(mail),
+            wanted=mail.wanted,
             share=share.share,
             share_kind=share.kind.value,
             share_facts=dict(share.facts),
             planned=stream.planned[number],
-            moved=moved,
+            moved=mail.moved,
             engaged_within=stream.engaged_within(today),
             allowance=sum(way.level.messages_per_day for way in ways),
             tolerance=sum(self._opinions.tolerance(self._part.provider, ip) for ip in stream.ips),
@@ -298,6 +303,15 @@ class _Player:
         self._opinions.complain(provider, sending_ip)
         if provider.feedback_loop:
             self.books.complaint(sending_ip, self._clock.now())
+
+
+@dataclass(frozen=True, slots=True)
+class _Mail:
+    """A stream's mail of a day: how much, how much of it is ours, and what goes to the engine."""
+
+    wanted: int
+    moved: int
+    sent: Sequence[Person]
 
 
 class _UnknownUsers:

@@ -73,7 +73,8 @@ class Scenario:
     """All of it.
 
     ways: what the migration does about obstacles; knows_engagement: of some recipients it is known
-    how lately they engaged; real_smtp: over sockets of this machine instead of memory.
+    how lately they engaged; counts_old: mail that has not moved is counted, not sent; real_smtp:
+    over sockets of this machine instead of memory.
     """
 
     file: ProvidersFile
@@ -84,6 +85,7 @@ class Scenario:
     ips: dict[str, str] = field(default_factory=dict)  # address to what reports call it
     ways: Ways = AS_USUAL
     knows_engagement: bool = False
+    counts_old: bool = False
     real_smtp: bool = False
 
 
@@ -96,6 +98,7 @@ def make_scenario(
     days: int,
     seed: int,
     ways: Ways = AS_USUAL,
+    counts_old: bool = False,
     real_smtp: bool = False,
 ) -> Scenario:
     """Return the parts of a plan.
@@ -138,6 +141,7 @@ def make_scenario(
         names,
         ways,
         knows_engagement=any(flow.engaged for flow in traffic.flows),
+        counts_old=counts_old,
         real_smtp=real_smtp,
     )
 

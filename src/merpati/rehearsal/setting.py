@@ -51,6 +51,7 @@ def scenario_of(
     *,
     days: int,
     seed: int,
+    counts_old: bool = False,
     real_smtp: bool = False,
 ) -> Scenario:
     """Return a plan against the providers of a file. Raises RehearsalError and TomlFileError.
@@ -77,5 +78,6 @@ def scenario_of(
         days=days,
         seed=seed,
         ways=wanted.ways,
+        counts_old=counts_old,
         real_smtp=real_smtp,
     )
