@@ -28,6 +28,7 @@ import types
 from collections.abc import Mapping, Sequence
 from typing import IO, Any, NoReturn
 
+from merpati.adapters import faults
 from merpati.runtime.process import die_with_parent
 
 MOST_BYTES = 1 << 18  # of a request; most of it is the environment
@@ -215,6 +216,7 @@ def _become(parent_pid: int, streams: Sequence[int], request: bytes) -> NoReturn
     os.closerange(3, MOST_FILES)
     os.environ.clear()
     os.environ.update(environment)
+    importlib.reload(faults)  # the one module that reads the environment when it is imported
     sys.argv = ["merpati", *arguments]
     program = sys.modules["__main__"] = types.ModuleType("__main__")
     try:

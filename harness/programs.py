@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -44,6 +45,14 @@ def run(
     if _is_forked:
         return preloaded.run(preloaded.COMMAND_LINE, words, environment, timeout=timeout)
     return _run(MERPATI, *words, environment=environment, timeout=timeout)
+
+
+def start_main(module: str, *words: str, environment: Mapping[str, str] = os.environ) -> Started:
+    """Start a module's `main()`, as the service starts its processes."""
+    if _is_forked:
+        return preloaded.start(f"from {module} import main; main()", words, environment)
+    command = [sys.executable, "-m", module, *words]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
 
 def run_code(

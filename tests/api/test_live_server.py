@@ -21,6 +21,7 @@ import pytest
 from sparkpost import SparkPost
 from sparkpost.exceptions import SparkPostAPIException
 
+from harness import programs
 from harness.service import free_port, is_alive, wait_until
 from merpati.adapters.codec import unpacker
 from merpati.contracts.event import Injection, JournalKind
@@ -29,6 +30,7 @@ from merpati.settings import TlsSettings
 from merpati.spool import reading
 from tests.api.conftest import transmission
 from tests.support.prepared import signed_up
+from tests.support.shell import Shell
 
 LIMIT = 30.0  # seconds; generous, since tests share the machine
 SPOOL_WORKER = Path(__file__).with_name("spool_worker.py")
@@ -47,17 +49,10 @@ class Service:
     key: str
     account_id: int
     key_id: int = 0
-    processes: list[subprocess.Popen[str]] = field(default_factory=list)
+    processes: list[programs.Started] = field(default_factory=list)
 
     def command(self, *words: str) -> Any:
-        command = [str(Path(sys.executable).with_name("merpati")), *words]
-        done = subprocess.run(
-            [*command, "--data", str(self.data), "--json"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return json.loads(done.stdout)
+        return Shell(self.data).json(*words)
 
     def start_worker(self) -> subprocess.Popen[str]:
         worker = subprocess.Popen(
@@ -70,11 +65,10 @@ class Service:
 
     def start_web(self, certificate: Certificate | None = None) -> Web:
         port = free_port()
-        command = [sys.executable, "-m", "merpati.runtime.web", "--data", str(self.data)]
-        command += ["--http", f"127.0.0.1:{port}", "--workers", "1"]
+        words = ["--data", str(self.data), "--http", f"127.0.0.1:{port}", "--workers", "1"]
         if certificate:
-            command += ["--cert", str(certificate.chain), "--key", str(certificate.key)]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+            words += ["--cert", str(certificate.chain), "--key", str(certificate.key)]
+        process = programs.start_main("merpati.runtime.web", *words)
         self.processes.append(process)
         web = Web(self, process, port)
         wait_until(web.is_up, "the web process to take connections")
@@ -96,11 +90,11 @@ class Service:
 @dataclass
 class Web:
     service: Service
-    process: subprocess.Popen[str]
+    process: programs.Started
     port: int
 
     def is_up(self) -> bool:
-        assert self.process.poll() is None, self.process.stderr and self.process.stderr.read()
+        assert self.process.poll() is None
         try:
             socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
         except OSError:

@@ -7,14 +7,17 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from harness.programs import MERPATI
+from harness import programs
 from merpati.cli.main import COMMANDS, merpati, run_command_line
+from tests.support.prepared import prepared
 
 
 def all_commands(
@@ -84,9 +87,7 @@ def test_help_loads_neither_django_nor_cryptography() -> None:
 
 def cli(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MERPATI_")}
-    return subprocess.run(
-        [MERPATI, *words], capture_output=True, text=True, check=False, env=kept | environ
-    )
+    return programs.run(*words, environment=kept | environ)
 
 
 def test_version() -> None:
@@ -142,8 +143,7 @@ def test_a_data_folder_that_cannot_be_made_ends_with_1(tmp_path: Path) -> None:
 
 
 def test_a_lost_secret_key_is_named_not_replaced(tmp_path: Path) -> None:
-    assert cli("events", "--data", str(tmp_path)).returncode == 0
-    (tmp_path / "secret.key").unlink()
+    (prepared(tmp_path) / "secret.key").unlink()
     done = cli("events", "--data", str(tmp_path))
     assert done.returncode == 1
     assert "secret.key is missing" in done.stderr
@@ -164,15 +164,13 @@ def test_commands_that_start_at_once_all_work(tmp_path: Path) -> None:
     """The first use makes the folder; four at a time make one."""
     data = tmp_path / "data"
     words = ["--service-time-zone", "uk", "--data", str(data), "--json"]
-    started = [
-        subprocess.Popen(
-            [MERPATI, "account", "create", f"Toko {number}", *words],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        for number in range(4)
-    ]
-    made = [json.loads(process.communicate()[0])["account_id"] for process in started]
+
+    def create(number: int) -> Any:
+        done = programs.run("account", "create", f"Toko {number}", *words, environment=os.environ)
+        return json.loads(done.stdout)["account_id"]
+
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(create, range(4)))
     assert sorted(made) == [1, 2, 3, 4]
     assert data.stat().st_mode & 0o077 == 0
     assert all(path.stat().st_mode & 0o077 == 0 for path in data.iterdir())

@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import subprocess
-import sys
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import Any
 import icalendar
 import pytest
 
+from harness import programs
 from merpati.cli.hours_holidays import _say_doubts
 from merpati.desk.proposals import compare
 from tests.support.prepared import prepared
@@ -54,15 +53,9 @@ def give(data: Path, *lines: str) -> list[Answer]:
     """Give commands of `merpati hours`, one a line, as a shell reads them."""
     commands = [shlex.split(line) for line in lines]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MERPATI_")}
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        input=json.dumps(commands),
-        env=environment | {"MERPATI_DATA": str(prepared(data))},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    )
+    environment["MERPATI_DATA"] = str(prepared(data))
+    done = programs.run_code(PROGRAM, given=json.dumps(commands), environment=environment)
+    assert done.returncode == 0, done.stderr
     return [Answer(*answer) for answer in json.loads(done.stdout)]
 
 

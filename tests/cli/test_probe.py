@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.programs import MERPATI
+from harness import programs
 from harness.sandbox import Sandbox
 from tests.support.prepared import prepared
+from tests.support.shell import Shell
 
 
 @pytest.fixture(scope="module")
@@ -24,13 +25,8 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 def probe(sandbox: Sandbox, data: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [MERPATI, "probe", *words, "--data", str(prepared(data))],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **sandbox.environment},
-    )
+    environment = {**os.environ, **sandbox.environment}
+    return programs.run("probe", *words, "--data", str(prepared(data)), environment=environment)
 
 
 def test_a_way_that_is_open_ends_with_0(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -48,7 +44,7 @@ def test_the_sending_ips_own_name_is_said(sandbox: Sandbox, tmp_path: Path) -> N
         ["account", "create", "A", "--plan", "premium", "--service-time-zone", "uk"],
         ["ip", "add", "127.0.0.3", "--account", "1", "--hostname", "mta3.kirim.example"],
     ):
-        subprocess.run([MERPATI, *words, "--data", str(tmp_path)], check=True, capture_output=True)
+        Shell(prepared(tmp_path)).json(*words)
     done = probe(
         sandbox,
         tmp_path,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import programs
 from harness.programs import MERPATI
 from harness.service import wait_until
 from merpati.adapters.clock import SystemClock
@@ -35,9 +37,7 @@ def folder(tmp_path: Path) -> DataFolder:
 
 
 def merpati(data: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [MERPATI, *words, "--data", str(data)], capture_output=True, text=True, check=False
-    )
+    return programs.run(*words, "--data", str(data), environment=os.environ)
 
 
 def accept(folder: DataFolder, *recipients: str, waiting: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.programs import MERPATI
+from harness import programs
 from merpati.settings import (
     HostPort,
     Settings,
@@ -178,11 +178,8 @@ def test_a_desk_whose_account_cannot_send_is_named(tmp_path: Path) -> None:
     prepared(tmp_path)
 
     def check() -> tuple[int, list[str]]:
-        done = subprocess.run(
-            [MERPATI, "config", "check", "--data", str(tmp_path), "--json"],
-            capture_output=True,
-            check=False,
-        )
+        words = ("config", "check", "--data", str(tmp_path), "--json")
+        done = programs.run(*words, environment=os.environ)
         return done.returncode, [fault["setting"] for fault in json.loads(done.stdout)["faults"]]
 
     assert check() == (0, [])

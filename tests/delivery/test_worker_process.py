@@ -6,8 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -15,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness import programs
 from merpati.adapters.codec import pack, unpacker
 from merpati.adapters.crypto import SecretBox
 from merpati.adapters.rpc import RpcClient
@@ -42,10 +41,10 @@ def publish(folder: DataFolder, new: SendingPolicy) -> None:
     temporary.rename(folder.policy)
 
 
-def start(folder: DataFolder, faults: str = "") -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "merpati.runtime.deliver"]
-    command += ["--data", str(folder.root), "--worker", "1", "--workers", "2"]
-    return subprocess.Popen(command, env={**os.environ, "MERPATI_FAULTS": faults})
+def start(folder: DataFolder, faults: str = "") -> programs.Started:
+    words = ("--data", str(folder.root), "--worker", "1", "--workers", "2")
+    environment = {**os.environ, "MERPATI_FAULTS": faults}
+    return programs.start_main("merpati.runtime.deliver", *words, environment=environment)
 
 
 async def until(condition: object, seconds: float = 15.0) -> None:
@@ -55,7 +54,7 @@ async def until(condition: object, seconds: float = 15.0) -> None:
 
 
 @contextlib.asynccontextmanager
-async def running(folder: DataFolder, faults: str = "") -> AsyncIterator[subprocess.Popen[bytes]]:
+async def running(folder: DataFolder, faults: str = "") -> AsyncIterator[programs.Started]:
     process = start(folder, faults)
     try:
         await until(folder.deliver_socket(1).exists)

@@ -6,8 +6,6 @@ import asyncio
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from harness import programs
 from harness.service import wait_until
 from merpati.adapters.clock import SystemClock
 from merpati.adapters.codec import pack, unpack_any
@@ -35,10 +34,9 @@ class ClockProcess:
 
     def __init__(self, folder: DataFolder) -> None:
         self.folder = folder
-        environ = {name: value for name, value in os.environ.items() if "DJANGO" not in name}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "merpati.runtime.clock", "--data", str(folder.root)],
-            env=environ,
+        environment = {name: v for name, v in os.environ.items() if "DJANGO" not in name}
+        self.process = programs.start_main(
+            "merpati.runtime.clock", "--data", str(folder.root), environment=environment
         )
         wait_until(lambda: self.status() is not None, "the clock to answer", 30)
 
