@@ -36,7 +36,7 @@ from merpati.delivery.allowance import DAY_MS
 from merpati.delivery.reasons import NotEngaged, Spent, instead
 from merpati.delivery.retry import HOUR_MS, MINUTE_MS
 from merpati.delivery.split import split_of
-from tests.support.smtp_sink import CLOSE, SmtpSink
+from tests.support.smtp_sink import CLOSE, Connection, SmtpSink
 from tests.support.worker import ACCOUNT, NOON, POOL, QUICK, StepClock, Worker, policy, worker
 
 WARM = SendingIp("127.0.0.2", "mta-2.kirim.example")
@@ -258,6 +258,68 @@ async def test_an_old_provider_that_vanishes_half_way_loses_and_doubles_nothing(
         assert sorted(r.rcpt for r in there.old.received) == sorted(
             address for address, bucket in zip(*people(40), strict=True) if bucket >= 5_000
         )
+
+
+@contextlib.asynccontextmanager
+async def _in_trouble(there: Place, at: str) -> AsyncIterator[None]:
+    """Have the old provider fall silent or vanish, while the block lasts; "login", "dot", …"""
+    lasts, old = asyncio.Event(), there.old
+    log_in, take_data = old._authenticate, old._take_data
+
+    async def silent_login(c: Connection, line: str) -> str:
+        await lasts.wait()
+        return await log_in(c, line)
+
+    async def silent_dot(c: Connection) -> bool:
+        while await c.reader.readline() not in {b".\r\n", b""}:
+            pass
+        await lasts.wait()
+        return False
+
+    async def broken_data(c: Connection) -> bool:
+        await c.reader.readline()
+        raise ConnectionResetError
+
+    match at:
+        case "login":
+            old._authenticate = silent_login  # type: ignore[method-assign]
+        case "dot":
+            old._take_data = silent_dot  # type: ignore[method-assign]
+        case "half a message":
+            old._take_data = broken_data  # type: ignore[method-assign]
+        case _:
+            old.on_dot = lambda c, line: CLOSE
+    try:
+        yield
+    finally:
+        lasts.set()
+        old._authenticate = log_in  # type: ignore[method-assign]
+        old._take_data = take_data  # type: ignore[method-assign]
+        old.on_dot = lambda c, line: "250 2.0.0 ok"
+
+
+@pytest.mark.parametrize("at", ["login", "dot", "half a message", "no answer to the dot"])
+async def test_an_old_provider_that_falls_silent_or_vanishes_holds_up_nobody_else(
+    tmp_path: Path, at: str
+) -> None:
+    """Its part waits and says why, ours goes on; once it is back all of it arrives."""
+    impatient = replace(QUICK.timeouts, ehlo=0.3, dot=0.3)
+    options = replace(LOOPBACK, timeouts=impatient)
+    async with place() as there, worker(tmp_path, there.policy(5_000), options) as w:
+        async with _in_trouble(there, at):
+            await inject(w, 20)
+            await w.until(lambda: len(there.ours.received) == 10)
+            await w.until_said("the old provider SparkPost")
+            await w.until(lambda: w.waiting() == 10)
+            assert not there.old.received
+            assert not any(e.settlement is Settlement.BOUNCED for e in w.events())
+        while w.waiting():
+            w.clock.ahead_ms += 5 * MINUTE_MS
+            await asyncio.sleep(0.05)
+        ours, old = there.sent
+    assert (len(ours), len(old)) == (10, 10)
+    assert len(there.ours.received) == 10
+    assert len({r.message_id for r in there.old.received}) == len(there.old.received) == 10
 
 
 async def test_one_side_that_stands_still_does_not_stop_the_other(
