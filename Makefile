@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 2
 
+# A process that may not keep what it compiled does so again: seconds of each run of the tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup system demo test lint bench bench-warmup chaos fuzz docs messages lock clean
 

@@ -10,14 +10,17 @@ its time, since tests share the machine.
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 
 import hypothesis
 import pytest
 
 from harness import programs
 from scripts.catalogues import compile_all
-from tests.support.postgres import CannotStart, Server, running
+from tests.support.postgres import TEMPLATE, CannotStart, Server, given, running
+from tests.support.prepared import template
 
 hypothesis.settings.register_profile("merpati", deadline=None)
 hypothesis.settings.load_profile("merpati")
@@ -30,7 +33,8 @@ def pytest_configure(config: pytest.Config) -> None:
         compile_all()
 
 
-SLOW_ROOMS = ("chaos", "browser", "journeys", "bench", "fuzz")  # some of their tests: a minute
+# Some of their tests take a minute.
+SLOW_ROOMS = ("chaos", "browser", "journeys", "bench", "fuzz", "rehearsal", "upkeep", "docs")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -53,6 +57,23 @@ def _uses_control_database(item: pytest.Item) -> bool:
         or "db" in fixtures
         or "transactional_db" in fixtures
     )
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None) -> Iterator[None]:
+    """Have the tests' own database begin with its tables: migrating takes seconds."""
+    from django.db import connection  # noqa: PLC0415 - once pytest-django has set it up
+
+    if server := given():
+        server.copy(TEMPLATE)
+        connection.settings_dict["TEST"]["TEMPLATE"] = TEMPLATE
+        yield
+        return
+    name = "file:memorydb_default?mode=memory&cache=shared"  # as Django names it
+    with closing(sqlite3.connect(name, uri=True)) as tables:
+        with closing(sqlite3.connect(template())) as made:
+            made.backup(tables)
+        yield
 
 
 @pytest.fixture(scope="session")

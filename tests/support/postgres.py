@@ -65,7 +65,7 @@ class Server:
             if TEMPLATE not in names:
                 with tempfile.TemporaryDirectory() as folder:
                     migrate(Path(folder), {"MERPATI_DATABASE__URL": self.make(TEMPLATE)})
-            if name not in names:
+            if name not in {*names, TEMPLATE}:
                 db.execute(f'CREATE DATABASE "{name}" TEMPLATE "{TEMPLATE}"')
         return self.url(name)
 
@@ -76,15 +76,22 @@ class Server:
         return self.url(name)
 
 
+def given() -> Server | None:
+    """Return the server that this run of the tests is for, if it is for one."""
+    url = os.environ.get("MERPATI_DATABASE__URL")
+    if url is None:
+        return None
+    return Server(int(str(psycopg.conninfo.conninfo_to_dict(url)["port"])))
+
+
 def database_for(data: Path) -> dict[str, str]:
     """Return what the environment says of a data folder's database in this run: a URL, or nothing.
 
     Each folder has a database of its own, with Merpati's tables in it.
     """
-    given = os.environ.get("MERPATI_DATABASE__URL")
-    if given is None:
+    server = given()
+    if server is None:
         return {}
-    server = Server(int(str(psycopg.conninfo.conninfo_to_dict(given)["port"])))
     name = "folder_" + hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:16]
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     ensure_secret_key(data / "secret.key")

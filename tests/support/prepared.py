@@ -40,7 +40,7 @@ def prepared(data: Path) -> Path:
     control, key = data / "control.sqlite3", data / "secret.key"
     if not control.exists() and not key.exists():
         ensure_secret_key(key)
-        shutil.copyfile(_template(), control)
+        shutil.copyfile(template(), control)
         control.chmod(0o600)
     return data
 
@@ -69,16 +69,17 @@ def _with_customer(also: tuple[tuple[str, ...], ...], domain: str) -> tuple[Path
 
 
 @functools.cache
-def _template() -> Path:
+def template() -> Path:
+    """Return a control database that is migrated and holds nothing."""
     files = sorted(path for pattern in _MAKERS for path in ROOT.glob(pattern))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
-    template = KEPT / f"control-{digest}.sqlite3"
+    kept = KEPT / f"control-{digest}.sqlite3"
     KEPT.mkdir(parents=True, exist_ok=True)
     with (KEPT / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not template.exists():
-            _make(template)
-    return template
+        if not kept.exists():
+            _make(kept)
+    return kept
 
 
 def migrate(data: Path, environment: Mapping[str, str]) -> None:
