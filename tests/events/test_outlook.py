@@ -125,7 +125,7 @@ def test_what_replies_paused_and_slowed_waits_for_them() -> None:
     slowed = Way(IP, per_minute=6_000, slowed_to=1, slowed_until=NOON + HOUR_MS)
     late, early = (parts_of(slowed, hopeful=h, spring=600)["spring"] for h in (False, True))
     assert late.last_at == pytest.approx(NOON + 10 * HOUR_MS, abs=900_000)
-    assert early.last_at == NOON + HOUR_MS
+    assert early.last_at == pytest.approx(NOON + HOUR_MS, abs=900_000)
 
 
 def test_if_all_goes_well_open_allowances_rise_and_decided_ones_stay() -> None:
@@ -134,6 +134,18 @@ def test_if_all_goes_well_open_allowances_rise_and_decided_ones_stay() -> None:
     # 100 and 100 either way; then 100 and 100 again, or 200 of 250.
     assert late.last_at == pytest.approx(MIDNIGHT + 4 * DAY_MS, abs=900_000)
     assert early.last_at == pytest.approx(MIDNIGHT + 2.8 * DAY_MS, abs=900_000)
+
+
+def test_far_ahead_and_among_many_queues_moments_stay_near() -> None:
+    """Stretches grow longer, and what is spread over them still ends where it does."""
+    alone = only(Way(IP, "google", [level(100)]), own=1_050)
+    queues = [Queue(1, f"d{number}.example") for number in range(200)]
+    ways = {queue: [Way(IP, queue.provider, [level(100)])] for queue in queues}
+    parts = estimate([Waiting(queue, NOON, {"spring": 1_050}) for queue in queues], ways, NOON)
+    assert {part.last_at for part in parts} == {alone.last_at}
+    assert alone.last_at == pytest.approx(MIDNIGHT + 10.5 * DAY_MS, abs=900_000)
+    far = only(Way(IP), due_at=NOON + 20 * DAY_MS + 61_000)
+    assert far.last_at == NOON + 20 * DAY_MS + 61_000
 
 
 def test_recipients_whom_warming_ips_do_not_take_wait_for_engagement() -> None:

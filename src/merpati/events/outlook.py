@@ -1,9 +1,9 @@
 """When the last messages of campaigns leave, and what holds them: an estimate, pure.
 
-Time is gone through in quarters of an hour. In each, every queue's mail leaves in the order in
-which it falls due, all campaigns side by side, as far as schedules, allowances, pace and orders let
-it. Not foreseen are what replies will teach, and mail that is yet to come. Times are milliseconds
-since the epoch.
+Time is gone through in stretches: quarters of an hour today, longer ones later, and the more
+queues there are. In each, every queue's mail leaves in the order in which it falls due, all
+campaigns side by side, as far as schedules, allowances, pace and orders let it. Not foreseen are
+what replies will teach, and mail that is yet to come. Times are milliseconds since the epoch.
 
 Where the future is open there are two answers: with `hopeful` allowances that nobody has decided
 yet and paces that replies lowered rise as fast as they ever do, else they stay as they are.
@@ -19,6 +19,10 @@ from dataclasses import dataclass
 from merpati.events.outlook_lane import DAY_MS, LITTLE, SLOT_MS, Held, Lane, Way
 
 HORIZON_MS = 60 * DAY_MS
+MANY_QUEUES = 100
+_HOUR_MS = 3_600_000
+# From so long ahead on, stretches of such a length; each divides a day.
+_STRETCHES = ((7 * DAY_MS, DAY_MS), (DAY_MS, 3 * _HOUR_MS), (0, SLOT_MS))
 
 __all__ = ["Held", "Part", "Queue", "Waiting", "Way", "estimate"]
 
@@ -92,20 +96,27 @@ def estimate(
         for of_it in [ways.get(queue, ())]
     ]
     at, moving = now, [queue for queue in queues if queue.next_due is not None]
+    day = now // DAY_MS
     while moving and at < now + HORIZON_MS:
         first = min(queue.next_due for queue in moving if queue.next_due is not None)
-        after, at = at, max(at, first // SLOT_MS * SLOT_MS)
-        if at // DAY_MS != (after - 1) // DAY_MS:
+        at = max(at, first // SLOT_MS * SLOT_MS)
+        if at // DAY_MS != day:
+            day = at // DAY_MS
             in_all.clear()
-        end = (at // SLOT_MS + 1) * SLOT_MS
-        for lane in lanes.values():
-            lane.begin(at, end)
+        end = _end_of_stretch(at, at - now, len(moving))
         for queue in moving:
             queue.move(at, end)
         moving = [queue for queue in moving if queue.next_due is not None]
         at = end
     parts = [part for queue in queues for part in queue.parts()]
     return sorted(parts, key=lambda part: -_or_never(part.last_at))
+
+
+def _end_of_stretch(at: int, ahead: int, queues: int) -> int:
+    length = next(length for begin, length in _STRETCHES if ahead >= begin)
+    if queues > MANY_QUEUES:
+        length = max(length, _HOUR_MS)
+    return (at // length + 1) * length
 
 
 def _or_never(at: int | None) -> float:
@@ -151,15 +162,16 @@ class _Moving:
         return self._due[-1].due_at if self._due and self._lanes else None
 
     def move(self, at: int, end: int) -> None:
-        """Let leave what may in one quarter of an hour."""
+        """Let leave what may in one stretch of time."""
         blocked, by, is_spent = Held.NOTHING, list[str](), True
         for way, lane in self._lanes:
             if not self._waits(end):
                 return
             if way.relieves and not is_spent:
                 continue
+            lane.go_on(at, end)
             room, held = lane.room()
-            lane.take(self._leave(room, at, end), at)
+            self._leave(lane, room, at, end)
             is_spent = is_spent and lane.is_spent
             if self._waits(end):
                 blocked = held
@@ -175,25 +187,26 @@ class _Moving:
     def _waits(self, end: int) -> bool:
         return bool(self._due) and self._due[-1].due_at < end
 
-    def _leave(self, room: float, at: int, end: int) -> float:
-        """Take mail that is due; return how much."""
-        taken = 0.0
-        while self._waits(end) and room - taken > LITTLE:
+    def _leave(self, lane: Lane, room: float, at: int, end: int) -> None:
+        """Take mail that is due."""
+        while self._waits(end) and room > LITTLE:
             due = self._due[-1]
-            some = min(room - taken, due.left)
-            taken += some
+            some = min(room, due.left)
+            room -= some
+            lane.take(some, at)
             due.left -= some
             if due.left <= LITTLE:
-                self._end(self._due.pop(), at)
-        return taken
+                self._end(self._due.pop(), at, at + round((end - at) * lane.used))
 
-    def _end(self, due: _Due, at: int) -> None:
+    def _end(self, due: _Due, at: int, left_at: int) -> None:
+        """Note which campaigns have no more mail here. left_at: of the last of it."""
         self._moments.subtract(due.campaigns.keys())
         for campaign in due.campaigns:
             if not self._moments[campaign]:
                 waited = due.due_at < at and self._held is not Held.NOTHING
                 held, by = (self._held, self._by) if waited else (due.held, ())
-                self._done[campaign] = (max(at, due.due_at), held, by)
+                moment = max(left_at if waited else at, due.due_at)
+                self._done[campaign] = (moment, held, by)
 
     def parts(self) -> list[Part]:
         """Return what came of it, campaign by campaign."""

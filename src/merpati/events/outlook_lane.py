@@ -62,7 +62,7 @@ class Way:
 
 
 class Lane:
-    """A way with what is left of its day and of the present quarter of an hour.
+    """A way with what is left of its day and of the present stretch of time.
 
     in_all: what is left today of each sending IP at all providers, shared by the lanes of one
     estimate. hopeful: what is open grows as fast as it ever does, instead of staying as it is.
@@ -75,10 +75,14 @@ class Lane:
         self._hopeful = hopeful
         self._today = self._day = now // DAY_MS
         self._left = max(0.0, self._of_day(self._day) - way.used)
-        self._room, self._held = 0.0, Held.NOTHING
+        self._room, self._given, self._held = 0.0, 0.0, Held.NOTHING
+        self._at = -1
 
-    def begin(self, at: int, end: int) -> None:
-        """Go on to a quarter of an hour."""
+    def go_on(self, at: int, end: int) -> None:
+        """Go on to a stretch of time within a day, unless it is there."""
+        if at == self._at:
+            return
+        self._at = at
         way, day = self.way, at // DAY_MS
         if day != self._day:
             self._day = day
@@ -86,10 +90,16 @@ class Lane:
         if way.per_day is not None:
             self._in_all.setdefault(way.address, self._in_all_of(way.per_day, day))
         self._room, self._held = self._in_slot(at, end)
+        self._given = self._room
         self._note_spent(at)
 
+    @property
+    def used(self) -> float:
+        """How much of the stretch is used: mail leaves evenly, if it is paced or spread."""
+        return 0.0 if math.isinf(self._given) or not self._given else 1 - self._room / self._given
+
     def room(self) -> tuple[float, Held]:
-        """Return how many messages may still leave in this quarter, and what sets that number."""
+        """Return how many messages may still leave in this stretch, and what sets that number."""
         left = self._in_all.get(self.way.address, math.inf)
         return (left, Held.ALLOWANCE) if left < self._room else (self._room, self._held)
 
