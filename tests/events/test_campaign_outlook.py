@@ -18,6 +18,7 @@ from merpati.contracts.sending_policy import (
     Migration,
     OnSpent,
     Order,
+    Pool,
     ProviderAllowance,
     Route,
     SendingIp,
@@ -238,3 +239,16 @@ def test_all_campaigns_are_told_in_both_languages(spool: Path) -> None:
     with translation.override("id"):
         assert "menunggu jatah besok di Gmail" in sentence(found[0])
         assert "antara" not in sentence(found[0])
+
+
+def test_an_overflow_pool_takes_mail_once_the_allowance_is_spent(tmp_path: Path) -> None:
+    """As in delivery: a limit of the whole IP goes at once, a provider's over the day."""
+    some = [f"u{n}@gmail.com" for n in range(30)]
+    asyncio.run(_put(tmp_path, batch(*some, now=NOON, campaign_id="spring")))
+    spare = Pool(12, ACCOUNT, "spare", [SendingIp("192.0.2.9", "mta9.kirim.example")])
+    last = []
+    for limit in ({"messages_per_day": 10}, {"first_allowance": 10}):
+        cold = Pool(POOL, ACCOUNT, "default", [SendingIp(IP, "mta1.kirim.example", **limit)], 12)
+        last.append(of(tmp_path, policy(25, routes=[], pools=[cold, spare])).last_at)
+    assert last[0] == pytest.approx(NOON, abs=900_000)
+    assert last[1] == pytest.approx((DAY + 1) * DAY_MS, abs=900_000)

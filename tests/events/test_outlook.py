@@ -100,6 +100,20 @@ def test_queues_that_share_a_way_share_its_pace() -> None:
     assert parts[0].last_at == pytest.approx(NOON + 2 * HOUR_MS, abs=900_000)
 
 
+def test_an_order_closes_a_shared_way_to_the_mail_it_names_alone() -> None:
+    queues = [Queue(1, name, by_old=True) for name in ("google", "yahoo")]
+    until = {"google": NOON + HOUR_MS}
+    ways = {
+        queue: [Way("old", "egress:old", closed_until=until.get(queue.provider, 0), is_old=True)]
+        for queue in queues
+    }
+    parts = estimate([Waiting(queue, NOON, {"spring": 9}) for queue in queues], ways, NOON)
+    assert [(part.queue.provider, part.last_at, part.held) for part in parts] == [
+        ("google", NOON + HOUR_MS, Held.ORDER),
+        ("yahoo", NOON, Held.NOTHING),
+    ]
+
+
 def test_the_old_providers_share_leaves_at_its_pace_by_its_relay_alone() -> None:
     old = Queue(1, "google", by_old=True)
     relay = Way("old", "egress:old", per_minute=10, is_old=True)

@@ -169,10 +169,13 @@ class _Moving:
                 return
             if way.relieves and not is_spent:
                 continue
-            lane.go_on(at, end)
-            room, held = lane.room()
-            self._leave(lane, room, at, end)
-            is_spent = is_spent and lane.is_spent
+            if at < way.closed_until:
+                held, is_spent = Held.ORDER, False
+            else:
+                lane.go_on(at, end)
+                room, held = lane.room()
+                self._leave(lane, room, at, end)
+                is_spent = is_spent and lane.is_spent
             if self._waits(end):
                 blocked = held
                 by += [] if way.is_old else [way.address]

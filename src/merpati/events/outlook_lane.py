@@ -43,7 +43,8 @@ class Way:
     levels: its allowances there, any days; none: it is not limited. per_day: of the IP in all.
     used, used_in_all: of today's. per_minute: configured pace, None for no limit. slowed_to,
     slowed_until: what replies made of it, and when it rises again, 0 for not slowed. paused_until:
-    by replies; closed_until: by order. relieves: open while no other way has any allowance left.
+    by replies; closed_until: by order, of the mail that has this way. relieves: open while no way
+    before it has any allowance left.
     """
 
     address: str
@@ -113,8 +114,6 @@ class Lane:
 
     def _in_slot(self, at: int, end: int) -> tuple[float, Held]:
         way = self.way
-        if at < way.closed_until:
-            return 0.0, Held.ORDER
         if at < way.paused_until:
             return 0.0, Held.PAUSE
         found, held = math.inf, Held.NOTHING

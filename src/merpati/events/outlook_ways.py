@@ -161,6 +161,7 @@ class Ways:
             slowed_until=(slowed.until or 0) if slowed is not None else 0,
             paused_until=_paused_until(slowed),
             closed_until=_closed_until(self._orders, pool, provider, ip.address),
+            relieves=ip not in pool.ips,  # of the overflow pool
         )
 
 
