@@ -26,6 +26,7 @@ from merpati.contracts.sending_policy import (
     OnOldFailure,
     OnSpent,
     Pool,
+    ProviderAllowance,
     SendingIp,
     SendingPolicy,
     Share,
@@ -150,6 +151,25 @@ async def test_mail_above_the_allowance_goes_as_the_migration_says(
                 clock.ahead_ms += DAY_MS
                 await w.settled(9)  # tomorrow two more
                 assert len(there.old.received) == 5
+
+
+@pytest.mark.parametrize("per_hour", [None, 1])
+async def test_mail_above_an_allowance_by_provider_does_not_wait_for_the_days_end(
+    tmp_path: Path, per_hour: int | None
+) -> None:
+    """It goes over the whole day, so it is never spent before midnight."""
+    async with place() as there:
+        provider = f"route:127.0.0.1:{there.ours.port}"
+        today = NOON // DAY_MS
+        slow = msgspec.structs.replace(
+            WARM, allowances=[ProviderAllowance(provider, today, 40, per_hour)]
+        )
+        async with worker(tmp_path, there.policy(5_000, ips=(slow,)), LOOPBACK) as w:
+            await inject(w, 200)
+            above = 100 - (40 if per_hour is None else 13)  # by midnight, twelve hours from now
+            await w.until(lambda: len(there.old.received) >= 100 + above)
+            await w.until(lambda: len(there.ours.received) >= 1)
+            assert len(there.old.received) == 100 + above
 
 
 async def test_when_the_old_way_fails_too_mail_waits_and_never_floods_the_cold_ip(

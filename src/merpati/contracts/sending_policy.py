@@ -162,7 +162,10 @@ class Share(msgspec.Struct, frozen=True):
 
 
 class OnSpent(enum.StrEnum):
-    """Where mail of our share goes when today's allowance at its provider is spent."""
+    """Where mail of our share goes that today's allowance at its provider does not bear.
+
+    By the old provider it goes at once: as soon as more waits than the rest of the day bears.
+    """
 
     OLD = "old"  # by the old provider
     WAIT = "wait"  # for tomorrow's allowance

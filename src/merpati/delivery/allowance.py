@@ -120,6 +120,15 @@ class Allowance:
             room = min(room, 1 + int(self._bucket.per_second * SOON_SECONDS) - self.promised)
         return room
 
+    @property
+    def bears(self) -> int:
+        """Return how many further messages it bears before the day ends, none of them assigned."""
+        bears = max(0, self.limit - self.used) + self.left
+        if self._level.messages_per_hour is not None and self._bucket is not None:
+            seconds = (self.next_day_at - self._clock.now()) / 1000
+            bears = min(bears, 1 + int(self._bucket.per_second * seconds))
+        return bears - self.promised
+
     def wait(self) -> float:
         """Return the seconds until the next message's turn, 0 when it has come."""
         return self._bucket.wait(self._clock.elapsed()) if self._bucket is not None else 0.0

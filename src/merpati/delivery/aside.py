@@ -27,9 +27,9 @@ class Aside:
         self._queue = queue
         self._rows: deque[Pick] = deque()
 
-    def __bool__(self) -> bool:
-        """Return whether anything is kept in memory."""
-        return bool(self._rows)
+    def __len__(self) -> int:
+        """Return how many are kept in memory."""
+        return len(self._rows)
 
     @property
     def is_full(self) -> bool:

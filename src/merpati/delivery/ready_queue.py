@@ -112,6 +112,7 @@ class ReadyQueue:
         self.split = split
         self.old: OldQueue | None = None  # its partner, see `divide`
         self.is_spent = False  # none of our IPs has any allowance left for its mail
+        self._is_full = False  # as much waits as today's allowances bear
         self._aside = Aside(host, self)  # of ours, met by the partner
         self._for_old: Aside | None = None  # the partner's, met by us
         self._is_pumping = False
@@ -254,15 +255,17 @@ class ReadyQueue:
             self._host.wants_allowance,
             overflows=self.split is None or self.split.overflows,
         )
-        if choice.is_spent != self.is_spent:
-            self.is_spent = choice.is_spent
+        lines = [self._host.line(ip, self.destination) for ip in choice.ips]
+        if lines:
+            self._become_customer_of(lines)
+        is_full = bool(lines) and self._exceeds(1)
+        if (choice.is_spent, is_full) != (self.is_spent, self._is_full):
+            self.is_spent, self._is_full = choice.is_spent, is_full
             self.sort_aside()
         self.reason = choice.reason
-        if not choice.ips:
+        if not lines:
             return []
         now = self._host.clock.elapsed()
-        lines = [self._host.line(ip, self.destination) for ip in choice.ips]
-        self._become_customer_of(lines)
         usable = [line for line in lines if line.is_usable(now)]
         if not usable:  # what ends first
             reasons = [line.why_not(now) for line in lines]
@@ -283,7 +286,7 @@ class ReadyQueue:
         best = self._best_tier(lines)
         while self.ready:
             row = self.ready[0].row
-            if self.split is not None and self._goes_old(row):
+            if self.split is not None and self._goes_old(row, 0):
                 self.put_back(self.ready.popleft())
                 continue
             if row.is_bound and (ip := self._only_ip(row)) is not None:
@@ -377,14 +380,32 @@ class ReadyQueue:
     def _asides(self) -> tuple[Aside, ...]:
         return (self._aside,) if self._for_old is None else (self._aside, self._for_old)
 
-    def _goes_old(self, row: SpooledMessage) -> bool:
+    def _goes_old(self, row: SpooledMessage, more: int) -> bool:
+        """Return whether the old provider is to send a row; more: as for `_exceeds`."""
         if self.split is None or self.old is None:
             return False
         return self.split.goes_old(
             row.bucket,
             is_refused=row.is_bound and self._only_ip(row) is not None,
-            is_spent=self.is_spent,
+            is_spent=self.is_spent or (row.bucket < self.split.share and self._exceeds(more)),
             has_old_failed=self.old.has_failed,
+        )
+
+    def _exceeds(self, more: int) -> bool:
+        """Return whether more waits for our IPs than today's allowances bear.
+
+        Allowances go over the whole day, so what is above them would else wait for its end, each
+        day some more. more: messages that do not wait yet, or are between two places.
+        """
+        if self.split is None or not self.split.is_relieved:
+            return False
+        bears = 0
+        for line in self.lines:
+            if not line.lane.allowances:
+                return False
+            bears += min(allowance.bears for allowance in line.lane.allowances)
+        return (
+            bool(self.lines) and len(self._aside) + len(self.ready) + self.composing + more > bears
         )
 
     def draw_for_old(self, count: int) -> list[Pick]:
@@ -408,7 +429,7 @@ class ReadyQueue:
         if self.old is None or self._for_old is None:
             return
         for pick in [pick for aside in self._asides for pick in aside.take(MOST_ASIDE)]:
-            (self._for_old if self._goes_old(pick[1]) else self._aside).add(*pick)
+            (self._for_old if self._goes_old(pick[1], 1) else self._aside).add(*pick)
         self._host.wake(self)
         self._host.wake(self.old)
 
@@ -457,7 +478,8 @@ class ReadyQueue:
                     self._host.replace(feed)
                     break
                 row = buffer.popleft()
-                if theirs is not None and self._goes_old(row) is not for_old:
+                more = 1 if for_old else 1 + len(rows)
+                if theirs is not None and self._goes_old(row, more) is not for_old:
                     if not self._keep_aside(theirs, feed, row, for_old=not for_old):
                         count = len(rows)  # the other side has to move first
                 elif not for_old and (ip := self._closed_ip_of(row)) is not None:

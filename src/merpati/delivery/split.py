@@ -31,7 +31,8 @@ class Split:
         """Return whether a message goes by the old provider, as things are.
 
         is_refused: a provider refused it from one of our IPs; is_spent: none of our IPs has any
-        allowance left for it; has_old_failed: the old provider takes nothing.
+        allowance left for it, or no more than what waits already needs; has_old_failed: the old
+        provider takes nothing.
         """
         migration = self.migration
         if is_refused:
