@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from ipaddress import ip_network
+from typing import Any
 
 import pytest
 
@@ -73,6 +75,27 @@ async def test_a_relay_that_delivery_would_not_connect_to_is_named_as_such() -> 
         found = await check(relay, "mta.kirim.example")
     assert (found.stage, "safety.allow_private" in found.remedy) == ("address", True)
     assert not sink.connections
+
+
+async def test_of_a_name_s_addresses_only_those_that_are_allowed_are_connected_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever the name says: it is asked once, and the address that was judged is used."""
+    asked: list[str] = []
+
+    async def look_up(host: str, port: int, **_: Any) -> list[Any]:
+        asked.append(host)
+        kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+        return [(*kind, (address, port)) for address in ("127.0.0.1", "127.0.0.2")]
+
+    async with SmtpSink().running(["127.0.0.1", "127.0.0.2"]) as sink:
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
+        relay = Relay(HostPort("old.example", sink.port), TlsMode.NONE, "", "")
+        found = await check(relay, "mta.kirim.example", [ip_network("127.0.0.2/32")], seconds=1.0)
+    assert found.is_well
+    (connection,) = sink.connections
+    assert connection.writer.get_extra_info("sockname")[0] == "127.0.0.2"
+    assert asked == ["old.example"]
 
 
 async def test_a_relay_that_vanished_is_named_as_such() -> None:
