@@ -283,7 +283,16 @@ def test_a_customer_reads_how_soon_they_were_answered(
     assert "1 on time, 0 late" in page
     assert f'href="/cases/{case.pk}"' in page
     assert 'href="/service-report?month=2026-02"' in page
+    assert "2026-04" not in page  # has not begun
+    assert 'month=2026-03"' in colleague.page("/service-report?month=2026-02")
     assert "/desk" not in page
     table = colleague.get("/service-report.csv?month=2026-03")
     assert table.content.decode().splitlines()[1].startswith(f"{case.pk},Mail to Penerima waits")
     assert "Choose a month that has begun" in colleague.page("/service-report?month=2031-01", 422)
+
+
+def test_what_is_out_of_scope_is_said_before_anybody_asks(desk: Desk, owner: Browser) -> None:
+    """Clauses C5 and C8: scope is shown where it matters."""
+    page = owner.page("/cases/new")
+    assert "Bespoke (Tier 2) mediation" in page
+    assert "Nobody can guarantee inbox placement." in page

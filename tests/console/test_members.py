@@ -147,7 +147,7 @@ def test_all_users_are_shown_to_staff_who_look_after_them(
     with django_assert_num_queries(8):
         page = administrator.page("/users/all")
     assert f"{desk.account.name} (Owner)" in page
-    assert "<td>1, March 2, 2026, id</td>" in page
+    assert ">1, March 2, 2026, id</td>" in page
     assert "sari@" not in administrator.page("/users/all", q="agus")
     assert "Nobody matches" in administrator.page("/users/all", q="zzz")
     representative = Browser(add_user("Budi", staff_role="representative"))

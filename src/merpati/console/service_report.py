@@ -29,12 +29,13 @@ def report_context(account: Account, month: str) -> tuple[dict[str, Any], int]:
         report = report_of(account, first, services().now, SHOWN)
     except DeskError as error:
         return {"refusal": in_words(error)}, 422
+    is_over = report.span.ends_at <= services().now
     return {
         "report": report_document(account, first, report),
         "cases": report.cases,
         "is_cut": report.cases > SHOWN,
         "earlier": f"{first - timedelta(days=1):%Y-%m}",
-        "later": f"{_following(first):%Y-%m}",
+        "later": f"{_following(first):%Y-%m}" if is_over else "",
     }, 200
 
 

@@ -148,11 +148,14 @@ def working_time(minutes: float) -> str:
 
 
 def came_by(via: str) -> str:
-    """Return by which way an entry came, of its actor in the audit trail ("api:key 1f3a")."""
+    """Return by which way an entry came, of its actor in the audit trail ("api:key 1f3a").
+
+    Nothing where somebody signed in and wrote it on a page, as most do.
+    """
     way, _, who = via.partition(":")
     match way:
         case "user":
-            return gettext("On a page, signed in")
+            return ""
         case "link":
             return gettext("On a page, by the link of an email")
         case "email":

@@ -61,6 +61,7 @@ def _form(
         "kinds": words.KIND,
         "severities": words.SEVERITY,
         "link_kinds": words.LINK,
+        "not_included": words.SCOPE.values(),
         "wrong_field": error.field.partition(".")[0] if error else "",
         "wrong": in_words(error) if error else "",
     }
