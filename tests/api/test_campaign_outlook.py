@@ -62,4 +62,5 @@ def test_it_lists_the_campaigns_of_which_mail_waits(
         found = acme.call("GET", LIST).body["results"]
     assert [one["campaign_id"] for one in found] == ["", "autumn", "spring"]
     assert found[0]["sentence"].startswith("1 message leaves")
+    assert "parts" not in found[0]
     assert rival.call("GET", LIST).body["results"] == []

@@ -12,6 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from merpati.adapters.clock import SystemClock
 from merpati.console import services
+from merpati.console.campaigns import MOST_PARTS
 from merpati.contracts.batch import LocalHours
 from merpati.events.campaign_outlook import Outlooks
 from merpati.sending.policy import build
@@ -77,6 +78,22 @@ def test_members_see_when_each_campaign_is_done_and_what_holds_it(
     assert "local hour" in spring
     assert "Mail without a campaign" in rest
     assert "<script" not in page.split("<main")[1]
+
+
+def test_of_many_providers_those_that_leave_last_are_shown(
+    waiting: Desk, owner: Browser, tmp_path: Path
+) -> None:
+    async def put() -> None:
+        shard = Shard(tmp_path / "spool", waiting.account.shard, SystemClock())
+        to = [f"a@d{number}.example" for number in range(MOST_PARTS + 3)]
+        account = waiting.account.pk
+        await shard.append(batch(*to, now=NOW, account_id=account, campaign_id="wide"))
+        await shard.close()
+
+    asyncio.run(put())
+    (wide,) = [one for one in owner.page("/campaigns").split("<section") if ">wide " in one]
+    assert wide.count('<th scope="row">') == MOST_PARTS
+    assert "3 further providers are done sooner." in wide
 
 
 def test_it_is_told_in_the_viewers_language_and_zone(waiting: Desk) -> None:

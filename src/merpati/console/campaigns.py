@@ -17,6 +17,7 @@ from merpati.events.outlook_words import is_sure, provider_name, reason
 from merpati.spool.errors import SpoolUnavailable
 
 MOST_SHOWN = 100  # campaigns, those that are done last
+MOST_PARTS = 25  # of a campaign, those that leave last
 MOST_REASONS = 3  # of a campaign, beside the table of all
 
 
@@ -53,6 +54,7 @@ class Row:
     on_hold: str
     reasons: list[str]
     parts: list[PartRow]
+    further_parts: int
 
 
 def context(account: Account) -> dict[str, Any]:
@@ -75,12 +77,13 @@ def _row(found: Outlook) -> Row:
         found.on_hold,
         [reason(part, zone) for part in found.holding[:MOST_REASONS]],
         list(_parts(found)),
+        max(0, len(found.parts) - MOST_PARTS),
     )
 
 
 def _parts(found: Outlook) -> Iterator[PartRow]:
     zone = timezone.get_current_timezone()
-    for part in found.parts:
+    for part in found.parts[:MOST_PARTS]:
         yield PartRow(
             provider_name(part.queue.provider),
             found.pools.get(part.queue.pool_id, "–"),

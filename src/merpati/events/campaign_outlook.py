@@ -133,13 +133,17 @@ class Outlooks:
 
 def document(found: Outlook) -> dict[str, Any]:
     """Return an outlook as JSON has it."""
+    return {**summary(found), "parts": [_part(found, part) for part in found.parts]}
+
+
+def summary(found: Outlook) -> dict[str, Any]:
+    """Return an outlook without its parts, of which there may be hundreds."""
     return {
         "campaign_id": found.campaign_id,
         "waiting": found.messages,
         "last_at": _iso(found.last_at),
         "earliest_at": _iso(found.earliest_at),
         "sentence": outlook_words.sentence(found),
-        "parts": [_part(found, part) for part in found.parts],
     }
 
 

@@ -7,18 +7,18 @@ from django.utils import translation
 
 from merpati.api.call import Call, results
 from merpati.api.services import services
-from merpati.events.campaign_outlook import document
+from merpati.events.campaign_outlook import document, summary
 
 LANGUAGE = "en"  # as all texts of the API
 
 
 def list_all(call: Call) -> HttpResponse:
-    """Return the outlooks of all campaigns of which mail waits, the last to be done first."""
+    """Return all campaigns of which mail waits, without their parts, the last done first."""
     shared = services()
     shard = shared.directory.account(call.account_id).shard
     found = shared.outlooks.all(call.account_id, shard, shared.clock.now())
     with translation.override(LANGUAGE):
-        return results([document(one) for one in found])
+        return results([summary(one) for one in found])
 
 
 def outlook(call: Call, campaign_id: str) -> HttpResponse:
