@@ -47,24 +47,6 @@ def test_a_clean_day_goes_on_evenly() -> None:
             Kind.STOPPED_AT_GREETING,
             id="a block at the greeting",
         ),
-        pytest.param(
-            _so_far(2_000, deferred=1, deferred_rests=1),
-            75,
-            Kind.SLOWED,
-            id="one deferral, after which the IP rests",
-        ),
-        pytest.param(
-            _so_far(2_000, deferred=2, deferred_rests=2),
-            0,
-            Kind.STOPPED,
-            id="the same again",
-        ),
-        pytest.param(
-            _so_far(0, deferred_rests=1),
-            75,
-            Kind.SLOWED_AT_GREETING,
-            id="a deferral at the greeting",
-        ),
     ],
 )
 def test_it_reacts_within_the_day(today: Day, messages_per_hour: int, kind: Kind) -> None:
@@ -80,6 +62,9 @@ def test_it_reacts_within_the_day(today: Day, messages_per_hour: int, kind: Kind
         pytest.param(_so_far(2_000, deferred=22), id="chance"),
         pytest.param(_so_far(2_000, blocked=1), id="a stray block"),
         pytest.param(_so_far(50, complaints=2), id="two complaints"),
+        pytest.param(
+            _so_far(2_000, deferred=2, deferred_rests=2), id="deferrals, each with a rest"
+        ),
         pytest.param(_so_far(500, complaints=5), id="complaints of yesterday's 3,000 messages"),
     ],
 )

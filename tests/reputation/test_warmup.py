@@ -108,11 +108,11 @@ def test_one_block_after_which_the_ip_rests_is_a_block() -> None:
     assert rested.reason.kind is Kind.BLOCKED
 
 
-def test_one_deferral_after_which_the_ip_rests_is_the_edge() -> None:
-    rested = _after(day(SATURDAY, attempted=2_000, deferred=1, deferred_rests=1, allowance=6_000))
-    chance = _after(day(SATURDAY, attempted=2_000, deferred=1, allowance=6_000))
-    assert 1_500 < rested.messages_per_day < 3_000 < chance.messages_per_day
-    assert rested.reason.kind in {Kind.STEPPED_BACK, Kind.RECOVERING}
+def test_a_deferral_after_which_the_ip_rests_is_no_edge_of_its_own() -> None:
+    """The rest was answer enough: taken for an edge it would measure the rest."""
+    rested = _after(day(SATURDAY, attempted=5_000, deferred=1, deferred_rests=1, allowance=6_000))
+    plain = _after(day(SATURDAY, attempted=5_000, deferred=1, allowance=6_000))
+    assert rested == plain
 
 
 def test_a_day_refused_from_its_first_deferral_on_is_followed_by_a_probe_and_a_quick_return() -> (

@@ -21,7 +21,6 @@ from merpati.reputation.signs import (
 _HOURS = 22  # the allowance lasts so long; the rest makes up for slow hours
 _SLOWED = 0.25  # of the even pace, at EDGE_SHARE: who counts by the hour wants it no slower
 _STOP_SHARE = 0.03  # deferred beyond the usual: who counts by the day takes no more today
-_STOP_RESTS = 2  # deferrals that let the IP rest: slower did not help
 
 
 def during_day(history: Sequence[Day], today_so_far: Day) -> Pace:
@@ -33,32 +32,27 @@ def during_day(history: Sequence[Day], today_so_far: Day) -> Pace:
     today, before = today_so_far, sent(checked([*history, today_so_far])[:-1])
     midnight = datetime.combine(today.day + timedelta(days=1), time(), UTC)
     if is_blocking(today):
-        facts = {"blocked": today.blocked, "attempted": today.attempted}
-        return Pace(0, midnight, _reason(Kind.STOPPED_BY_BLOCK, today.blocked, facts, today))
+        return Pace(0, midnight, _blocked(today))
     unusual = unusual_deferrals(today, usual_deferral_share(before))
     facts = {"deferred": today.deferred, "attempted": today.attempted}
-    if unusual > _STOP_SHARE * today.attempted or today.deferred_rests >= _STOP_RESTS:
-        return Pace(0, midnight, _reason(Kind.STOPPED, today.deferred, facts, today))
+    if unusual > _STOP_SHARE * today.attempted:
+        return Pace(0, midnight, Reason(Kind.STOPPED, facts))
     if today.attempted >= today.allowance:
         return Pace(0, midnight, Reason(Kind.SPENT, {"attempted": today.attempted}))
     even = math.ceil(today.allowance / _HOURS)
     slow = math.ceil(_SLOWED * today.allowance / _HOURS)
-    if unusual > EDGE_SHARE * today.attempted or today.deferred_rests:
+    if unusual > EDGE_SHARE * today.attempted:
         facts = {"messages_per_hour": slow, **facts}
-        return Pace(slow, None, _reason(Kind.SLOWED, today.deferred, facts, today))
+        return Pace(slow, None, Reason(Kind.SLOWED, facts))
     if complaint_share(today, before) >= COMPLAINTS_TOO_MANY:
         facts = {"messages_per_hour": slow, "complaints": today.complaints}
         return Pace(slow, None, Reason(Kind.SLOWED_BY_COMPLAINTS, facts))
     return Pace(even, None, Reason(Kind.EVEN, {"messages_per_hour": even}))
 
 
-def _reason(kind: Kind, refused: int, facts: dict[str, int], today: Day) -> Reason:
-    """Return why the pace is lowered; refused: attempts, none where the greeting was refused."""
-    if refused:
-        return Reason(kind, facts)
-    rests = {"rests": today.rests}
-    if kind is Kind.SLOWED:
-        return Reason(
-            Kind.SLOWED_AT_GREETING, {"messages_per_hour": facts["messages_per_hour"], **rests}
-        )
-    return Reason(Kind.STOPPED_AT_GREETING, rests)
+def _blocked(today: Day) -> Reason:
+    """Return why mail ends; what was refused at the greeting is told as such: it is no attempt."""
+    if not today.blocked:
+        return Reason(Kind.STOPPED_AT_GREETING, {"rests": today.blocked_rests})
+    facts = {"blocked": today.blocked, "attempted": today.attempted}
+    return Reason(Kind.STOPPED_BY_BLOCK, facts)

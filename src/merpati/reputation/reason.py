@@ -37,7 +37,6 @@ class Kind(Enum):
     SLOWED_BY_COMPLAINTS = "slowed_by_complaints"  # messages_per_hour, complaints
     STOPPED = "stopped"  # deferred, attempted
     STOPPED_BY_BLOCK = "stopped_by_block"  # blocked, attempted
-    SLOWED_AT_GREETING = "slowed_at_greeting"  # messages_per_hour, rests
     STOPPED_AT_GREETING = "stopped_at_greeting"  # rests
     SPENT = "spent"  # attempted
 

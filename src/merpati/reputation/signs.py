@@ -2,7 +2,8 @@
 
 Some deferrals are every day's (greylisting, a busy server), so a day is at the edge only when it
 has more of them than lately, and more than chance explains. The same test reads a day that is not
-over yet. Who holds mail back after a refusal sees no more of them: there one is enough.
+over yet. Who holds mail back after a refusal sees no more of them. So one such block is enough, and
+one such deferral where next to nothing was taken; else the rest was all the answer it needed.
 
 Source: SparkPost, "IP Warm-up Strategy Overview" (deferrals are normal while they shrink); Google,
 "Email sender guidelines" (complaints below 0.1 %, never 0.3 %); Braze, "IP warming" (hold above
@@ -27,6 +28,8 @@ _MOST_USUAL = 0.1
 BLOCK_SHARE = 0.01  # of a day's attempts: fewer, or a single one, are about a message, not about us
 _FEWEST_BLOCKS = 2
 
+_BARELY = 0.1  # accepted, as a share of attempted: the refusal stood before the day began
+
 COMPLAINTS_TOO_MANY = 0.003
 COMPLAINTS_MANY = 0.001
 _FEWEST_COMPLAINTS = 3
@@ -47,7 +50,8 @@ def sign_of(day: Day, before: Sequence[Day]) -> Sign:
     if is_blocking(day):
         return Sign.BLOCKED
     unusual = unusual_deferrals(day, usual_deferral_share(before))
-    is_at_edge = day.deferred_rests > 0 or unusual > EDGE_SHARE * day.attempted
+    is_closed = day.deferred_rests > 0 and was_closed(day)
+    is_at_edge = is_closed or unusual > EDGE_SHARE * day.attempted
     return Sign.EDGE if is_at_edge else Sign.CLEAN
 
 
@@ -78,6 +82,11 @@ def unusual_deferrals(day: Day, usual_share: float) -> float:
 def is_blocking(day: Day) -> bool:
     """Return whether the provider blocks us, beyond a stray refusal."""
     return day.blocked_rests > 0 or day.blocked >= max(_FEWEST_BLOCKS, BLOCK_SHARE * day.attempted)
+
+
+def was_closed(day: Day) -> bool:
+    """Return whether a day's mail was refused from the start."""
+    return day.accepted < _BARELY * max(1, day.attempted)
 
 
 def complaint_share(day: Day, before: Sequence[Day]) -> float:

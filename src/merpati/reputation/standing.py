@@ -10,7 +10,13 @@ from dataclasses import dataclass, replace
 
 from merpati.reputation.belief import Belief
 from merpati.reputation.history import Day
-from merpati.reputation.signs import COMPLAINTS_TOO_MANY, Sign, complaint_share, signs_of
+from merpati.reputation.signs import (
+    COMPLAINTS_TOO_MANY,
+    Sign,
+    complaint_share,
+    signs_of,
+    was_closed,
+)
 
 # A stranger is given 50 to 2,000 messages a day, and 1.15 to 2.5 times as much each day.
 FIRST_BELIEF = Belief(level=5.7, growth=0.5, level_variance=1.1**2, growth_variance=0.22**2)
@@ -20,7 +26,6 @@ _LEAST_GROWTH, _MOST_GROWTH = 0.03, 1.0  # logarithms: 1.03 and 2.7 a day
 _CLEAN_ERROR = 0.2
 _EDGE_ERROR = 0.15
 _BLOCK_ERROR = 0.3
-_REST_ERROR = 0.3
 _LATE_ERROR = 0.5
 _LEVEL_DRIFT = 0.1
 _GROWTH_DRIFT = 0.02
@@ -30,7 +35,6 @@ _USE_THAT_EARNS = 0.8  # a day that uses this share of the tolerance earns the w
 _EDGE_EARNS = 0.6  # a day at the edge earns less
 _BLOCK_COST, _BLOCK_COST_VARIANCE = 0.35, 0.1  # a block leaves about 70 % of the tolerance
 _COMPLAINT_COST, _COMPLAINT_COST_VARIANCE = 0.3, 0.05
-_BARELY = 0.1  # accepted, as a share of attempted: the block stood before the day began
 _STILL = 0.5  # accepted less than this share: the block still stands
 
 # Caution is counted in standard deviations that the next allowance stays below its usual place.
@@ -99,13 +103,13 @@ def _after_clean(standing: Standing, day: Day) -> Standing:
 
 
 def _after_edge(standing: Standing, day: Day, before: Sequence[Day]) -> Standing:
-    """What went through is the tolerance; less surely, where a refusal or two stand for the others.
+    """What went through is the tolerance.
 
     Mail that was held back from the first refusal of the day on says as little as a block that
     stood when it began.
     """
-    taken, error = max(1, day.accepted), _REST_ERROR if day.deferred_rests else _EDGE_ERROR
-    if day.deferred_rests and _stood_before(day):
+    taken, error = max(1, day.accepted), _EDGE_ERROR
+    if day.deferred_rests and was_closed(day):
         if not before:
             return replace(standing, caution=standing.caution + _CAUTION_AFTER_FALL)
         taken, error = max(1, before[-1].accepted), _LATE_ERROR
@@ -124,7 +128,7 @@ def _after_block(standing: Standing, day: Day, before: Sequence[Day]) -> Standin
     A block that stood when the day began answers the mail of the day before; if there was none, it
     says nothing of how much is tolerated.
     """
-    if _stood_before(day):
+    if was_closed(day):
         if not before:
             return replace(standing, caution=standing.caution + _CAUTION_AFTER_BLOCK, closed_days=1)
         belief = standing.belief.measured(max(1, before[-1].accepted), _LATE_ERROR)
@@ -142,11 +146,6 @@ def _still_blocked(standing: Standing, day: Day) -> Standing:
     """A block that lasts says nothing new; one that ends within the day opens the way back."""
     is_open = day.accepted >= _STILL * max(1, day.attempted)
     return replace(standing, proven=0.0, closed_days=0 if is_open else standing.closed_days + 1)
-
-
-def _stood_before(day: Day) -> bool:
-    """Return whether a day's mail was refused from the start."""
-    return day.accepted < _BARELY * max(1, day.attempted)
 
 
 def _after_complaints(standing: Standing) -> Standing:
