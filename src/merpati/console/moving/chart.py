@@ -17,7 +17,7 @@ from merpati.plans.models import MigrationDay
 from merpati.reputation.migration_plan import WHOLE, MigrationPlan
 
 WIDTH, HEIGHT = 760, 260
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 8, 12, 28
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 24, 12, 28
 _GAP = 0.2  # of a day's width, between bars
 _TICKS = 4
 # Of the heat map: least width of a day, height of a row, width of its name, of all.
