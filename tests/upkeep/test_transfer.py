@@ -22,17 +22,18 @@ pytestmark = pytest.mark.timeout(300)  # several commands each, on a machine tha
 FILL = """
 from tests.desk.cases import Desk, MONDAY
 from tests.support.control import make_domain
-from merpati.sending.models import SuppressionSource, SuppressionType
+from merpati.sending.models import Suppression, SuppressionSource, SuppressionType
 from merpati.sending.pools import create_pool, delete_pool
-from merpati.sending.suppression import suppress
 desk = Desk(DATA)
 desk.resolved()
 desk.opens(subject="Café ☕ \\U0001f54a")
 account = desk.account.pk
 make_domain(account, "kirim.example")
-for n in range(1500):
-    suppress(account, f"u{n}@x.example", [SuppressionType.TRANSACTIONAL],
-             SuppressionSource.BOUNCE_RULE, by=BY, now=NOW, description="550 5.1.1 no")
+Suppression.objects.bulk_create(
+    Suppression(account_id=account, recipient=f"u{n}@x.example", created_at=NOW, updated_at=NOW,
+                type=SuppressionType.TRANSACTIONAL, source=SuppressionSource.BOUNCE_RULE,
+                description="550 5.1.1 no")
+    for n in range(1500))
 delete_pool(account, create_pool(account, "Gone", by=BY, now=NOW).slug, by=BY, now=NOW)
 print(account)
 """
