@@ -13,9 +13,11 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import hypothesis
 import pytest
+from xdist.scheduler import LoadGroupScheduling
 
 from harness import programs
 from scripts.catalogues import compile_all
@@ -45,6 +47,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept = [item for item in items if _uses_control_database(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
     items[:] = kept
+
+
+# Tests that share what is dear to start: one worker does them all. pytest 9.2 does not heed the
+# marks by which pytest-xdist 3.8 would group them.
+TOGETHER = (
+    "tests/browser/",
+    "tests/journeys/test_dialogues.py",
+    "tests/journeys/test_running_and_stopping.py",
+)
+
+
+class Together(LoadGroupScheduling):
+    """Hands the tests of a place in TOGETHER to one worker, the others one by one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((place for place in TOGETHER if nodeid.startswith(place)), nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together | None:
+    return Together(config, log) if config.getoption("dist") == "loadgroup" else None
 
 
 def _uses_control_database(item: pytest.Item) -> bool:

@@ -49,10 +49,8 @@ _thread = ThreadPoolExecutor(1, thread_name_prefix="browser")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("browser"))
-            if CHROMIUM is None:
-                item.add_marker(pytest.mark.skip(reason="pages in a browser: needs chromium"))
+        if Path(__file__).parent in item.path.parents and CHROMIUM is None:
+            item.add_marker(pytest.mark.skip(reason="pages in a browser: needs chromium"))
 
 
 @pytest.hookimpl(tryfirst=True)

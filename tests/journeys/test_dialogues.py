@@ -29,7 +29,7 @@ from tests.support.http_calls import call, send, transmission
 DIALOGUES = [read_dialogue(file) for file in sorted(Path(__file__).parent.glob("dialogues/*.txt"))]
 EIGHT_BIT = f"From: halo@{DOMAIN}\r\nSubject: Halo\r\n\r\nSelamat siang, Ségolène\r\n"
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("dialogues")]
+pytestmark = pytest.mark.journey
 
 
 @dataclass

@@ -22,7 +22,7 @@ from harness.service import CommandFailed, Merpati, is_alive, wait_until
 from merpati.sandbox.dns_server import DnsServer
 from tests.support.prepared import prepared
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("running")]
+pytestmark = pytest.mark.journey
 
 
 @pytest.fixture(scope="module")
