@@ -44,6 +44,15 @@ def test_a_reader_that_has_it_is_told_so_until_the_calendar_changes(reader: Clie
     assert other.status_code == 200
 
 
+def test_a_feed_is_in_the_language_that_its_address_names(reader: Client) -> None:
+    english = reader.get("/calendar/uk.ics")
+    indonesian = reader.get("/calendar/uk.ics?language=id")
+    assert b"Support open" in english.content
+    assert b"Support open" not in indonesian.content
+    assert indonesian["ETag"] != english["ETag"]
+    assert reader.get("/calendar/uk.ics").content == english.content
+
+
 def test_an_unknown_zone_is_404(reader: Client) -> None:
     answer = reader.get("/calendar/mars.ics")
     assert answer.status_code == 404

@@ -156,3 +156,6 @@ def test_the_calendar_opens_by_its_key_alone(acme: Customer) -> None:
     again = acme.client.get(f"/calendar/migrations/{key}.ics", HTTP_IF_NONE_MATCH=answer["ETag"])
     assert again.status_code == 304
     assert acme.client.get(f"/calendar/migrations/{'x' * 43}.ics").status_code == 404
+    indonesian = acme.client.get(f"/calendar/migrations/{key}.ics?language=id")
+    assert b"Separuh" in indonesian.content
+    assert indonesian["ETag"] != answer["ETag"]

@@ -97,3 +97,4 @@ def test_a_reason_says_share_and_cause() -> None:
         "Stays at 12.34 % of the recipients: the provider blocked 60 of 100 attempts on the day "
         "before."
     )
+    assert "12,34 %" in in_words(made.kind.value, made.facts, "id")

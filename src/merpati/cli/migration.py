@@ -17,6 +17,7 @@ from merpati.settings import load
 if TYPE_CHECKING:
     from merpati.plans.models import Migration
     from merpati.reputation.migration_plan import MigrationPlan, Traffic
+    from merpati.reputation.words import Language
     from merpati.runtime.paths import DataFolder
 
 _BEGIN = 14  # days of a plan that are printed
@@ -489,10 +490,19 @@ def remove(number: int, data: Path, as_json: bool) -> None:
     show({"id": number}, f"The draft {number} is removed.", as_json)
 
 
-@migration.command("calendar", examples=("merpati migration calendar 1 > migration.ics",))
+@migration.command(
+    "calendar",
+    examples=(
+        "merpati migration calendar 1 > migration.ics",
+        "merpati migration calendar 1 --language id > migrasi.ics",
+    ),
+)
 @click.argument("number", type=int)
+@click.option(
+    "--language", type=click.Choice(["en", "id"]), default="en", show_default=True, help="Of words."
+)
 @common_options
-def calendar(number: int, data: Path, as_json: bool) -> None:
+def calendar(number: int, language: Language, data: Path, as_json: bool) -> None:
     """Write the milestones as an iCalendar file; with --json as a list."""
     setup(data)
     from merpati.plans.migration.feed import feed  # noqa: PLC0415 - needs Django set up
@@ -500,7 +510,7 @@ def calendar(number: int, data: Path, as_json: bool) -> None:
     from merpati.reputation.milestones import milestones_of  # noqa: PLC0415
 
     found = _found(number)
-    milestones = milestones_of(plan_of(found, min(_today(), found.starts_on)), "en")
+    milestones = milestones_of(plan_of(found, min(_today(), found.starts_on)), language)
     document = [{"day": one.day, "title": one.title, "detail": one.detail} for one in milestones]
     show({"milestones": document}, feed(found, milestones).decode().rstrip(), as_json)
 

@@ -63,7 +63,7 @@ _HELD = "Migration {migration} holds itself back at {provider} (pool {pool}). {w
 
 
 def raise_alert(
-    account_id: int, kind: Kind, subject: str, facts: Mapping[str, str | int], *, now: datetime
+    account_id: int, kind: Kind, subject: str, facts: Mapping[str, float | str], *, now: datetime
 ) -> Alert | None:
     """Record that something is the matter; None when that is known and lasts.
 

@@ -33,7 +33,7 @@ class PlayedDay(msgspec.Struct, frozen=True, kw_only=True):
     wanted: int
     share: int
     share_kind: str
-    share_facts: dict[str, int | str]
+    share_facts: dict[str, float | str]
     planned: int
     moved: int
     engaged_within: int | None

@@ -49,7 +49,7 @@ SELF_HELD = frozenset(
         ShareKind.NOT_REGISTERED,
     }
 )  # somebody should know of it
-Facts = Mapping[str, int | str]
+Facts = Mapping[str, float | str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +92,12 @@ def decide(
 
 
 def _held(before: int, yesterday: Day | None, held_because: str) -> ShareDecision | None:
-    share: dict[str, int | str] = {"per_cent": per_cent(before)}
+    share: dict[str, float | str] = {"per_cent": per_cent(before)}
     if held_because:
         return ShareDecision(before, ShareKind.BY_HAND, share | {"reason": held_because})
     if yesterday is None:
         return None
-    attempted: dict[str, int | str] = {"attempted": yesterday.attempted}
+    attempted: dict[str, float | str] = {"attempted": yesterday.attempted}
     if is_blocking(yesterday):
         facts = share | attempted | {"blocked": max(yesterday.blocked, yesterday.blocked_rests)}
         return ShareDecision(before, ShareKind.BY_BLOCK, facts)
@@ -111,9 +111,9 @@ def _held(before: int, yesterday: Day | None, held_because: str) -> ShareDecisio
     return None
 
 
-def per_cent(share: int) -> str:
+def per_cent(share: int) -> float:
     """Return a share as people read it: 12.34 % of the recipients."""
-    return f"{share / 100:g}"
+    return share / 100
 
 
 def in_words(kind: str, facts: Facts, language: Language) -> str:

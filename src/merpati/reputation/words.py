@@ -14,7 +14,7 @@ from importlib import resources
 from typing import Literal
 
 Language = Literal["en", "id"]
-_THOUSANDS: Mapping[Language, str] = {"en": ",", "id": "."}
+_ENGLISH_TO_INDONESIAN = str.maketrans(",.", ".,")  # of digits: 1.234,5
 _MONTHS: Mapping[Language, Sequence[str]] = {
     "en": ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"],
     "id": ["Jan", "Feb", "Mar", "Apr", "Mei", "Jun", "Jul", "Agu", "Sep", "Okt", "Nov", "Des"],
@@ -27,7 +27,7 @@ def sentences(file: str) -> Mapping[str, Mapping[Language, str]]:
     return tomllib.loads((resources.files("merpati.reputation") / file).read_text("utf-8"))
 
 
-def say(file: str, kind: str, facts: Mapping[str, int | str], language: Language) -> str:
+def say(file: str, kind: str, facts: Mapping[str, float | str], language: Language) -> str:
     """Return the sentence of a kind with its facts; numbers as the language writes them."""
     return sentences(file)[kind][language].format(
         **{name: _Fact(fact, language) for name, fact in facts.items()}
@@ -37,7 +37,7 @@ def say(file: str, kind: str, facts: Mapping[str, int | str], language: Language
 class _Fact:
     """A fact as a sentence asks for it."""
 
-    def __init__(self, fact: int | str, language: Language) -> None:
+    def __init__(self, fact: float | str, language: Language) -> None:
         self._fact = fact
         self._language = language
 
@@ -49,9 +49,12 @@ class _Fact:
         return f"{digits} {one if self._fact == 1 else others}"
 
 
-def in_digits(fact: int | str, language: Language) -> str:
-    """Return a whole number as the language writes it, a text as it is."""
-    return f"{fact:,}".replace(",", _THOUSANDS[language]) if isinstance(fact, int) else fact
+def in_digits(fact: float | str, language: Language) -> str:
+    """Return a number as the language writes it, a text as it is."""
+    if isinstance(fact, str):
+        return fact
+    written = f"{fact:,}" if isinstance(fact, int) else f"{fact:,.2f}".rstrip("0").rstrip(".")
+    return written if language == "en" else written.translate(_ENGLISH_TO_INDONESIAN)
 
 
 def in_date(day: date, language: Language) -> str:

@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.cache import get_conditional_response
 
 from merpati.adapters import codec
+from merpati.api.calendar_feed import language_of
 from merpati.api.call import Call, json_response
 from merpati.api.errors import ApiError, ErrorItem
 from merpati.api.services import services
@@ -135,13 +136,13 @@ def _as_said(call: Call, wanted: _Wanted) -> dict[str, Any]:
 
 def calendar(request: HttpRequest, key: str) -> HttpResponse:
     """Answer with the milestones' feed to whoever knows its key; calendars send no API key."""
-    found = find_by_calendar_key(key)
+    found, language = find_by_calendar_key(key), language_of(request)
     today = datetime.fromtimestamp(services().clock.now() / 1000, UTC).date()
     plan = plan_of(found, min(today, found.starts_on))
     response = HttpResponse(
-        feed(found, milestones_of(plan, "en")), content_type="text/calendar; charset=utf-8"
+        feed(found, milestones_of(plan, language)), content_type="text/calendar; charset=utf-8"
     )
-    response["ETag"] = etag = f'"{found.pk}-{found.version}"'
+    response["ETag"] = etag = f'"{found.pk}-{found.version}-{language}"'
     response["Cache-Control"] = _CALENDAR_AGE
     return get_conditional_response(request, etag=etag, response=response) or response
 

@@ -68,7 +68,7 @@ def show(
         "today": today,
         "moved": _moved(every),
         "calendar": request.build_absolute_uri(
-            f"/calendar/migrations/{migration.calendar_key}.ics"
+            f"/calendar/migrations/{migration.calendar_key}.ics?language={language()}"
         ),
         "acts": _acts(migration),
         "rehearsal": _rehearsal(migration) if context.get("for_desk") else "",

@@ -38,7 +38,7 @@ from merpati.plans.models import (
 )
 from merpati.reputation.migration_plan import WHOLE, StepKind, Traffic
 from merpati.reputation.provider_family import SEED
-from merpati.reputation.share_decision import ShareKind, per_cent
+from merpati.reputation.share_decision import Facts, ShareKind, per_cent
 from merpati.sending import splits
 from merpati.sending.egresses import find_egress
 from merpati.sending.ip_names import Verdict
@@ -280,7 +280,7 @@ def cut_over(
     with transaction.atomic():
         migration = _locked(migration, *_ON_WAY, MigrationState.ROLLED_BACK)
         left = [
-            f"{cell.provider} {per_cent(cell.share)} %"
+            f"{cell.provider} {per_cent(cell.share):g} %"
             for cell in migration.cells.order_by("pool", "provider")
             if cell.share < WHOLE
         ]
@@ -410,7 +410,11 @@ def _set_shares(
             else:
                 after = share
                 splits.raise_shares(by_pool[cell.pool], {share_name(cell.provider): after})
-            facts = {"per_cent": per_cent(after), "before": per_cent(cell.share), "reason": reason}
+            facts: Facts = {
+                "per_cent": per_cent(after),
+                "before": per_cent(cell.share),
+                "reason": reason,
+            }
             cell.share = after
             cell.save(update_fields=["share", "held_because", "held_by"])
             _note(cell, after, kind, facts, now)
@@ -421,13 +425,11 @@ def _set_shares(
     return cells
 
 
-def _note(
-    cell: MigrationCell, share: int, kind: ShareKind, facts: dict[str, str], now: datetime
-) -> None:
+def _note(cell: MigrationCell, share: int, kind: ShareKind, facts: Facts, now: datetime) -> None:
     MigrationDay.objects.update_or_create(
         cell=cell,
         day=now.date(),
-        defaults={"share": share, "kind": kind.value, "facts": facts, "decided_at": now},
+        defaults={"share": share, "kind": kind.value, "facts": dict(facts), "decided_at": now},
     )
 
 
