@@ -353,7 +353,7 @@ async def test_when_the_overflow_pool_fails_mail_waits_and_never_floods_the_cold
                 await w.until(lambda: sum(e.type is delayed for e in w.events()) >= 30)
                 clock.ahead_ms += 3_600_000  # they are tried again
                 await w.until(lambda: sum(e.type is delayed for e in w.events()) >= 60)
-            assert w.waiting() == 30
+            await w.until(lambda: w.waiting() == 30)
     assert Counter(r.peer for r in sink.received) == {ONE.address: 10}
 
 

@@ -181,6 +181,7 @@ async def test_when_the_old_way_fails_too_mail_waits_and_never_floods_the_cold_i
         async with worker(tmp_path, first, LOOPBACK) as w:
             await inject(w, 20)
             await w.until_said(REFUSES)
+            await w.until(lambda: len(there.ours.received) >= 2)
             assert [r.peer for r in there.ours.received] == [WARMING.address] * 2
             assert not there.old.received
             w.engine.use_policy(there.policy(10_000, 2, (WARMING,), on_spent=OnSpent.OLD))
