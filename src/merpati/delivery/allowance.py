@@ -52,6 +52,7 @@ class Allowance:
         self._is_spread = is_spread
         self._bucket: TokenBucket | None = None
         self._day = clock.now() // DAY_MS
+        self._day_ends_at = (self._day + 1) * DAY_MS
         self._left = 0
         self._is_spent = False
         self._refilling = False
@@ -62,7 +63,7 @@ class Allowance:
 
     def follow(self, levels: Sequence[ProviderAllowance], *, is_spread: bool = True) -> None:
         """Take a changed policy's levels; the latest up to a day holds, else the earliest."""
-        self._turn_day()
+        self._now()
         if tuple(levels) == self._levels and is_spread == self._is_spread:
             return
         self._is_spread = is_spread
@@ -72,41 +73,42 @@ class Allowance:
     @property
     def level(self) -> ProviderAllowance:
         """Return what the plan says of today."""
-        self._turn_day()
+        self._now()
         return self._level
 
     @property
     def limit(self) -> int:
         """Return today's limit, after what replies left of it."""
-        return self.level.messages * self.percent // 100
+        self._now()
+        return self._level.messages * self.percent // 100
 
     @property
     def left(self) -> int:
         """Return how many attempts are reserved and unused."""
-        self._turn_day()
+        self._now()
         return self._left
 
     @property
     def is_spent(self) -> bool:
         """Return whether the day's limit is used up."""
-        self._turn_day()
+        self._now()
         return self._is_spent and self._left == 0
 
     @property
     def is_paused(self) -> bool:
         """Return whether the plan lets nothing go just now."""
-        return self._clock.now() < self.paused_until
+        return self._now() < self._paused_until
 
     @property
     def paused_until(self) -> int:
         """Return when the plan lets mail go again, in milliseconds since the epoch."""
-        level = self.level
-        return self.next_day_at if level.messages_per_hour == 0 else level.paused_until
+        self._now()
+        return self._paused_until
 
     @property
     def next_day_at(self) -> int:
         """Return when the next allowance begins, in milliseconds since the epoch."""
-        return (self._day + 1) * DAY_MS
+        return self._day_ends_at
 
     @property
     def per_hour(self) -> float | None:
@@ -135,7 +137,7 @@ class Allowance:
 
     def take(self) -> bool:
         """Use one attempt if one is reserved; whose turn it is, `wait` says."""
-        self._turn_day()
+        self._now()
         if self._left == 0:
             return False
         self._left -= 1
@@ -145,7 +147,7 @@ class Allowance:
 
     def wants_refill(self) -> bool:
         """Return whether the shard should be asked for a further block now."""
-        self._turn_day()
+        self._now()
         return not self._refilling and not self._is_spent and self._left < self._block() // 2 + 1
 
     def begin_refill(self) -> None:
@@ -184,18 +186,23 @@ class Allowance:
     def _block(self) -> int:
         return max(1, min(MOST_BLOCK, self._level.messages // 20))
 
-    def _turn_day(self) -> None:
-        today = self._clock.now() // DAY_MS
-        if today > self._day:
-            self._day = today
+    def _now(self) -> int:
+        """Return the time; what is read behind it is of the day that this time is in."""
+        now = self._clock.now()
+        if now >= self._day_ends_at:  # a clock that goes back begins no new day
+            self._day = now // DAY_MS
+            self._day_ends_at = (self._day + 1) * DAY_MS
             self._left = self.used = 0
             self._take_level()
+        return now
 
     def _take_level(self) -> None:
         so_far = [level for level in self._levels if level.day <= self._day]
         self._level = max(so_far, key=_day) if so_far else min(self._levels, key=_day)
         if self.used > self.limit:
             self._left = 0  # reserved under a wider limit
+        stops = self._level.messages_per_hour == 0
+        self._paused_until = self._day_ends_at if stops else self._level.paused_until
         self._is_spent = self._level.messages <= 0
         self._spread()
 

@@ -102,7 +102,7 @@ class VirtualClock:
 
     def now(self) -> int:
         """Return wall time in milliseconds since the Unix epoch, UTC."""
-        return self._starts_at + round(self._jumping.elapsed * 1000)
+        return self._starts_at + int(self._jumping.elapsed * 1000 + 0.5)
 
     def elapsed(self) -> float:
         """Return monotonic seconds, for intervals only."""
