@@ -411,10 +411,9 @@ class Line:
             prepared.returned += 1
             self._take_back(prepared)
         else:
+            is_encrypted = bool(session.tls)
             self._host.ended(
-                *(self, session.remote, prepared, ending),
-                is_encrypted=bool(session.tls),
-                rests=rests,
+                self, session.remote, prepared, ending, is_encrypted=is_encrypted, rests=rests
             )
 
     def _heed(self, reply: Reply | None, reading: Reading | None) -> bool:
