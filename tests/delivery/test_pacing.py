@@ -243,6 +243,20 @@ def test_the_latest_level_goes_on_holding_and_the_day_turns_to_the_next() -> Non
     assert allowance.limit == 140, "the day never goes back"
 
 
+class AtMidnight(Hand):
+    """Passes midnight behind the first look at it."""
+
+    def now(self) -> int:
+        seen, self.at = self.at, DAY_MS
+        return seen
+
+
+def test_an_allowance_may_be_made_while_the_day_turns() -> None:
+    clock = AtMidnight(DAY_MS - 1)
+    levels = [level(100, 0), level(300, 1)]
+    assert Allowance("192.0.2.1", "google", levels, Ledger().reserve, clock).limit == 300
+
+
 def test_before_its_first_day_an_allowance_is_that_day_s() -> None:
     clock, ledger = Hand(), Ledger()
     levels = [level(90, clock.at // DAY_MS + 5), level(50, clock.at // DAY_MS + 4)]

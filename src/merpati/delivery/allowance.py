@@ -57,9 +57,9 @@ class Allowance:
         self._is_spent = False
         self._refilling = False
         self._cut = (100, 0)  # percent of the limit, on that day
-        self._levels: tuple[ProviderAllowance, ...] = ()
+        self._levels = tuple(levels)
         self._level = levels[0]
-        self.follow(levels, is_spread=is_spread)
+        self._take_level()
 
     def follow(self, levels: Sequence[ProviderAllowance], *, is_spread: bool = True) -> None:
         """Take a changed policy's levels; the latest up to a day holds, else the earliest."""
