@@ -5,12 +5,9 @@ from __future__ import annotations
 import csv
 import io
 from datetime import UTC, date, datetime, timedelta
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import pytest
-from django.apps import apps
 from pytest_django import DjangoAssertNumQueries
 
 from merpati.accounts.models import Account
@@ -99,26 +96,20 @@ def test_a_page_has_the_newest_lines_and_the_sums_of_all(desk: Desk) -> None:
     assert found.first_answers == Kept(on_time=3)
 
 
-def test_facts_of_a_report_can_be_counted_from_the_histories(desk: Desk) -> None:
-    """As the migration does that introduced them."""
+def test_each_ended_clock_and_how_long_a_case_took_are_kept(desk: Desk) -> None:
     number = desk.opens(uk("03-02 09:00")).pk
     case_actions.ask(number, "Which?", by=desk.budi, now=uk("03-02 15:00"))
     case_actions.write(number, "This.", by=desk.sari, now=uk("03-03 10:00"))
     case_actions.propose(number, "Done.", by=desk.budi, now=uk("03-03 16:00"))
     case_actions.agree(number, by=desk.sari, signer=SIGNER, now=uk("03-04 09:00"))
     desk.opens(uk("03-05 09:00"))
-    clocks, facts = _kept_facts(desk.account)
-    assert len(clocks) == 2
-    assert facts[0] == (timedelta(hours=12), timedelta(hours=4))
-    EndedClock.objects.all().delete()
-    Case.objects.update(worked=None, waited=None)
-    import_module("merpati.desk.migrations.0009_fill_ended_clocks").fill(apps, None)
-    assert _kept_facts(desk.account) == (clocks, facts)
-
-
-def _kept_facts(account: Account) -> tuple[list[Any], list[Any]]:
-    clocks = EndedClock.objects.filter(account=account).order_by("pk").values_list()
-    return list(clocks), list(account.cases.order_by("pk").values_list("worked", "waited"))
+    ended = EndedClock.objects.filter(account=desk.account).order_by("pk")
+    assert [(one.name, one.is_late) for one in ended] == [
+        ("first_answer", True),
+        ("next_update", False),
+    ]
+    case = Case.objects.get(pk=number)
+    assert (case.worked, case.waited) == (timedelta(hours=12), timedelta(hours=4))
 
 
 def test_a_month_is_local() -> None:

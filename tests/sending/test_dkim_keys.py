@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.db import IntegrityError, transaction
 
-from harness import preloaded
 from merpati.accounts.models import AuditEntry
 from merpati.adapters.crypto import SecretBox
 from merpati.sending import policy
@@ -20,7 +18,6 @@ from merpati.sending.errors import DkimKeyInUse, DkimKeyNotFound, DkimKeyWaits, 
 from merpati.sending.key_rotation import follow_waiting_keys, remove_key, rotate_key
 from merpati.sending.models import DkimKey, KeyAlgorithm, KeyState, SendingDomain
 from tests.support.control import BY, NOW, make_account
-from tests.support.postgres import given
 
 pytestmark = pytest.mark.django_db
 
@@ -244,41 +241,3 @@ def test_the_database_keeps_one_key_of_a_kind_in_use(
             created_at=NOW,
             state_since=NOW,
         )
-
-
-MIGRATE = """
-from datetime import UTC, datetime
-import django
-NOW = datetime(2026, 2, 3, tzinfo=UTC)
-django.setup()
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
-def migrate(name):
-    executor = MigrationExecutor(connection)
-    return executor.migrate([("sending", name)]).apps
-apps = migrate("0003_queue_orders")
-account = apps.get_model("accounts", "Account").objects.create(
-    name="Kirim", plan="premium", service_time_zone="uk", created_at=NOW)
-with connection.cursor() as cursor:
-    for name, verified in (("old.example", NOW), ("fresh.example", None)):
-        cursor.execute(
-            "INSERT INTO sending_sendingdomain (account_id, domain, selector, private_key,"
-            " public_key, dkim_status, verified_at, created_at) VALUES (%s, %s, 'mp0126', %s,"
-            " 'AAAA', 'unverified', %s, %s)", [account.pk, name, b"sealed", verified, NOW])
-DkimKey = migrate("0004_dkim_keys").get_model("sending", "DkimKey")
-for key in DkimKey.objects.order_by("pk").select_related("domain"):
-    print(key.domain.domain, key.selector, key.algorithm, key.state, key.public_key,
-          bytes(key.private_key).decode())
-"""
-
-
-def test_the_key_a_domain_had_is_kept(tmp_path: Path) -> None:
-    environment = os.environ | {"MERPATI_DATA": str(tmp_path)}
-    if server := given():
-        environment["MERPATI_DATABASE__URL"] = server.make("with_keys_of_domains")
-    done = preloaded.run(MIGRATE, (), environment)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [
-        "old.example mp0126 rsa active AAAA sealed",
-        "fresh.example mp0126 rsa new AAAA sealed",
-    ]

@@ -8,10 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from datetime import datetime
-from itertools import islice
 from typing import Any
-
-from django.db.models import Manager, QuerySet
 
 from merpati.adapters import codec
 from merpati.desk.business_hours import Due
@@ -19,8 +16,6 @@ from merpati.desk.case_clocks import Progress
 from merpati.desk.case_states import ANSWERS, Side
 from merpati.desk.hours_document import account_document
 from merpati.desk.models import EndedClock
-
-_ROWS = 500  # of a history, at once
 
 
 def ended_clock(
@@ -38,20 +33,11 @@ def ended_clock(
     }
 
 
-def remember(entries: Iterable[Any], clocks: Manager[Any] = EndedClock.objects) -> None:
-    """Keep the clocks that entries ended for reports; most end none. Their cases are loaded.
-
-    clocks: where they go; a migration has its own.
-    """
-    clocks.bulk_create(clocks.model(**_columns(one)) for one in entries if "clock" in one.detail)
-
-
-def remember_all(updates: QuerySet[Any], clocks: Manager[Any]) -> None:
-    """Keep each clock that the entries of all histories ended."""
-    ended = updates.filter(detail__has_key="clock").select_related("case").order_by("pk")
-    entries = ended.only("case__account", "kind", "side", "at", "detail").iterator(_ROWS)
-    while step := list(islice(entries, _ROWS)):
-        remember(step, clocks)
+def remember(entries: Iterable[Any]) -> None:
+    """Keep the clocks that entries ended for reports; most end none. Their cases are loaded."""
+    EndedClock.objects.bulk_create(
+        EndedClock(**_columns(one)) for one in entries if "clock" in one.detail
+    )
 
 
 def _columns(entry: Any) -> dict[str, Any]:

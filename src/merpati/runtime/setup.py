@@ -83,25 +83,35 @@ def _set_up_django() -> None:
 def _is_migrated() -> bool:
     """Whether all migrations there are were applied, by name: to load them takes long."""
     from django.apps import apps  # noqa: PLC0415 - needs Django set up
-    from django.db import connection  # noqa: PLC0415
-    from django.db.migrations.recorder import MigrationRecorder  # noqa: PLC0415
 
     there = {
         (app.label, module.name)
         for app in apps.get_app_configs()
         for module in pkgutil.iter_modules([f"{app.path}/migrations"])
     }
-    return there <= set(MigrationRecorder(connection).applied_migrations())
+    return there <= _applied()
+
+
+def _applied() -> set[tuple[str, str]]:
+    from django.db import connection  # noqa: PLC0415 - needs Django set up
+    from django.db.migrations.recorder import MigrationRecorder  # noqa: PLC0415
+
+    return set(MigrationRecorder(connection).applied_migrations())
 
 
 def _migrate() -> None:
     from django.core.management import call_command  # noqa: PLC0415 - needs Django set up
-    from django.db import connection  # noqa: PLC0415
-    from django.db.migrations.executor import MigrationExecutor  # noqa: PLC0415
+    from django.db.migrations.loader import MigrationLoader  # noqa: PLC0415
 
-    executor = MigrationExecutor(connection)
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        call_command("migrate", verbosity=0, interactive=False)
+    there, applied = MigrationLoader(None).disk_migrations, _applied()
+    for migration in there.values():
+        replaced = set(migration.replaces)
+        if replaced & applied and replaced - applied - there.keys():
+            raise SetupError(
+                "the control database was made by a version that this one cannot follow: start "
+                "commit 717fd6d on the data folder once, then this version. Nothing was changed."
+            )
+    call_command("migrate", verbosity=0, interactive=False)
 
 
 def _publish_policy(folder: DataFolder) -> None:
