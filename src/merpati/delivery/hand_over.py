@@ -78,6 +78,7 @@ class HandOver:
         self._open_key = open_key
         self._return_path_key = return_path_key
         self._look = look
+        self._signs = options.signs
         self._late = options.late
         self._late_report = LateReport(options.late)
         self._clock = clock
@@ -121,7 +122,7 @@ class HandOver:
         home = in_time[0][0].home  # of all: a queue belongs to a pool, so to one account
         contents = self._at_hand(home.shard.number, in_time)
         rows = [row for _, row in in_time]
-        if not queue.destination.is_signed and self._are_light(rows, contents):
+        if not self._is_signed(queue) and self._are_light(rows, contents):
             _, compositions = compose_all(rows, contents, {}, self._sealing(queue, home))
             prepared, left = self._concluded(queue, in_time, {}, compositions)
             queue.composed(prepared, len(in_time) - len(left))
@@ -154,13 +155,16 @@ class HandOver:
                     return False
         return not self._look.is_wanted(rows)
 
+    def _is_signed(self, queue: ReadyQueue) -> bool:
+        return self._signs and queue.destination.is_signed
+
     def _sealing(self, queue: ReadyQueue, home: ShardFeeds) -> Sealing:
         return Sealing(
             home.shard.number,
             home.shard.nonce,
             self._bounce_domain,
             self._return_path_key,
-            self._rings[queue.destination.is_signed],
+            self._rings[self._is_signed(queue)],
             self._look,
         )
 

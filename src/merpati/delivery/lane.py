@@ -295,7 +295,7 @@ class Line:
         for allowance in lane.allowances:
             room = min(room, allowance.room())
             if room > 0 and (wait := allowance.wait()) > SOON_SECONDS:
-                self._look_again_in(wait - SOON_SECONDS / 2)
+                self._look_again_in(wait)
                 return 0
         return room
 
@@ -373,7 +373,7 @@ class Line:
             self._host.wants_allowance(allowance)
         if not self._has_asked and len(self.assigned) <= lane.connections_limit:
             self._has_asked = True
-            self.wake_customers()
+            self._offer_room()
         return message
 
     def _drop_cancelled(self) -> None:
@@ -456,7 +456,7 @@ class Line:
             return
         self.idle.append(session)
         if not self.assigned:
-            self.wake_customers()
+            self._offer_room()
 
     def session_closed(self, session: Session, reason: str | None) -> None:
         """Forget a connection; one that broke before it was of any use makes the line back off."""
@@ -596,6 +596,14 @@ class Line:
         self.wake_customers()
 
     # Waking and being woken.
+
+    def _offer_room(self) -> None:
+        """Wake the customers, unless there is no room before the next message's turn.
+
+        The timer for that wakes them; doing so after each message made three of each pump.
+        """
+        if not self.is_warming or self.room() > 0 or self._timer is None:
+            self.wake_customers()
 
     def wake_customers(self) -> None:
         """Have the ready queues that draw on this line, and have mail for it, look at it."""

@@ -26,7 +26,8 @@ class Options:
     missing_ip_recheck: how often an address that is not on the host is looked for again.
     patience: failed connection attempts in a row before the message at the head is deferred; until
     then mail only waits, so that a receiver's restart costs nobody a retry of 20 minutes. retry: of
-    accounts that have no schedule of their own. zone_rules: the edition of the time zones' rules.
+    accounts that have no schedule of their own. signs: False where nobody reads a signature, as in
+    a rehearsal. zone_rules: the edition of the time zones' rules.
     """
 
     dns_servers: tuple[str, ...] = ()
@@ -53,6 +54,7 @@ class Options:
     patience: int = 5
     first_backoff: float = 1.0
     longest_backoff: float = 300.0
+    signs: bool = True
     retry: RetrySchedule = field(default_factory=RetrySchedule)
     late: LateRule = field(default_factory=LateRule)
     zone_rules: str = ""

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from merpati.spool.shapes import SpooledMessage
 
 MOST_TIER = 99  # above all engagement tiers
+BOUNDLESS = 1 << 62  # messages
 HAND_OVER = 16  # messages composed in one go: fewer cost switches, more cost latency
 
 Pick = tuple["Feed", "SpooledMessage"]
@@ -258,7 +259,7 @@ class ReadyQueue:
         lines = [self._host.line(ip, self.destination) for ip in choice.ips]
         if lines:
             self._become_customer_of(lines)
-        is_full = bool(lines) and self._exceeds(1)
+        is_full = bool(lines) and self._spare() < 1
         if (choice.is_spent, is_full) != (self.is_spent, self._is_full):
             self.is_spent, self._is_full = choice.is_spent, is_full
             self.sort_aside()
@@ -284,10 +285,12 @@ class ReadyQueue:
         by_address = {line.lane.ip.address: index for index, line in enumerate(lines)}
         held: list[Prepared] = []  # for an IP that is full just now: others need not wait
         best = self._best_tier(lines)
+        spare = self._spare()
         while self.ready:
             row = self.ready[0].row
-            if self.split is not None and self._goes_old(row, 0):
+            if self.split is not None and self._goes_old(row, spare):
                 self.put_back(self.ready.popleft())
+                spare += 1
                 continue
             if row.is_bound and (ip := self._only_ip(row)) is not None:
                 if not self._assign_bound(ip):
@@ -380,33 +383,31 @@ class ReadyQueue:
     def _asides(self) -> tuple[Aside, ...]:
         return (self._aside,) if self._for_old is None else (self._aside, self._for_old)
 
-    def _goes_old(self, row: SpooledMessage, more: int) -> bool:
-        """Return whether the old provider is to send a row; more: as for `_exceeds`."""
+    def _goes_old(self, row: SpooledMessage, spare: int) -> bool:
+        """Return whether the old provider is to send a row; spare: see there, after this row."""
         if self.split is None or self.old is None:
             return False
         return self.split.goes_old(
             row.bucket,
             is_refused=row.is_bound and self._only_ip(row) is not None,
-            is_spent=self.is_spent or (row.bucket < self.split.share and self._exceeds(more)),
+            is_spent=self.is_spent or (row.bucket < self.split.share and spare < 0),
             has_old_failed=self.old.has_failed,
         )
 
-    def _exceeds(self, more: int) -> bool:
-        """Return whether more waits for our IPs than today's allowances bear.
+    def _spare(self) -> int:
+        """Return how much more may wait for our IPs than does; less than none is too much already.
 
         Allowances go over the whole day, so what is above them would else wait for its end, each
-        day some more. more: messages that do not wait yet, or are between two places.
+        day some more. Only mail that the old provider relieves us of has such a limit.
         """
-        if self.split is None or not self.split.is_relieved:
-            return False
+        if self.split is None or not self.split.is_relieved or not self.lines:
+            return BOUNDLESS
         bears = 0
         for line in self.lines:
             if not line.lane.allowances:
-                return False
+                return BOUNDLESS
             bears += min(allowance.bears for allowance in line.lane.allowances)
-        return (
-            bool(self.lines) and len(self._aside) + len(self.ready) + self.composing + more > bears
-        )
+        return bears - len(self._aside) - len(self.ready) - self.composing
 
     def draw_for_old(self, count: int) -> list[Pick]:
         """Return due messages that the old provider is to send."""
@@ -428,8 +429,14 @@ class ReadyQueue:
         """Learn that a side opened or closed: what is kept for one may be the other's now."""
         if self.old is None or self._for_old is None:
             return
-        for pick in [pick for aside in self._asides for pick in aside.take(MOST_ASIDE)]:
-            (self._for_old if self._goes_old(pick[1], 1) else self._aside).add(*pick)
+        picks = [pick for aside in self._asides for pick in aside.take(MOST_ASIDE)]
+        spare = self._spare()
+        for pick in picks:
+            if self._goes_old(pick[1], spare - 1):
+                self._for_old.add(*pick)
+            else:
+                self._aside.add(*pick)
+                spare -= 1
         self._host.wake(self)
         self._host.wake(self.old)
 
@@ -464,6 +471,7 @@ class ReadyQueue:
         version = self._host.policy_version
         # While warming IPs are all that could send, they have the best; else everybody has a turn.
         best_first = not for_old and all(line.is_warming for line in self.lines)
+        spare = self._spare() - (0 if for_old else len(rows))
         while self._turns and len(rows) < count:
             feed = self._turns.next(best_first=best_first)
             if feed.placed_in is not self:
@@ -478,8 +486,9 @@ class ReadyQueue:
                     self._host.replace(feed)
                     break
                 row = buffer.popleft()
-                more = 1 if for_old else 1 + len(rows)
-                if theirs is not None and self._goes_old(row, more) is not for_old:
+                is_ours = theirs is None or not self._goes_old(row, spare - 1)
+                spare -= 1 if is_ours else 0
+                if theirs is not None and is_ours is for_old:
                     if not self._keep_aside(theirs, feed, row, for_old=not for_old):
                         count = len(rows)  # the other side has to move first
                 elif not for_old and (ip := self._closed_ip_of(row)) is not None:
@@ -488,7 +497,7 @@ class ReadyQueue:
                     rows.append((feed, row))
             feed.home.read_ahead(feed)
             if buffer and feed.placed_in is self:
-                self.has_rows(feed)
+                self._turns.add(feed)
             elif not buffer:
                 feed.home.discard_if_empty(feed)
         return rows
