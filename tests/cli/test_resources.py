@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -205,6 +206,12 @@ def test_a_migration_is_planned_begun_and_rolled_back(shell: Shell) -> None:
     shell.json(*ADD_IP)
     made = shell.json("migration", "create", "1", "Move", str(traffic), "--egress", "old")
     assert (made["id"], made["state"]) == (1, "draft")
+    later = (date.fromisoformat(made["starts_on"]) + timedelta(days=7)).isoformat()
+    change = ("migration", "change", "1", "--starts-on", later, "--on-spent", "wait")
+    assert shell.json(*change) == made | {"starts_on": later, "on_spent": "wait"}
+    assert "no migration 9" in shell.refused("migration", "change", "9")
+    made = shell.json("migration", "change", "1", str(traffic), "--starts-on", made["starts_on"])
+    assert made["on_spent"] == "wait"
     assert "BEGIN:VEVENT" in shell("migration", "calendar", "1").stdout
     providers = shell.data.parent / "providers.toml"
     providers.write_text(example())
@@ -215,6 +222,7 @@ def test_a_migration_is_planned_begun_and_rolled_back(shell: Shell) -> None:
     assert result["streams"][0]["days"][0]["wanted"] == 900
     begun = shell("migration", "start", "1", "--json")
     assert json.loads(begun.stdout)["state"] == "running"
+    assert "draft" in shell.refused("migration", "change", "1", "--name", "Late")
     assert "Mail waits for steps that are open: ptr." in begun.stderr
     assert shell.json("migration", "check-ptr", "1", code=1)["sending_ips"][0]["verdict"] == (
         "not_public"

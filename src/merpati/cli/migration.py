@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from merpati.cli.migration_acts import cut_over, override, pause, remove, resume, roll_back, start
-from merpati.cli.migration_plan import create, plan
+from merpati.cli.migration_plan import change, create, plan
 from merpati.cli.migration_steps import check_ptr, steps, tick
 from merpati.cli.output import Group, common_options, show, table
 from merpati.cli.which_migration import find, today
@@ -172,6 +172,7 @@ def calendar(number: int, language: Language, data: Path, as_json: bool) -> None
 for _command in (
     plan,
     create,
+    change,
     start,
     steps,
     tick,

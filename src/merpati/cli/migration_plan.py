@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from merpati.cli.actor import actor, now
 from merpati.cli.output import Command, common_options, json_option, say, show, table
-from merpati.cli.which_migration import today
+from merpati.cli.which_migration import find, show_done, today
 from merpati.runtime.setup import setup
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _BEGIN = 14  # days of a plan that are printed
 _TIME_TO_PREPARE = timedelta(days=14)
 _SEED = click.IntRange(0, 2**31 - 1)
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class _Day(click.ParamType[Any]):
@@ -71,6 +74,32 @@ def plan(csv: Path, *, starts_on: date | None, seed: int | None, as_json: bool) 
     return 0
 
 
+_WAYS = (
+    ("--on-spent", ("old", "wait", "pool"), "Where mail goes when a day's allowance is spent."),
+    ("--on-block", ("wait", "old"), "What becomes of mail that a provider blocked from here."),
+    (
+        "--when-old-fails",
+        ("wait", "move"),
+        "What becomes of the old provider's mail while it takes none.",
+    ),
+)
+
+
+def _ways(*, are_kept: bool) -> Callable[[Function], Function]:
+    """Add the ways on; are_kept: those that are not given stay, else the first choice is taken."""
+
+    def added(function: Function) -> Function:
+        for name, choices, words in reversed(_WAYS):
+            default = None if are_kept else choices[0]
+            option = click.option(
+                name, type=click.Choice(choices), default=default, show_default=True, help=words
+            )
+            function = option(function)
+        return function
+
+    return added
+
+
 @click.command(
     "create",
     cls=Command,
@@ -85,27 +114,7 @@ def plan(csv: Path, *, starts_on: date | None, seed: int | None, as_json: bool) 
 @click.option("--observed", is_flag=True, help="Plan from what was sent in the last two weeks.")
 @click.option("--egress", required=True, metavar="NAME", help="The old provider.")
 @click.option("--starts-on", type=_Day(), metavar="DAY", help="First day [default: in two weeks].")
-@click.option(
-    "--on-spent",
-    type=click.Choice(["old", "wait", "pool"]),
-    default="old",
-    show_default=True,
-    help="Where mail goes when a day's allowance is spent.",
-)
-@click.option(
-    "--on-block",
-    type=click.Choice(["wait", "old"]),
-    default="wait",
-    show_default=True,
-    help="What becomes of mail that a provider blocked from here.",
-)
-@click.option(
-    "--when-old-fails",
-    type=click.Choice(["wait", "move"]),
-    default="wait",
-    show_default=True,
-    help="What becomes of the old provider's mail while it takes none.",
-)
+@_ways(are_kept=False)
 @click.option("--seed", type=_SEED, help="Of the simulated runs, to have others.")
 @common_options
 def create(
@@ -152,6 +161,74 @@ def create(
         return _complain(error)
     text = f"Migration {made.pk}, {made.name}, is a draft. Begin: merpati migration start {made.pk}"
     show(migration_document(made), text, as_json)
+    return 0
+
+
+@click.command(
+    "change",
+    cls=Command,
+    examples=(
+        "merpati migration change 1 --starts-on 2027-02-01",
+        "merpati migration change 1 traffic.csv --on-spent wait",
+    ),
+)
+@click.argument("number", type=int)
+@click.argument("csv", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--observed", is_flag=True, help="Plan from what was sent in the last two weeks.")
+@click.option("--name", help="What it is called from now on.")
+@click.option("--egress", metavar="NAME", help="The old provider.")
+@click.option("--starts-on", type=_Day(), metavar="DAY", help="First day.")
+@_ways(are_kept=True)
+@common_options
+def change(
+    number: int,
+    csv: Path | None,
+    *,
+    observed: bool,
+    name: str | None,
+    egress: str | None,
+    starts_on: date | None,
+    on_spent: str | None,
+    on_block: str | None,
+    when_old_fails: str | None,
+    data: Path,
+    as_json: bool,
+) -> int:
+    """Plan a draft anew; what is not given stays as it is, and steps that are done stay done."""
+    if csv is not None and observed:
+        raise click.UsageError("give a CSV or --observed, not both")
+    folder = setup(data)
+    from merpati.contracts.sending_policy import OnBlock, OnOldFailure, OnSpent  # noqa: PLC0415
+    from merpati.plans.migration import actions  # noqa: PLC0415 - needs Django set up
+    from merpati.plans.migration.deciding import Ways  # noqa: PLC0415
+    from merpati.plans.migration.stored_traffic import traffic_of  # noqa: PLC0415
+    from merpati.reputation.traffic_csv import InvalidTraffic  # noqa: PLC0415
+
+    draft = find(number)
+    try:
+        if csv is not None:
+            traffic = _traffic(csv)
+        elif observed:
+            traffic = _observed(folder, draft.account_id)
+        else:
+            traffic = traffic_of(draft.traffic)
+        changed = actions.change_draft(
+            draft,
+            name or draft.name,
+            traffic,
+            starts_on or draft.starts_on,
+            egress or (draft.egress.name if draft.egress else ""),
+            ways=Ways(
+                OnSpent(on_spent or draft.on_spent),
+                OnBlock(on_block or draft.on_block),
+                OnOldFailure(when_old_fails or draft.when_old_fails),
+            ),
+            by=actor(),
+            now=now(),
+        )
+    except InvalidTraffic as error:
+        return _complain(error)
+    show_done(changed, f"is planned anew, from {changed.starts_on}", as_json)
     return 0
 
 
