@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections import Counter
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 
 from merpati.contracts.sending_policy import OnBlock, OnSpent
+from merpati.delivery.old_queue import OldQueue
+from merpati.delivery.ready_queue import ReadyQueue
 from merpati.plans.migration.deciding import AS_USUAL, Ways
 from merpati.providers.directory import directory
 from merpati.rehearsal.mail import Recipients
@@ -97,6 +100,25 @@ def test_the_same_seed_gives_the_same_result(tmp_path: Path) -> None:
     first = played(scenario(**few), tmp_path / "1")
     assert played(scenario(**few), tmp_path / "2") == first
     assert played(scenario(**few, seed=2), tmp_path / "3") != first
+
+
+def test_a_warming_lane_has_its_queue_pumped_when_a_turn_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pumped: Counter[type] = Counter()
+    pump = ReadyQueue.pump
+
+    def counted(queue: ReadyQueue) -> None:
+        pumped[type(queue)] += 1
+        pump(queue)
+
+    monkeypatch.setattr(ReadyQueue, "pump", counted)
+    (day,) = played(scenario(messages=600, days=1), tmp_path).streams[0].days
+    sweeps = 24 * 60 // 5  # of a split queue they look at both sides
+    assert day.attempted > 100
+    # Once to compose the message, once to assign it; not after its MAIL and its answer too.
+    assert pumped[ReadyQueue] < sweeps + 2.2 * day.attempted
+    assert pumped[OldQueue] < sweeps + day.old / 4  # many a pump: nothing paces them
 
 
 def test_real_smtp_comes_to_the_same(tmp_path: Path) -> None:
