@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from merpati.adapters.clock import Clock
@@ -45,6 +45,7 @@ class Spool(Protocol):
     number: int
     on_due: Callable[[Arrival], None] | None
     on_cancel: Callable[[], None] | None
+    on_append: Callable[[], None] | None
 
     async def queues(self) -> dict[int, QueueDepth]:
         """Return the queues that hold messages."""
@@ -68,13 +69,13 @@ class Spool(Protocol):
         Raises SpoolUnavailable.
         """
 
-    async def settle(
+    def settle(
         self,
         settled: Sequence[int],
         postponed: Sequence[Postponed] = (),
         events: Sequence[Event] = (),
-    ) -> None:
-        """Store outcomes."""
+    ) -> Awaitable[None]:
+        """Store outcomes, with the next commit."""
 
     async def record(self, kind: JournalKind, payload: bytes) -> None:
         """Journal what moves no message."""

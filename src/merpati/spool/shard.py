@@ -8,7 +8,7 @@ SpoolUnavailable, the connection is closed, and the shard comes back by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from merpati.adapters.clock import Clock
@@ -55,6 +55,9 @@ class Shard:
     on_due: set it before the first call. Called on the loop when a commit added messages to a
     queue, and for every queue that holds messages after the file had to be opened again (the count
     is then all of them).
+
+    on_append: called on the loop as batches are handed to the writer; what is settled in it shares
+    their commit.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Shard:
         self.number = number
         self.on_due: OnDue | None = None
         self.on_cancel: Callable[[], None] | None = None
+        self.on_append: Callable[[], None] | None = None
         self._path = shard_path(directory, number)
 
         def take_lock() -> ShardLock:
@@ -99,6 +103,8 @@ class Shard:
         """Store batches, each for itself; return what `append` would of each."""
         if not batches:
             return []
+        if self.on_append is not None:
+            self.on_append()
         outcomes: list[Accepted | SpoolError] = await self._writer.submit(Append(batches))
         return outcomes
 
@@ -160,18 +166,20 @@ class Shard:
         )
         return found
 
-    async def settle(
+    def settle(
         self,
         settled: Sequence[int],
         postponed: Sequence[Postponed] = (),
         events: Sequence[Event] = (),
-    ) -> None:
+    ) -> Awaitable[None]:
         """Remove settled messages, put off others, and journal the events, in one transaction.
+
+        It is handed to the writer at once; await what is returned to know that it is durable.
 
         events: become one journal row. Those of messages that are no longer in the spool are
         dropped with them, so a repeated settle makes no second outcome.
         """
-        await self._writer.submit(Settle(settled, postponed, events))
+        return self._writer.submit(Settle(settled, postponed, events))
 
     async def cancel(self, account_id: int, campaign_id: str, transmission_id: str = "") -> None:
         """Have all mail cancelled that a campaign of an account has in this shard now.
