@@ -11,6 +11,7 @@ Source: RFC 7435 (opportunistic security), RFC 8446 section 2.2 (resumption), RF
 
 from __future__ import annotations
 
+import functools
 import ssl
 from collections import OrderedDict
 from collections.abc import Callable
@@ -67,12 +68,20 @@ class TlsClient:
         self._opportunistic.set_ciphers("DEFAULT:@SECLEVEL=0")
         self._required = _context()
         self._dane = _context()  # never resumes: that would bring no certificates to look at
-        self._verifying = _context()
-        self._verifying.verify_mode = ssl.CERT_REQUIRED
-        self._verifying.check_hostname = True
-        self._verifying.load_default_certs()
+        self._authorities = authorities
         if authorities:
-            self._verifying.load_verify_locations(authorities)
+            _ = self._verifying  # raises now what would else meet the first mail
+
+    @functools.cached_property
+    def _verifying(self) -> ResumingContext:
+        """The context that checks certificates; to read the system's authorities takes 50 ms."""
+        context = _context()
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.check_hostname = True
+        context.load_default_certs()
+        if self._authorities:
+            context.load_verify_locations(self._authorities)
+        return context
 
     def context(self, mode: TlsMode, has_tlsa: bool = False) -> ResumingContext:
         """Return the context for connections of a mode; has_tlsa: to a host with TLSA records."""
