@@ -2,8 +2,8 @@
 
 The interpreter takes a second of CPU to import what a command needs, and two for the service. The
 tests start a thousand of them, so they are forked, as the service's own nursery does it: each is
-still a process of its own, with its environment, files, exit code and signals, and sets Django up
-for the data folder it is told.
+still a process of its own, with its environment, files, exit code and signals. Django's models are
+there already; a program that sets Django up gets the settings of the data folder it was told.
 
 All of them end with the process that asked for them: once that is gone the forking one ends, and
 the kernel kills what it forked.
@@ -34,18 +34,11 @@ from merpati.runtime.process import die_with_parent
 MOST_BYTES = 1 << 18  # of a request; most of it is the environment
 MOST_FILES = 4096  # that the forking process has open
 COMMAND_LINE = "from merpati.cli.main import main; main()"
-# Beside all of Merpati that asks for no setting when it is imported: settings name a data folder.
+# Beside all of Merpati and what that imports.
 ALSO = (
-    "allauth.account.apps",
-    "django.contrib.auth.hashers",
     "django.contrib.messages.apps",
-    "django.contrib.sessions.backends.db",
-    "django.contrib.staticfiles.apps",
     "django.core.management",
     "django.db.backends.sqlite3.base",
-    "django.db.models",
-    "django.forms",
-    "django.template.backends.django",
     "django.views.generic",
     "granian.server",
 )
@@ -158,15 +151,45 @@ def _forking() -> tuple[socket.socket, subprocess.Popen[bytes]]:
 
 
 def _preload() -> None:
-    from django.core.exceptions import ImproperlyConfigured  # noqa: PLC0415
+    """Import everything, with Django set up without a data folder: the models ask for that."""
+    import django  # noqa: PLC0415 - only where something is forked
 
-    import merpati  # noqa: PLC0415 - only where something is forked
+    for name in [name for name in os.environ if name.startswith("MERPATI_")]:
+        del os.environ[name]  # each program is told its own
+    os.environ["DJANGO_SETTINGS_MODULE"] = "merpati.django_settings"
+    django.setup()
+    import merpati  # noqa: PLC0415
 
-    found = pkgutil.walk_packages(merpati.__path__, "merpati.", lambda name: None)
+    found = pkgutil.walk_packages(merpati.__path__, "merpati.")
     for name in (*ALSO, *(module.name for module in found)):
-        if name != "merpati.django_settings" and ".migrations" not in name:
-            with contextlib.suppress(ImproperlyConfigured):
-                importlib.import_module(name)
+        if ".migrations." not in name:
+            importlib.import_module(name)
+    _leave_the_rest_of_setup()
+
+
+def _leave_the_rest_of_setup() -> None:
+    """Have no settings until a program sets Django up, and then those of its data folder."""
+    from django.utils.functional import empty  # noqa: PLC0415
+
+    django: Any = importlib.import_module("django")
+    settings: Any = importlib.import_module("django.conf").settings
+    connections: Any = importlib.import_module("django.db").connections
+    setup, made = django.setup, settings._wrapped
+
+    def set_up() -> None:
+        module = importlib.reload(sys.modules["merpati.django_settings"])
+        settings._wrapped = made
+        for name, value in vars(module).items():
+            if name.isupper():
+                setattr(settings, name, value)
+        vars(connections).pop("settings", None)
+        connections._settings = None
+        for connection in connections.all(initialized_only=True):
+            del connections[connection.alias]
+        django.setup = setup
+        setup()
+
+    django.setup, settings._wrapped = set_up, empty
 
 
 def _fork_for(asking: socket.socket) -> NoReturn:
