@@ -4,13 +4,14 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-WORKERS ?= 2
+# More than cores: the tests wait for a third of their time.
+WORKERS ?= 3
 
 # A process that may not keep what it compiled does so again: seconds of each run of the tests.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo test lint bench bench-warmup chaos fuzz docs messages lock clean
+.PHONY: help setup system demo test lint types layers bench bench-warmup chaos fuzz docs messages lock clean
 
 help: ## Show the targets
 	@echo "Merpati: make TARGET"
@@ -36,7 +37,12 @@ test: setup system ## Lint, types, architecture and all tests, on SQLite and Pos
 lint: setup ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	@$(MAKE) --no-print-directory -j2 --output-sync types layers
+
+types: setup ## mypy --strict alone
 	$(BIN)/mypy
+
+layers: setup ## import-linter alone
 	$(BIN)/lint-imports
 
 bench: setup system ## Measure against Postfix + OpenDKIM in the same run; prints the tables of docs/performance.md

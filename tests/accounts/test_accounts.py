@@ -44,6 +44,7 @@ def test_accounts_are_spread_over_the_shards() -> None:
     assert len({account.shard for account in accounts}) == 16
 
 
+@pytest.mark.control_database
 @pytest.mark.parametrize(
     ("order", "field", "words"),
     [

@@ -76,6 +76,7 @@ def test_a_stranger_and_who_may_only_look(acme: Customer, rival: Customer, tam: 
     assert CallBack.objects.filter(cancelled_at=None).count() == 1
 
 
+@pytest.mark.control_database
 @pytest.mark.parametrize(
     ("fields", "pointer"),
     [

@@ -20,7 +20,7 @@ from merpati.sending.suppression import suppress
 from tests.desk.cases import Desk
 from tests.support.control import BY, NOW, make_account
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.control_database]
 
 NUL, LONG = "a\x00b", "a" * 2_000
 

@@ -50,6 +50,7 @@ def test_a_call_about_nothing_in_particular_is_the_accounts(desk: Desk) -> None:
     assert calls_of(make_account("Another").pk, 10) == []
 
 
+@pytest.mark.control_database
 @pytest.mark.parametrize(
     ("changes", "field"),
     [

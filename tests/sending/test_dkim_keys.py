@@ -227,6 +227,7 @@ def test_a_key_that_waits_or_is_forced_goes_at_once(
     assert states(domain) == {"mp0226-2": "active"}
 
 
+@pytest.mark.control_database
 @pytest.mark.parametrize("state", [KeyState.ACTIVE, KeyState.NEW])
 def test_the_database_keeps_one_key_of_a_kind_in_use(
     domain: SendingDomain, box: SecretBox, state: KeyState

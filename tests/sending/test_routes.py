@@ -133,6 +133,7 @@ def test_tls_fits_the_login(
     assert "secret" not in str(AuditEntry.objects.get().detail)
 
 
+@pytest.mark.control_database
 @pytest.mark.parametrize(
     ("user", "password", "field"),
     [

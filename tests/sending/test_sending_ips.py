@@ -58,6 +58,7 @@ def test_the_seventh_sending_ip_is_refused() -> None:
     assert (current_version(), AuditEntry.objects.count()) == (version, entries)
 
 
+@pytest.mark.control_database
 @pytest.mark.parametrize("slot", [0, 6, 7])
 def test_the_database_itself_refuses_the_seventh(slot: int) -> None:
     account = make_account()
