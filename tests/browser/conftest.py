@@ -28,6 +28,7 @@ from playwright.sync_api import (
 )
 
 from harness.service import free_port, wait_until
+from tests.support.prepared import prepared
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = [
@@ -49,7 +50,7 @@ _thread = ThreadPoolExecutor(1, thread_name_prefix="browser")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if Path(__file__).parent in item.path.parents and CHROMIUM is None:
+        if CHROMIUM is None and Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.skip(reason="pages in a browser: needs chromium"))
 
 
@@ -130,7 +131,7 @@ def _keep(told: list[str], message: ConsoleMessage) -> None:
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Any]]:
     """A real web process on a folder that the seed has filled."""
-    data = tmp_path_factory.mktemp("console") / "data"
+    data = prepared(tmp_path_factory.mktemp("console") / "data")
     environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
     seed = [sys.executable, str(Path(__file__).with_name("seed.py")), str(data)]
     told = subprocess.run(seed, capture_output=True, text=True, check=False, env=environment)

@@ -22,7 +22,7 @@ from merpati.desk.service_hours import (
 )
 from tests.desk.reference import MinuteByMinute, moment, number_of_day
 
-CALENDARS = int(os.environ.get("RANDOM_CALENDARS", "2000"))
+CALENDARS = int(os.environ.get("RANDOM_CALENDARS", "500"))
 PARTS = 4  # so that processes share the work
 DAYS = 14
 # The clocks go forward, go back, and a year ends; half an hour, and at midnight too.

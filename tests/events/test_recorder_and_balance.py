@@ -31,7 +31,7 @@ from tests.support.journal import HOUR, NINE_O_CLOCK, injection
 
 SHARDS = (0, 5)
 HOURS = [NINE_O_CLOCK, NINE_O_CLOCK + HOUR]
-MODEL_ROUNDS = 80
+MODEL_ROUNDS = 40
 
 
 class Engine:

@@ -29,6 +29,7 @@ from merpati.sandbox.dns_server import DnsServer
 from tests.support.control import run_script
 from tests.support.http_calls import call
 from tests.support.mailbox import Mailbox, mailbox, send
+from tests.support.prepared import prepared
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(400)]  # forty processes, one by one
 
@@ -146,7 +147,7 @@ def added_up(account: list[dict[str, Any]]) -> float:
 def journey(tmp_path: Path) -> Iterator[Journey]:
     with mailbox() as box, DnsServer() as dns:
         merpati = Merpati(
-            tmp_path / "data",
+            prepared(tmp_path / "data"),
             *("--workers", "1"),
             environment={
                 "MERPATI_DESK__ACCOUNT": "Meja Layanan",

@@ -25,6 +25,7 @@ from merpati.sandbox.dns_server import DnsServer
 from tests.support.certificates import server_tls
 from tests.support.dialogue import Dialogue, Theatre, matches, read_dialogue
 from tests.support.http_calls import call, send, transmission
+from tests.support.prepared import prepared
 
 DIALOGUES = [read_dialogue(file) for file in sorted(Path(__file__).parent.glob("dialogues/*.txt"))]
 EIGHT_BIT = f"From: halo@{DOMAIN}\r\nSubject: Halo\r\n\r\nSelamat siang, Ségolène\r\n"
@@ -112,7 +113,7 @@ def performance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Performanc
     network = f"127.{64 + os.getpid() % 128}"
     with DnsServer() as dns, Theatre(DIALOGUES, network, server_tls("mx")).open(dns) as theatre:
         merpati = Merpati(
-            folder / "data",
+            prepared(folder / "data"),
             *("--workers", "1", "--inbound", f"{theatre.ours}:{theatre.port}"),
             environment={
                 "MERPATI_DNS__SERVERS": dns.address,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import gettext
 import io
 import re
@@ -20,7 +21,6 @@ from tests.desk.calendars import ZONES, local
 
 UK = ZONES["uk"]
 SOURCES = LOCALE.parent
-SOURCES = LOCALE.parent
 LANGUAGES = sorted(folder.name for folder in LOCALE.iterdir())
 # As gettext is called, plain or lazy: how many of its first arguments are texts, and whether the
 # first of them is a context.
@@ -28,11 +28,13 @@ CALLS = {"gettext": (1, False), "ngettext": (2, False), "pgettext": (2, True)}
 CALLS |= {f"{name}_lazy": what for name, what in CALLS.items()}
 
 
+@functools.cache
 def asked_for() -> set[str]:
     """Return the texts of all calls of gettext in the code and the templates."""
     found = set()
     for file in SOURCES.rglob("*.py"):
-        found |= texts_of(file.read_text(), str(file))
+        if "gettext" in (code := file.read_text()):
+            found |= texts_of(code, str(file))
     for file in [*SOURCES.rglob("templates/**/*.html"), *SOURCES.rglob("templates/**/*.txt")]:
         calls = re.findall(CALL_IN_TEMPLATE, templatize(file.read_text(), origin=str(file)))
         found |= texts_of("\n".join(calls), str(file))

@@ -207,7 +207,7 @@ class Worker:
         with snapshot(self.spool, self.shard.number) as reader:
             return sum(depth.count for depth in reader.depths()) if reader else 0
 
-    async def until(self, condition: Callable[[], object], seconds: float = 20.0) -> None:
+    async def until(self, condition: Callable[[], object], seconds: float = 60.0) -> None:
         """Wait for a condition, at most so long."""
         async with asyncio.timeout(seconds):
             while not condition():  # noqa: ASYNC110 - other processes and threads are watched
@@ -220,7 +220,7 @@ class Worker:
 
     async def until_said(self, words: str) -> None:
         """Wait until some queue says so, as why it waits or of one side of a split."""
-        async with asyncio.timeout(20.0):
+        async with asyncio.timeout(60.0):
             while True:
                 for status in await self.engine.queues():
                     if any(words in said for said in (status.reason, *status.split)):
@@ -229,7 +229,7 @@ class Worker:
 
     async def reason(self, word: str) -> None:
         """Wait until some queue says why it waits with this word in it."""
-        async with asyncio.timeout(20.0):
+        async with asyncio.timeout(60.0):
             while not any(word in status.reason for status in await self.engine.queues()):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 

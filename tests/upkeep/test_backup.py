@@ -25,7 +25,7 @@ from tests.support.smtp_sink import SmtpSink
 from tests.support.worker import Worker, policy, worker
 from tests.upkeep.scenes import MOMENT
 
-MOST_WAITING = 400  # messages: some seconds of a slow machine
+MOST_WAITING = 100  # messages: a second of a slow machine
 LARGE = 300_000  # characters of text: a body in a file of its own
 
 
@@ -99,7 +99,7 @@ async def test_a_copy_made_under_load_balances_each_time(
         try:
             await it.until(lambda: len(sink.received) > 100 and trimmer.trimmed)
             accepted = 0
-            for round_number in range(4):
+            for round_number in range(2):
                 before = trimmer.trimmed
                 target = tmp_path / f"copy-{round_number}"
                 manifest = await asyncio.to_thread(back_up, folder, target, MOMENT, silent)
@@ -117,7 +117,7 @@ async def test_a_copy_made_under_load_balances_each_time(
             sending.cancel()
         await it.until(lambda: it.waiting() == 0, 30)
     assert not list(folder.run.glob("backup-bodies-*"))
-    copy = DataFolder(tmp_path / "copy-3")
+    copy = DataFolder(tmp_path / "copy-1")
     assert sum(row.accepted for row in balance(copy.events, copy.spool)) == accepted
     assert all(row.difference == 0 for row in balance(copy.events, copy.spool))
 
