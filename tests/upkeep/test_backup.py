@@ -49,14 +49,14 @@ class ThroughLoop:
 
 @contextlib.asynccontextmanager
 async def recording(it: Worker, folder: DataFolder) -> AsyncIterator[ThroughLoop]:
-    """Record without a pause until the block ends."""
+    """Record all the while until the block ends."""
     trimmer = ThroughLoop(it, asyncio.get_running_loop())
     stop = threading.Event()
 
     def record() -> None:
         patient = PatientTrimmer(trimmer, folder.trim_lock)
         with Recorder(folder.events, folder.spool, patient) as recorder:
-            while not stop.is_set():
+            while not stop.wait(0.02):
                 recorder.step()
 
     recorder = asyncio.create_task(asyncio.to_thread(record))
@@ -115,7 +115,7 @@ async def test_a_copy_made_under_load_balances_each_time(
                 )
         finally:
             sending.cancel()
-        await it.until(lambda: it.waiting() == 0, 30)
+        await it.until(lambda: it.waiting() == 0)
     assert not list(folder.run.glob("backup-bodies-*"))
     copy = DataFolder(tmp_path / "copy-1")
     assert sum(row.accepted for row in balance(copy.events, copy.spool)) == accepted
