@@ -106,7 +106,7 @@ def test_delivery_pauses_while_nothing_can_be_removed(journey: Journey) -> None:
 
 def test_a_graceful_stop_under_load_loses_and_repeats_nothing(journey: Journey) -> None:
     """D16."""
-    recipients = some(3000)
+    recipients = some(1500)
     status, _ = send(journey.http, journey.customer.api_key, transmission(*recipients))
     assert status == 200
     wait_until(journey.sink.recipients, "the first messages")
