@@ -600,7 +600,7 @@ class Line:
     def _offer_room(self) -> None:
         """Wake the customers, unless there is no room before the next message's turn.
 
-        The timer for that wakes them; doing so after each message made three of each pump.
+        A timer wakes them for that: after each MAIL and each answer they would be pumped in vain.
         """
         if not self.is_warming or self.room() > 0 or self._timer is None:
             self.wake_customers()
